@@ -1,0 +1,70 @@
+"""The vocabulary of refusals that both areas share.
+
+Each area derives its own errors from `TickgateError`. The driving adapters translate by `kind`
+alone: one table maps kinds to HTTP statuses, one to exit codes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+
+class ErrorKind(StrEnum):
+    """What a caller can do about an error; the names are stable."""
+
+    INVALID = "invalid"
+    UNAUTHENTICATED = "unauthenticated"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
+    THROTTLED = "throttled"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with an input: `field` is its path (`range_units[3].price_unit`)."""
+
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}" if self.field else self.message
+
+
+class TickgateError(Exception):
+    """A refusal with a stable `code`; `detail` is for people and names no secret."""
+
+    kind: ClassVar[ErrorKind]
+    code: ClassVar[str]
+
+    def __init__(
+        self, detail: str, *, faults: Sequence[Fault] = (), retry_after: int | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.faults = tuple(faults)
+        self.retry_after = retry_after
+        """Whole seconds after which the same request may succeed."""
+
+
+class StoreUnavailable(TickgateError):
+    """The store did not answer, or broke off; nothing of the unit of work is kept."""
+
+    kind = ErrorKind.UNAVAILABLE
+    code = "store_unavailable"
+
+
+class UnitOfWorkFailed(TickgateError):
+    """A statement of this unit of work was refused earlier: only leaving it is possible."""
+
+    kind = ErrorKind.CONFLICT
+    code = "unit_of_work_failed"
+
+
+class UnstorableText(TickgateError):
+    """A text that no store can hold: it has a NUL, a lone surrogate, or is over-long."""
+
+    kind = ErrorKind.INVALID
+    code = "unstorable_text"

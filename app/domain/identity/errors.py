@@ -1,0 +1,72 @@
+"""What can be refused about users and logins."""
+
+from app.domain.errors import ErrorKind, TickgateError
+
+
+class InvalidCredentials(TickgateError):
+    """The one refusal of a login; whatever the reason, the client sees the same."""
+
+    kind = ErrorKind.UNAUTHENTICATED
+    code = "invalid_credentials"
+
+    def __init__(self) -> None:
+        super().__init__("The username or the password is wrong.")
+
+
+class InvalidToken(TickgateError):
+    """An access token that is malformed, forged, expired, or whose session is over."""
+
+    kind = ErrorKind.UNAUTHENTICATED
+    code = "invalid_token"
+
+    def __init__(self) -> None:
+        super().__init__("The access token is not valid, or its session is over.")
+
+
+class HasherBusy(TickgateError):
+    """More passwords wait to be checked than the queue holds."""
+
+    kind = ErrorKind.UNAVAILABLE
+    code = "busy"
+
+
+class UnknownUser(TickgateError):
+    """No user of that id or name."""
+
+    kind = ErrorKind.NOT_FOUND
+    code = "unknown_user"
+
+
+class UsernameTaken(TickgateError):
+    """Another user has that name, or one that differs only in case or width."""
+
+    kind = ErrorKind.CONFLICT
+    code = "username_taken"
+
+
+class EmailTaken(TickgateError):
+    """Another user has that e-mail address, or one that differs only in case or width."""
+
+    kind = ErrorKind.CONFLICT
+    code = "email_taken"
+
+
+class InvalidUser(TickgateError):
+    """A username or e-mail address that cannot be registered."""
+
+    kind = ErrorKind.INVALID
+    code = "invalid_user"
+
+
+class WeakPassword(TickgateError):
+    """A password that the policy refuses; each fault says what to change."""
+
+    kind = ErrorKind.INVALID
+    code = "weak_password"
+
+
+class AttemptNotPending(TickgateError):
+    """A login attempt is settled once, and never changed afterwards."""
+
+    kind = ErrorKind.CONFLICT
+    code = "attempt_not_pending"

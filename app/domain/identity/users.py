@@ -1,0 +1,87 @@
+"""Users, their names and their passwords."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from app.domain.errors import Fault
+from app.domain.identity.errors import InvalidUser, WeakPassword
+from app.domain.identity.text import fold
+from app.domain.principal import Role
+
+USERNAME_LENGTHS = range(3, 65)
+EMAIL_LENGTH = 254
+PASSWORD_LEAST_CHARACTERS = 15
+PASSWORD_MOST_BYTES = 1024
+PRODUCT = "tickgate"
+
+# ASCII on purpose: then no two usernames look alike, and none holds an invisible character.
+_USERNAME = re.compile(r"[A-Za-z0-9._-]+")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person or a program that may log in."""
+
+    id: UUID
+    username: str
+    email: str | None
+    password_hash: str
+    role: Role
+    disabled: bool
+    created_at: datetime
+    password_changed_at: datetime
+
+    @property
+    def username_key(self) -> str:
+        """What is unique among users."""
+        return fold(self.username)
+
+    @property
+    def email_key(self) -> str | None:
+        """What is unique among users that have an e-mail address."""
+        return None if self.email is None else fold(self.email)
+
+
+def check_username(username: str) -> None:
+    """Raise `InvalidUser` unless the name is 3 to 64 letters, digits, `.`, `_` or `-`."""
+    if len(username) not in USERNAME_LENGTHS or _USERNAME.fullmatch(username) is None:
+        message = "is not 3 to 64 of the letters A-Z and a-z, digits, ., _ and -"
+        raise InvalidUser(
+            "That username cannot be registered.", faults=[Fault("username", message)]
+        )
+
+
+def check_email(email: str) -> None:
+    """Raise `InvalidUser` unless the text has the form of an e-mail address (RFC 5321 lengths)."""
+    if len(email) > EMAIL_LENGTH or not email.isprintable() or _EMAIL.fullmatch(email) is None:
+        message = f"is not an e-mail address of at most {EMAIL_LENGTH} characters"
+        raise InvalidUser("That address cannot be registered.", faults=[Fault("email", message)])
+
+
+def check_new_password(password: str, *, username: str, field: str = "password") -> None:
+    """Raise `WeakPassword` unless the password may be set.
+
+    At least 15 characters and at most 1,024 bytes of UTF-8, any characters, in any mixture; what
+    it has beside the username and the product's name must not be next to nothing.
+    """
+    rest = fold(password).replace(fold(username), "").replace(PRODUCT, "")
+    message = None
+    if len(password) < PASSWORD_LEAST_CHARACTERS:
+        message = f"is shorter than {PASSWORD_LEAST_CHARACTERS} characters"
+    elif not is_checkable(password):
+        message = f"is longer than {PASSWORD_MOST_BYTES} bytes, or is not Unicode text"
+    elif len(rest) < PASSWORD_LEAST_CHARACTERS // 2:
+        message = "is little more than the username or the name of this product"
+    if message is not None:
+        raise WeakPassword("That password cannot be set.", faults=[Fault(field, message)])
+
+
+def is_checkable(password: str) -> bool:
+    """Whether a password is within the bounds of what may be hashed at all."""
+    try:
+        return len(password.encode()) <= PASSWORD_MOST_BYTES
+    except UnicodeEncodeError:  # a lone surrogate
+        return False

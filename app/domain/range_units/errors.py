@@ -1,0 +1,66 @@
+"""What can be refused about range units."""
+
+from app.domain.errors import ErrorKind, TickgateError
+
+
+class UnknownExchange(TickgateError):
+    """No exchange of that code; exchanges come into being by `PUT /v1/exchanges/{exchange}`."""
+
+    kind = ErrorKind.NOT_FOUND
+    code = "unknown_exchange"
+
+
+class UnknownMarket(TickgateError):
+    """The exchange has no range units for that market, nor for its quote currency, at any time."""
+
+    kind = ErrorKind.NOT_FOUND
+    code = "unknown_market"
+
+
+class UnknownHistory(TickgateError):
+    """The market is known, but nothing is known of the instant asked about."""
+
+    kind = ErrorKind.NOT_FOUND
+    code = "unknown_history"
+
+
+class InvalidCode(TickgateError):
+    """An exchange or currency code that is not spelled like one."""
+
+    kind = ErrorKind.INVALID
+    code = "invalid_code"
+
+
+class InvalidTable(TickgateError):
+    """Bands that do not make a table; every fault is listed."""
+
+    kind = ErrorKind.INVALID
+    code = "invalid_range_units"
+
+
+class PayloadRejected(TickgateError):
+    """An exchange's reply that holds no trustworthy table; every fault is listed."""
+
+    kind = ErrorKind.INVALID
+    code = "payload_rejected"
+
+
+class NoPayloadFormat(TickgateError):
+    """Replies of that exchange cannot be read: no format is known for it."""
+
+    kind = ErrorKind.NOT_FOUND
+    code = "no_payload_format"
+
+
+class PriceOffGrid(TickgateError):
+    """Counting or stepping from a price that is not valid has no answer."""
+
+    kind = ErrorKind.INVALID
+    code = "price_off_grid"
+
+
+class RevisionInForce(TickgateError):
+    """What is already in force is history: it is not amended, a later revision follows it."""
+
+    kind = ErrorKind.CONFLICT
+    code = "revision_in_force"

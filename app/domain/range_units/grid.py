@@ -1,0 +1,356 @@
+"""Exact answers about prices, over a whole range-unit table.
+
+Every number of a table is an integer multiple of 10^-scale, where `scale` is the largest number
+of decimals in it. In those units each band's valid prices are an arithmetic progression of
+integers, the progressions are disjoint and ascending, and every question is a bisection plus a
+division. A price finer than the scale lies strictly between two neighbouring integers, which is
+all that has to be known of it.
+"""
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from app.domain.range_units.errors import PriceOffGrid
+from app.domain.range_units.numbers import decimals, from_units, plain, to_units
+from app.domain.range_units.table import Anchor, Boundary, RangeUnitTable, Row, TopRule
+
+
+class Reason(StrEnum):
+    """Why a price is refused, or cannot be rounded."""
+
+    OFF_TICK = "off_tick"
+    NOT_POSITIVE = "not_positive"
+    BELOW_FIRST_BAND = "below_first_band"
+    ABOVE_LAST_BAND = "above_last_band"
+    BELOW_MIN = "below_min"
+    ABOVE_MAX = "above_max"
+    NO_TICK_RULE = "no_tick_rule"
+
+
+class Direction(StrEnum):
+    """Where to round to."""
+
+    DOWN = "down"
+    UP = "up"
+    NEAREST = "nearest"
+
+
+class Ties(StrEnum):
+    """Which neighbour is nearest to a price exactly half-way."""
+
+    UP = "up"
+    DOWN = "down"
+    EVEN = "even"
+    """The one that is an even multiple of the unit of the band that contains the price."""
+
+
+class Side(StrEnum):
+    """Of an order."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+
+class Intent(StrEnum):
+    """Whether an order should rather rest in the book or rather be filled."""
+
+    PASSIVE = "passive"
+    AGGRESSIVE = "aggressive"
+
+
+def direction_of(side: Side, intent: Intent) -> Direction:
+    """A passive buy and an aggressive sell give way downwards, the other two upwards."""
+    gives_way_down = (side is Side.BUY) == (intent is Intent.PASSIVE)
+    return Direction.DOWN if gives_way_down else Direction.UP
+
+
+@dataclass(frozen=True, slots=True)
+class PriceAnswer:
+    """All that a table says of one price. None: there is no such price, or no such band."""
+
+    price: Decimal
+    reason: Reason | None
+    floor: Decimal | None
+    ceil: Decimal | None
+    next_down: Decimal | None
+    next_up: Decimal | None
+    band: Row | None
+
+    @property
+    def valid(self) -> bool:
+        """Valid where floor and ceil meet in the price itself."""
+        return self.floor is not None and self.floor == self.ceil
+
+
+@dataclass(frozen=True, slots=True)
+class Rounded:
+    """What a price rounds to; `reason` says why it had to change, or why it cannot be rounded."""
+
+    price: Decimal
+    rounded: Decimal | None
+    reason: Reason | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Progression:
+    """The valid prices of one band: first, first + unit, … up to and including `last`."""
+
+    first: int
+    last: int | None
+    unit: int
+    before: int
+    """How many valid prices lie below `first` in the whole table."""
+
+
+class PriceGrid:
+    """The valid prices of one table. Immutable, and safe to keep for as long as the table is."""
+
+    def __init__(self, table: RangeUnitTable) -> None:
+        self._table = table
+        self._rows = tuple(table.rows())
+        bounds = (table.top, table.min_price, table.max_price)
+        numbers = [number for number in bounds if number is not None]
+        for band in table.bands:
+            numbers += (band.range_min, band.price_unit)
+        self._scale = max(map(decimals, numbers), default=0)
+        self._starts = [self._units(band.range_min) for band in table.bands]
+        self._progressions = self._lay_out()
+        self._firsts = [progression.first for progression in self._progressions]
+        self._befores = [progression.before for progression in self._progressions]
+
+    # -- questions -------------------------------------------------------------------------
+
+    def is_valid(self, price: Decimal) -> bool:
+        """Whether an order may carry this price."""
+        return self.answer(price).valid
+
+    def floor(self, price: Decimal) -> Decimal | None:
+        """Give the greatest valid price at or below `price`."""
+        if not self._rows:
+            return self._unruled(price, upwards=False)
+        at, _ = to_units(price, self._scale)
+        return self._number(self._at_or_below(at))
+
+    def ceil(self, price: Decimal) -> Decimal | None:
+        """Give the least valid price at or above `price`."""
+        if not self._rows:
+            return self._unruled(price, upwards=True)
+        at, exact = to_units(price, self._scale)
+        return self._number(self._at_or_above(at if exact else at + 1))
+
+    def nearest(self, price: Decimal, ties: Ties) -> Decimal | None:
+        """Give the valid price closest to `price`; where one side has none, the other side's."""
+        low, high = self.floor(price), self.ceil(price)
+        if low is None or high is None or low == high:
+            return high if low is None else low
+        numerator, denominator = price.as_integer_ratio()
+        below, above = self._units(low), self._units(high)
+        # price <=> (low + high) / 2, in integers
+        twice, middle = 2 * numerator * 10**self._scale, (below + above) * denominator
+        if twice != middle:
+            return low if twice < middle else high
+        if ties is Ties.EVEN:
+            return low if self._is_even_multiple(below, price) else high
+        return low if ties is Ties.DOWN else high
+
+    def round(self, price: Decimal, direction: Direction, ties: Ties = Ties.UP) -> Rounded:
+        """Round to a valid price; see `floor`, `ceil` and `nearest`."""
+        if direction is Direction.NEAREST:
+            rounded = self.nearest(price, ties)
+        else:
+            rounded = self.floor(price) if direction is Direction.DOWN else self.ceil(price)
+        return Rounded(price, rounded, None if rounded == price else self._reason(price))
+
+    def answer(self, price: Decimal) -> PriceAnswer:
+        """Say whether a price is valid, why not, and what the valid prices around it are."""
+        floor, ceil = self.floor(price), self.ceil(price)
+        valid = floor is not None and floor == ceil
+        down, up = floor, ceil
+        if not self._rows:
+            down = up = None
+        elif valid:
+            at = self._units(price)
+            down, up = (
+                self._number(self._at_or_below(at - 1)),
+                self._number(self._at_or_above(at + 1)),
+            )
+        reason = None if valid and self._rows else self._reason(price)
+        return PriceAnswer(price, reason, floor, ceil, down, up, self._band(price))
+
+    def step(self, price: Decimal, ticks: int) -> Decimal | None:
+        """Give the valid price `ticks` places above `price` (below, if negative).
+
+        None where the table ends before. Raises `PriceOffGrid` when `price` is not valid.
+        """
+        return self._number(self._at_rank(self._rank(price) + ticks))
+
+    def ticks(self, start: Decimal, end: Decimal) -> int:
+        """Count the valid prices v with start < v <= end; negative when start > end.
+
+        Raises `PriceOffGrid` when either is not valid.
+        """
+        return self._rank(end) - self._rank(start)
+
+    def ladder(self, price: Decimal, levels: int) -> tuple[list[Decimal], list[Decimal]]:
+        """Give up to `levels` valid prices below `price`, and as many above, nearest first."""
+        answer = self.answer(price)
+        return self._walk(answer.next_down, -1, levels), self._walk(answer.next_up, 1, levels)
+
+    # -- the grid, in units of 10^-scale ---------------------------------------------------
+
+    def _lay_out(self) -> list[_Progression]:
+        table = self._table
+        lowest = None if table.allows_non_positive else 1
+        if table.min_price is not None:
+            limit = self._units(table.min_price)
+            lowest = limit if lowest is None else max(lowest, limit)
+        highest = None if table.max_price is None else self._units(table.max_price)
+
+        progressions: list[_Progression] = []
+        before = 0
+        for place, row in enumerate(self._rows):
+            start, unit = self._starts[place], self._units(row.price_unit)
+            low, high = self._reach(place)
+            if lowest is not None:
+                low = max(low, lowest)
+            if highest is not None:
+                high = highest if high is None else min(high, highest)
+            anchor = start if table.anchor is Anchor.RANGE_MIN else 0
+            first = anchor - (anchor - low) // unit * unit
+            last = None if high is None else anchor + (high - anchor) // unit * unit
+            if last is not None and last < first:
+                continue
+            progressions.append(_Progression(first, last, unit, before))
+            if last is not None:
+                before += (last - first) // unit + 1
+        return progressions
+
+    def _reach(self, place: int) -> tuple[int, int | None]:
+        """Give the least and the greatest integer that belong to a band."""
+        start = self._starts[place]
+        is_last = place == len(self._starts) - 1
+        if self._table.boundary is Boundary.LOWER_INCLUSIVE:
+            low, includes_end = start, False
+        else:
+            # The lowest bound of the first band has no band below it to belong to.
+            low, includes_end = (start if place == 0 else start + 1), True
+        if not is_last:
+            end = self._starts[place + 1]
+        elif self._table.top is None:
+            return low, None
+        else:
+            end = self._units(self._table.top)
+            includes_end = self._table.top_rule is TopRule.INCLUSIVE
+        return low, end if includes_end else end - 1
+
+    def _at_or_below(self, at: int) -> int | None:
+        place = bisect_right(self._firsts, at) - 1
+        if place < 0:
+            return None
+        found = self._progressions[place]
+        if found.last is not None and at >= found.last:
+            return found.last
+        return found.first + (at - found.first) // found.unit * found.unit
+
+    def _at_or_above(self, at: int) -> int | None:
+        place = bisect_right(self._firsts, at) - 1
+        if place >= 0:
+            found = self._progressions[place]
+            if found.last is None or at <= found.last:
+                return found.first - (found.first - at) // found.unit * found.unit
+        return self._firsts[place + 1] if place + 1 < len(self._firsts) else None
+
+    def _rank(self, price: Decimal) -> int:
+        """Count the valid prices below a valid price."""
+        if not self._rows or not self.is_valid(price):
+            reason = self._reason(price)
+            raise PriceOffGrid(f"{plain(price)} is not a valid price here ({reason}).")
+        at = self._units(price)
+        found = self._progressions[bisect_right(self._firsts, at) - 1]
+        return found.before + (at - found.first) // found.unit
+
+    def _at_rank(self, rank: int) -> int | None:
+        place = bisect_right(self._befores, rank) - 1
+        if place < 0:
+            return None
+        found = self._progressions[place]
+        at = found.first + (rank - found.before) * found.unit
+        return at if found.last is None or at <= found.last else None
+
+    def _walk(self, start: Decimal | None, step: int, levels: int) -> list[Decimal]:
+        if start is None:
+            return []
+        rank = self._rank(start)
+        places = (self._at_rank(rank + step * level) for level in range(levels))
+        return [from_units(at, self._scale) for at in places if at is not None]
+
+    # -- words about a price ---------------------------------------------------------------
+
+    def _band(self, price: Decimal) -> Row | None:
+        """Give the band that contains `price`, as the boundary rule and the top say."""
+        table = self._table
+        at, exact = to_units(price, self._scale)
+        if table.boundary is Boundary.LOWER_INCLUSIVE or not exact:
+            place = bisect_right(self._starts, at) - 1
+        else:
+            place = bisect_left(self._starts, at) - 1
+            if place < 0 and self._starts and at == self._starts[0] != 0:
+                place = 0
+        if place < 0 or self._is_above_top(price):
+            return None
+        if price <= 0 and not table.allows_non_positive:
+            return None
+        return self._rows[place]
+
+    def _is_above_top(self, price: Decimal) -> bool:
+        top = self._table.top
+        if top is None:
+            return False
+        return price > top or (price == top and self._table.top_rule is TopRule.EXCLUSIVE)
+
+    def _reason(self, price: Decimal) -> Reason:  # noqa: PLR0911 - a table of cases
+        """Say why a price that is not valid is not."""
+        table = self._table
+        if price <= 0 and not table.allows_non_positive:
+            return Reason.NOT_POSITIVE
+        if table.min_price is not None and price < table.min_price:
+            return Reason.BELOW_MIN
+        if table.max_price is not None and price > table.max_price:
+            return Reason.ABOVE_MAX
+        if not table.bands:
+            return Reason.NO_TICK_RULE
+        if price < table.bands[0].range_min:
+            return Reason.BELOW_MIN if table.is_price_filter else Reason.BELOW_FIRST_BAND
+        if self._is_above_top(price):
+            return Reason.ABOVE_MAX if table.is_price_filter else Reason.ABOVE_LAST_BAND
+        return Reason.OFF_TICK
+
+    def _is_even_multiple(self, at: int, price: Decimal) -> bool:
+        band = self._band(price)
+        if band is None:
+            return False
+        anchor = self._units(band.range_min) if self._table.anchor is Anchor.RANGE_MIN else 0
+        return (at - anchor) % (2 * self._units(band.price_unit)) == 0
+
+    def _unruled(self, price: Decimal, *, upwards: bool) -> Decimal | None:
+        """Without a tick rule every positive price inside the limits is valid."""
+        low, high = self._table.min_price, self._table.max_price
+        if upwards:
+            if low is not None and price < low:
+                return low
+            beyond = high is not None and price > high
+        else:
+            if high is not None and price > high:
+                return high
+            beyond = low is not None and price < low
+        return None if beyond or price <= 0 else price
+
+    # -- in and out ------------------------------------------------------------------------
+
+    def _units(self, number: Decimal) -> int:
+        return to_units(number, self._scale)[0]
+
+    def _number(self, at: int | None) -> Decimal | None:
+        return None if at is None else from_units(at, self._scale)

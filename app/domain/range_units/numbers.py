@@ -1,0 +1,68 @@
+"""Exact decimal numbers: in from text, out to text, never through a float or a context.
+
+`decimal`'s arithmetic rounds to the context's precision (28 digits by default), so no operator
+of `Decimal` is used on prices anywhere: numbers are compared, or turned into integers.
+"""
+
+import re
+from decimal import Decimal
+
+MAX_LENGTH = 100
+MAX_INTEGER_DIGITS = 40
+MAX_DECIMALS = 40
+
+# The number of RFC 8259, section 6. `[0-9]`, since `\d` also matches digits of other scripts.
+_NUMBER = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,4}))?")
+
+
+class InvalidNumber(ValueError):
+    """A text that is no number this service takes; the message completes "price …"."""
+
+
+def parse_decimal(text: str) -> Decimal:
+    """Read a decimal number in plain or exponent notation, exactly.
+
+    Length and exponent are bounded before any arithmetic: at most 100 characters, 40 digits
+    before the decimal point and 40 after it. Raises `InvalidNumber`. Minus zero is zero.
+    """
+    if len(text) > MAX_LENGTH:
+        raise InvalidNumber(f"is longer than {MAX_LENGTH} characters")
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        raise InvalidNumber("is not a decimal number in plain or exponent notation")
+    sign, whole, fraction, power = match.groups(default="")
+    significant = (whole + fraction).lstrip("0")
+    digits = significant.rstrip("0")
+    if not digits:
+        return Decimal(0)
+    exponent = int(power or "0") - len(fraction) + len(significant) - len(digits)
+    if len(digits) + exponent > MAX_INTEGER_DIGITS:
+        raise InvalidNumber(f"has more than {MAX_INTEGER_DIGITS} digits before the decimal point")
+    if -exponent > MAX_DECIMALS:
+        raise InvalidNumber(f"has more than {MAX_DECIMALS} digits after the decimal point")
+    return Decimal(f"{sign}{digits}E{exponent}")
+
+
+def plain(value: Decimal) -> str:
+    """Write a number in plain notation without trailing zeros: `1000`, `0.0001`, `0`."""
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def decimals(value: Decimal) -> int:
+    """How many digits stand after the decimal point in `plain(value)`."""
+    return len(plain(value).partition(".")[2])
+
+
+def to_units(value: Decimal, scale: int) -> tuple[int, bool]:
+    """Count 10^-scale in `value`: the integer at or below it, and whether that is exact."""
+    numerator, denominator = value.as_integer_ratio()
+    whole, rest = divmod(numerator * 10**scale, denominator)
+    return whole, rest == 0
+
+
+def from_units(units: int, scale: int) -> Decimal:
+    """Turn an integer count of 10^-scale back into a number."""
+    return Decimal(f"{units}E-{scale}")

@@ -1,0 +1,115 @@
+"""Which table a market uses, since when, and since when that is known."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from app.domain.errors import Fault
+from app.domain.range_units.errors import InvalidCode
+from app.domain.range_units.table import RangeUnitTable
+
+_EXCHANGE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_CURRENCY = re.compile(r"[A-Z0-9][A-Z0-9._-]{0,31}")
+
+BEGINNING = datetime.min.replace(tzinfo=UTC)
+"""The instant at which nothing has started but what has no known start."""
+
+WHOLE_QUOTE = "*"
+"""The target of a ladder that holds for every market of a quote currency (`KRW/*`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """An exchange: its code as in URLs, its name, and the IANA time zone of its notices."""
+
+    code: str
+    name: str
+    time_zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Market:
+    """A market of an exchange: prices are in `quote`, what is traded is `target`."""
+
+    exchange: str
+    quote: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.exchange} {self.quote}/{self.target}"
+
+    @property
+    def ladder(self) -> "Market":
+        """The ladder of the whole quote currency, which answers for markets without their own."""
+        return Market(self.exchange, self.quote, WHOLE_QUOTE)
+
+
+def exchange_code(text: str) -> str:
+    """Read an exchange's code, in either case. Raises `InvalidCode`."""
+    code = text.lower() if text.isascii() else text
+    if _EXCHANGE.fullmatch(code) is None:
+        message = "is not 1 to 32 of the letters a-z, digits, _ and -, beginning with no sign"
+        raise InvalidCode("That is no exchange code.", faults=[Fault("exchange", message)])
+    return code
+
+
+def market_of(exchange: str, quote: str, target: str) -> Market:
+    """Read a market's codes, in either case; the target may be `*`. Raises `InvalidCode`."""
+    faults = []
+    codes = {"quote": quote, "target": target}
+    for name, text in codes.items():
+        codes[name] = text.upper() if text.isascii() else text
+        is_whole = name == "target" and text == WHOLE_QUOTE
+        if not is_whole and _CURRENCY.fullmatch(codes[name]) is None:
+            message = "is not 1 to 32 of the letters A-Z, digits, ., _ and -"
+            faults.append(Fault(name, message))
+    if faults:
+        raise InvalidCode("That is no market.", faults=faults)
+    return Market(exchange_code(exchange), codes["quote"], codes["target"])
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """From `effective_from` on, a market uses the table with this digest.
+
+    The table itself is kept under the revision's id, and never changes.
+    `effective_from` is None where the start is not known: then it is in force at any time before
+    the next one. `recorded_at` is when this service learned of it, `last_seen` when its source
+    last confirmed it, `superseded_at` when an amendment made before it came into force took its
+    place. All aware, in UTC.
+    """
+
+    id: UUID
+    market: Market
+    effective_from: datetime | None
+    recorded_at: datetime
+    last_seen: datetime
+    source: str
+    digest: str
+    superseded_at: datetime | None = None
+
+    def age(self, now: datetime) -> timedelta:
+        """How old the last confirmation is."""
+        return max(now - self.last_seen, timedelta(0))
+
+
+def answering(own: Revision | None, ladder: Revision | None) -> Revision | None:
+    """Choose between a market's own revision and its quote currency's ladder, each the latest.
+
+    The market's own answers, except that an unknown start is only known to lie before whatever
+    is dated: a dated ladder ends an own revision of unknown start.
+    """
+    if own is None or ladder is None:
+        return own or ladder
+    return ladder if own.effective_from is None and ladder.effective_from is not None else own
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A table that a source states for a market; `effective_from` None: start unknown."""
+
+    market: Market
+    table: RangeUnitTable
+    effective_from: datetime | None
+    source: str

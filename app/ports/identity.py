@@ -1,0 +1,187 @@
+"""What the identity services need of the world.
+
+Stores: every method may raise `StoreUnavailable`, and after any error of a unit of work all its
+further methods raise `UnitOfWorkFailed`. What goes in and comes out is immutable. Texts with a
+NUL or a lone surrogate, and over-long ones, raise `UnstorableText`; nothing is cut silently.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from types import TracebackType
+from typing import Protocol, Self, TypeAlias
+from uuid import UUID
+
+from app.domain.identity.login_log import LoginAttempt, LoginLogFilter, LoginLogPosition
+from app.domain.identity.sessions import AccessClaims, Session
+from app.domain.identity.users import User
+
+
+class Users(Protocol):
+    """Everyone who may log in, and everyone who no longer may."""
+
+    async def add(self, *, user: User) -> None:
+        """Store a new user.
+
+        Raises `UsernameTaken` or `EmailTaken` here, not at commit, when a user with the same key
+        is there; a second unit of work that adds the same key waits for the first to end.
+        """
+        ...
+
+    async def get(self, *, user_id: UUID) -> User | None:
+        """Give the user of that id, or None."""
+        ...
+
+    async def by_username(self, *, username_key: str) -> User | None:
+        """Give the user whose folded name is that, or None; a key nobody can have is nobody's."""
+        ...
+
+    async def hold(self, *, user_id: UUID) -> User | None:
+        """Give the user as `get` does, and hold them.
+
+        Until this unit of work ends, another one that holds, or replaces, the same user waits.
+        """
+        ...
+
+    async def replace(self, *, user: User) -> None:
+        """Store all fields of a user of the same id.
+
+        Raises `UnknownUser` when there is none, and `UsernameTaken` or `EmailTaken` as `add`.
+        """
+        ...
+
+    async def page(self, *, after: UUID | None, limit: int) -> list[User]:
+        """Give users by id, ascending, beyond `after`; at most `limit`."""
+        ...
+
+
+class LoginLog(Protocol):
+    """Every attempt to log in. Entries are appended, settled once, and never removed here."""
+
+    async def append(self, *, attempt: LoginAttempt) -> None:
+        """Store a new attempt, pending or settled already."""
+        ...
+
+    async def settle(self, *, attempt: LoginAttempt) -> None:
+        """Store outcome, reason, session and duration of the pending attempt of that id.
+
+        Raises `AttemptNotPending` when it is unknown or settled already. Other fields keep what
+        `append` stored.
+        """
+        ...
+
+    async def page(
+        self, *, matching: LoginLogFilter, before: LoginLogPosition | None, limit: int
+    ) -> list[LoginAttempt]:
+        """Give attempts that match every given field of the filter, newest first.
+
+        By `at`, then id, both descending; strictly older than `before`; at most `limit`.
+        """
+        ...
+
+
+class Sessions(Protocol):
+    """What logins have opened."""
+
+    async def add(self, *, session: Session) -> None:
+        """Store a new session. Its user is known: raises `UnknownUser` otherwise."""
+        ...
+
+    async def get(self, *, session_id: UUID) -> Session | None:
+        """Give the session of that id, over or not, or None."""
+        ...
+
+    async def end(self, *, session_id: UUID, at: datetime) -> bool:
+        """End a session; False, changing nothing, where it is unknown or ended already."""
+        ...
+
+    async def end_all(self, *, user_id: UUID, except_id: UUID | None, at: datetime) -> int:
+        """End all sessions of a user that have not ended, but one; give how many that were."""
+        ...
+
+
+class IdentityUnitOfWork(Protocol):
+    """One transaction over users, login log and sessions.
+
+    Use it once, as an async context manager. Leaving without `commit` keeps nothing. Entering
+    and leaving hold nothing back when cancelled: the transaction is then wholly there or wholly
+    gone. Reads see what was committed before, and the unit's own writes. Writers may wait for
+    one another from the first write on.
+    """
+
+    @property
+    def users(self) -> Users:
+        """The users, in this transaction."""
+        ...
+
+    @property
+    def login_log(self) -> LoginLog:
+        """The login log, in this transaction."""
+        ...
+
+    @property
+    def sessions(self) -> Sessions:
+        """The sessions, in this transaction."""
+        ...
+
+    async def commit(self) -> None:
+        """Keep all writes. Runs to its end even when cancelled, which is delivered afterwards."""
+        ...
+
+    async def __aenter__(self) -> Self:
+        """Begin. Raises `StoreUnavailable`."""
+        ...
+
+    async def __aexit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None:
+        """Roll back what was not committed, and let go of every resource."""
+        ...
+
+
+IdentityWork: TypeAlias = Callable[[], IdentityUnitOfWork]
+"""Gives a fresh unit of work per use case."""
+
+
+class PasswordHasher(Protocol):
+    """Turns passwords into what may be stored, slowly on purpose and off the event loop."""
+
+    async def hash(self, *, password: str) -> str:
+        """Hash a password, every byte of it significant; equal passwords give different hashes.
+
+        Raises `HasherBusy` when too many are waiting. The password is one `is_checkable` takes.
+        """
+        ...
+
+    async def verify(self, *, password: str, stored: str | None) -> bool:
+        """Whether `stored` is a hash of exactly this password.
+
+        Costs the same whatever the answer: without a hash (None), with one that is empty,
+        garbage, truncated or dearer than the bound, and with a password that `is_checkable`
+        refuses, one hash at the current cost is spent and the answer is False. Never raises but
+        for `HasherBusy`.
+        """
+        ...
+
+    def needs_rehash(self, *, stored: str) -> bool:
+        """Whether a hash that verified should be made anew: foreign, or of a lower cost."""
+        ...
+
+
+class AccessTokens(Protocol):
+    """Signs and reads access tokens. Knows no time: expiry is the caller's to check."""
+
+    def issue(self, *, claims: AccessClaims) -> str:
+        """Give a signed token that says `claims`, times in whole seconds."""
+        ...
+
+    def read(self, *, token: str) -> AccessClaims:
+        """Give the claims of a token that was issued here.
+
+        Raises `InvalidToken` for anything else: forged, malformed, of another kind, issuer or
+        audience, or with a claim missing.
+        """
+        ...

@@ -1,0 +1,150 @@
+"""What the range-units services need of the world.
+
+Stores: every method may raise `StoreUnavailable`, and after any error of a unit of work all its
+further methods raise `UnitOfWorkFailed`. What goes in and comes out is immutable.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Protocol, Self, TypeAlias
+from uuid import UUID
+
+from app.domain.range_units.revisions import Exchange, Market, Observation, Revision
+from app.domain.range_units.table import RangeUnitTable
+
+
+class Catalogue(Protocol):
+    """Which exchanges and markets there are."""
+
+    async def put_exchanges(self, *, exchanges: Collection[Exchange]) -> set[str]:
+        """Add exchanges, or replace their names and time zones; give the codes that were added.
+
+        The codes are distinct. Empty input does nothing.
+        """
+        ...
+
+    async def exchange(self, *, code: str) -> Exchange | None:
+        """Give the exchange of that code, or None."""
+        ...
+
+    async def exchanges(self) -> list[Exchange]:
+        """Give all exchanges, by code in code-point order."""
+        ...
+
+    async def hold_markets(self, *, markets: Collection[Market]) -> None:
+        """Add the markets that are not there yet, and hold all of them.
+
+        Until this unit of work ends, another one that holds any of the same markets waits in
+        this call. Raises `UnknownExchange` when an exchange among them is not known.
+        """
+        ...
+
+    async def markets(self, *, exchange: str, after: Market | None, limit: int) -> list[Market]:
+        """Give the markets of an exchange beyond `after`, by quote then target in code-point order.
+
+        At most `limit`. The ladders of whole quote currencies (target `*`) are among them. Empty
+        for an exchange that is not known.
+        """
+        ...
+
+
+class Revisions(Protocol):
+    """The range units of every market, in two times: of the venue, and of our knowledge."""
+
+    async def add(self, *, revisions: Sequence[tuple[Revision, RangeUnitTable]]) -> None:
+        """Store revisions with their tables, in as many statements whatever their number.
+
+        Their markets are held. Raises `RevisionInForce` when a market has a revision, not
+        superseded, of the same start (two unknown starts are the same). Empty input does nothing.
+        """
+        ...
+
+    async def in_force(
+        self, *, markets: Collection[Market], as_of: datetime, known_at: datetime | None = None
+    ) -> Mapping[Market, Revision]:
+        """Give, per market, its own latest revision that had started at `as_of`.
+
+        Latest by start, an unknown start being before all others. Only what was recorded, and
+        not yet superseded, at `known_at` counts; None: all that is known now. Markets without
+        such a revision are absent, ladders are not consulted. Empty input gives nothing.
+        """
+        ...
+
+    async def table(self, *, revision_id: UUID) -> RangeUnitTable | None:
+        """Give a revision's table, equal to the one stored with it, or None for an unknown id."""
+        ...
+
+    async def confirm(self, *, revision_ids: Collection[UUID], at: datetime) -> None:
+        """Advance `last_seen` to `at`; it never goes back. Unknown ids are passed over."""
+        ...
+
+    async def supersede(self, *, revision_ids: Collection[UUID], at: datetime) -> None:
+        """Mark revisions superseded at `at`, those already superseded and unknown ids excepted."""
+        ...
+
+    async def history(
+        self, *, market: Market, after: Revision | None, limit: int
+    ) -> list[Revision]:
+        """Give a market's own revisions beyond `after`, superseded ones too, newest first.
+
+        By `recorded_at`, then id, both descending; at most `limit`.
+        """
+        ...
+
+
+class RangeUnitsUnitOfWork(Protocol):
+    """One transaction over the range units.
+
+    Use it once, as an async context manager. Leaving without `commit` keeps nothing. Entering
+    and leaving hold nothing back when cancelled: the transaction is then wholly there or wholly
+    gone. Reads see what was committed before, and the unit's own writes. Writers may wait for
+    one another from the first write on.
+    """
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The exchanges and markets, in this transaction."""
+        ...
+
+    @property
+    def revisions(self) -> Revisions:
+        """The revisions, in this transaction."""
+        ...
+
+    async def commit(self) -> None:
+        """Keep all writes. Runs to its end even when cancelled, which is delivered afterwards."""
+        ...
+
+    async def __aenter__(self) -> Self:
+        """Begin. Raises `StoreUnavailable`."""
+        ...
+
+    async def __aexit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None:
+        """Roll back what was not committed, and let go of every resource."""
+        ...
+
+
+RangeUnitsWork: TypeAlias = Callable[[], RangeUnitsUnitOfWork]
+"""Gives a fresh unit of work per use case."""
+
+
+class PayloadFormat(Protocol):
+    """How one exchange's replies about range units are read."""
+
+    def read(
+        self, *, payload: bytes, market: Market, observed_at: datetime, source: str
+    ) -> list[Observation]:
+        """Read a reply, exactly, from its literal text.
+
+        `market` is the one that was asked about; formats whose replies name their markets use
+        only its exchange. Never gives an empty list. Raises `PayloadRejected` with one fault
+        for each thing that is wrong; a fault's field begins with the market.
+        """
+        ...

@@ -1,0 +1,153 @@
+from dataclasses import replace
+from uuid import UUID
+
+from app.domain.errors import Fault
+from app.domain.identity.errors import InvalidCredentials, UnknownUser, WeakPassword
+from app.domain.identity.text import fold
+from app.domain.identity.users import User, check_email, check_new_password, check_username
+from app.domain.principal import Principal, Role
+from app.ports.clock import Clock
+from app.ports.identity import IdentityUnitOfWork, IdentityWork, PasswordHasher
+from app.ports.ids import Ids, Secrets
+
+FIRST_ADMIN = "admin"
+
+
+class UserService:
+    """Users: who they are, and what an administrator or they themselves change about them."""
+
+    def __init__(  # noqa: PLR0913 - the ports it needs
+        self,
+        *,
+        uow: IdentityWork,
+        reading: IdentityWork,
+        hasher: PasswordHasher,
+        clock: Clock,
+        ids: Ids,
+        secrets: Secrets,
+    ) -> None:
+        self._uow = uow
+        self._reading = reading
+        self._hasher = hasher
+        self._clock = clock
+        self._ids = ids
+        self._secrets = secrets
+
+    async def create_user(
+        self, *, username: str, password: str, email: str | None = None, role: Role = Role.USER
+    ) -> User:
+        """Register a user.
+
+        Raises `InvalidUser`, `WeakPassword`, `UsernameTaken`, `EmailTaken` and `HasherBusy`.
+        """
+        user = await self._new_user(username, password, email, role)
+        async with self._uow() as uow:
+            await uow.users.add(user=user)
+            await uow.commit()
+        return user
+
+    async def create_first_admin(self) -> tuple[User, str] | None:
+        """Where there is no user at all, make one administrator and give its password, once."""
+        async with self._reading() as uow:
+            if await uow.users.page(after=None, limit=1):
+                return None
+        password = self._secrets.new_secret()
+        user = await self._new_user(FIRST_ADMIN, password, None, Role.ADMIN)
+        async with self._uow() as uow:
+            # Two first starts at once: the second finds the name taken and fails whole.
+            await uow.users.add(user=user)
+            await uow.commit()
+        return user, password
+
+    async def get_user_by_id(self, *, user_id: UUID) -> User:
+        """Give a user. Raises `UnknownUser`."""
+        async with self._reading() as uow:
+            return _known(await uow.users.get(user_id=user_id), user_id)
+
+    async def get_user_by_username(self, *, username: str) -> User:
+        """Give the user of that name, however it is cased. Raises `UnknownUser`."""
+        async with self._reading() as uow:
+            return _known(await uow.users.by_username(username_key=fold(username)), username)
+
+    async def list_users(self, *, after: UUID | None = None, limit: int = 50) -> list[User]:
+        """Give users in the order in which they were made, beyond `after`."""
+        async with self._reading() as uow:
+            return await uow.users.page(after=after, limit=limit)
+
+    async def set_disabled(self, *, user_id: UUID, disabled: bool) -> User:
+        """Disable a user, which ends all their sessions, or enable them again.
+
+        Raises `UnknownUser`.
+        """
+        async with self._uow() as uow:
+            user = _known(await uow.users.hold(user_id=user_id), user_id)
+            user = replace(user, disabled=disabled)
+            await uow.users.replace(user=user)
+            if disabled:
+                await self._end_sessions(uow, user)
+            await uow.commit()
+        return user
+
+    async def change_password(
+        self, *, principal: Principal, current_password: str, new_password: str
+    ) -> None:
+        """Change one's own password; all one's other sessions end.
+
+        Raises `InvalidCredentials` when the current one is wrong, `WeakPassword` for the new.
+        """
+        user = await self.get_user_by_id(user_id=principal.user_id)
+        check_new_password(new_password, username=user.username, field="new_password")
+        if new_password == current_password:
+            faults = [Fault("new_password", "is the current password")]
+            raise WeakPassword("That password cannot be set.", faults=faults)
+        matches = await self._hasher.verify(password=current_password, stored=user.password_hash)
+        if not matches:
+            raise InvalidCredentials
+        await self._store_password(user, new_password, keep_session=principal.session_id)
+
+    async def set_password(self, *, user_id: UUID, new_password: str) -> None:
+        """Set a user's password as an operator; all their sessions end. Raises `WeakPassword`."""
+        user = await self.get_user_by_id(user_id=user_id)
+        check_new_password(new_password, username=user.username)
+        await self._store_password(user, new_password, keep_session=None)
+
+    async def _store_password(self, seen: User, password: str, keep_session: UUID | None) -> None:
+        hashed = await self._hasher.hash(password=password)
+        async with self._uow() as uow:
+            user = _known(await uow.users.hold(user_id=seen.id), seen.id)
+            if user.password_changed_at != seen.password_changed_at:
+                # What was checked is no longer the current password.
+                raise InvalidCredentials
+            now = self._clock.now()
+            user = replace(user, password_hash=hashed, password_changed_at=now)
+            await uow.users.replace(user=user)
+            await self._end_sessions(uow, user, except_id=keep_session)
+            await uow.commit()
+
+    async def _new_user(self, username: str, password: str, email: str | None, role: Role) -> User:
+        check_username(username)
+        if email is not None:
+            check_email(email)
+        check_new_password(password, username=username)
+        now = self._clock.now()
+        return User(
+            id=self._ids.new_id(),
+            username=username,
+            email=email,
+            password_hash=await self._hasher.hash(password=password),
+            role=role,
+            disabled=False,
+            created_at=now,
+            password_changed_at=now,
+        )
+
+    async def _end_sessions(
+        self, uow: IdentityUnitOfWork, user: User, except_id: UUID | None = None
+    ) -> None:
+        await uow.sessions.end_all(user_id=user.id, except_id=except_id, at=self._clock.now())
+
+
+def _known(user: User | None, asked: object) -> User:
+    if user is None:
+        raise UnknownUser(f"There is no user {asked}.")
+    return user

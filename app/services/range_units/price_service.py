@@ -1,0 +1,72 @@
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from app.domain.range_units.grid import Direction, PriceAnswer, PriceGrid, Rounded, Ties
+from app.domain.range_units.revisions import Market
+from app.services.range_units.range_units_service import RangeUnits, RangeUnitsService
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """The valid prices next to a price, nearest first."""
+
+    below: list[Decimal]
+    above: list[Decimal]
+
+
+class PriceService:
+    """At which prices: every question about prices, answered by the table in force.
+
+    Every method raises `UnknownExchange`, `UnknownMarket` and `UnknownHistory`, and gives the
+    range units that it answered by. `as_of` None is now.
+    """
+
+    def __init__(self, *, range_units: RangeUnitsService) -> None:
+        self._range_units = range_units
+
+    async def check(
+        self, *, market: Market, prices: Sequence[Decimal], as_of: datetime | None = None
+    ) -> tuple[RangeUnits, list[PriceAnswer]]:
+        """Say of each price whether it is valid, why not, and which valid prices are around."""
+        units, grid = await self._grid(market, as_of)
+        return units, [grid.answer(price) for price in prices]
+
+    async def round(
+        self,
+        *,
+        market: Market,
+        prices: Sequence[Decimal],
+        direction: Direction,
+        ties: Ties = Ties.UP,
+        as_of: datetime | None = None,
+    ) -> tuple[RangeUnits, list[Rounded]]:
+        """Round each price to a valid one, where there is one in that direction."""
+        units, grid = await self._grid(market, as_of)
+        return units, [grid.round(price, direction, ties) for price in prices]
+
+    async def step(
+        self, *, market: Market, price: Decimal, ticks: int, as_of: datetime | None = None
+    ) -> tuple[RangeUnits, Decimal | None]:
+        """Go a number of ticks up, or down; None beyond the table. Raises `PriceOffGrid`."""
+        units, grid = await self._grid(market, as_of)
+        return units, grid.step(price, ticks)
+
+    async def ticks(
+        self, *, market: Market, start: Decimal, end: Decimal, as_of: datetime | None = None
+    ) -> tuple[RangeUnits, int]:
+        """Count the ticks from one valid price to another. Raises `PriceOffGrid`."""
+        units, grid = await self._grid(market, as_of)
+        return units, grid.ticks(start, end)
+
+    async def ladder(
+        self, *, market: Market, price: Decimal, levels: int, as_of: datetime | None = None
+    ) -> tuple[RangeUnits, Ladder]:
+        """Give the `levels` valid prices on either side of a price, valid itself or not."""
+        units, grid = await self._grid(market, as_of)
+        return units, Ladder(*grid.ladder(price, levels))
+
+    async def _grid(self, market: Market, as_of: datetime | None) -> tuple[RangeUnits, PriceGrid]:
+        units = await self._range_units.current(market=market, as_of=as_of)
+        return units, PriceGrid(units.table)

@@ -1,0 +1,261 @@
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import NoReturn
+
+from anyio import to_thread
+
+from app.domain.range_units.errors import (
+    NoPayloadFormat,
+    RevisionInForce,
+    UnknownExchange,
+    UnknownHistory,
+    UnknownMarket,
+)
+from app.domain.range_units.revisions import (
+    BEGINNING,
+    Exchange,
+    Market,
+    Observation,
+    Revision,
+    answering,
+)
+from app.domain.range_units.table import RangeUnitTable
+from app.ports.clock import Clock
+from app.ports.ids import Ids
+from app.ports.range_units import PayloadFormat, RangeUnitsUnitOfWork, RangeUnitsWork
+
+
+@dataclass(frozen=True, slots=True)
+class RangeUnits:
+    """The table that answers for a market, the revision it belongs to, and how old that is."""
+
+    revision: Revision
+    table: RangeUnitTable
+    age: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What became of the markets of one payload."""
+
+    inserted: int
+    """Had no range units of their own in force."""
+    updated: int
+    """Had others."""
+    unchanged: int
+    """Had the same, which are now confirmed."""
+
+    @property
+    def attempted(self) -> int:
+        """All of them: a payload is taken whole or refused whole."""
+        return self.inserted + self.updated + self.unchanged
+
+
+class RangeUnitsService:
+    """Exchanges, their markets, and the range units of every market with their history."""
+
+    def __init__(
+        self,
+        *,
+        uow: RangeUnitsWork,
+        reading: RangeUnitsWork,
+        formats: Mapping[str, PayloadFormat],
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._uow = uow
+        self._reading = reading
+        self._formats = formats
+        self._clock = clock
+        self._ids = ids
+
+    async def put_exchange(self, *, exchange: Exchange) -> bool:
+        """Add an exchange or rename it; True when it was added."""
+        async with self._uow() as uow:
+            added = await uow.catalogue.put_exchanges(exchanges=[exchange])
+            await uow.commit()
+        return bool(added)
+
+    async def list_exchanges(self) -> list[Exchange]:
+        """Give all exchanges, by code."""
+        async with self._reading() as uow:
+            return await uow.catalogue.exchanges()
+
+    async def list_markets(
+        self, *, exchange: str, after: Market | None = None, limit: int = 50
+    ) -> list[Market]:
+        """Give the markets of an exchange, in order, beyond `after`. Raises `UnknownExchange`."""
+        async with self._reading() as uow:
+            await _known_exchange(uow, exchange)
+            return await uow.catalogue.markets(exchange=exchange, after=after, limit=limit)
+
+    async def ingest(self, *, market: Market, payload: bytes, source: str) -> Ingested:
+        """Take what an exchange replied about its range units, whole or not at all.
+
+        The same payload twice changes nothing but `last_seen`. What is new is in force from now
+        on. Raises `PayloadRejected`, `UnknownExchange`, `NoPayloadFormat`.
+        """
+        async with self._reading() as uow:
+            await _known_exchange(uow, market.exchange)
+        payload_format = self._formats.get(market.exchange)
+        if payload_format is None:
+            raise NoPayloadFormat(f"No format of replies is known for {market.exchange}.")
+        # Off the event loop: a hundred thousand bands take a while to read and to digest.
+        observations = await to_thread.run_sync(
+            partial(
+                payload_format.read,
+                payload=payload,
+                market=market,
+                observed_at=self._clock.now(),
+                source=source,
+            )
+        )
+        digests = await to_thread.run_sync(_digests, observations)
+        async with self._uow() as uow:
+            ingested = await self._observe(uow, observations, digests)
+            await uow.commit()
+        return ingested
+
+    async def _observe(
+        self,
+        uow: RangeUnitsUnitOfWork,
+        observations: Sequence[Observation],
+        digests: Sequence[str],
+    ) -> Ingested:
+        markets = {observation.market for observation in observations}
+        await uow.catalogue.hold_markets(markets=markets)
+        # The clock is read once the markets are held: what is recorded later is dated later.
+        now = self._clock.now()
+        current = await uow.revisions.in_force(markets=markets, as_of=now)
+        confirmed, replaced, fresh = [], [], []
+        for observation, digest in zip(observations, digests, strict=True):
+            known = current.get(observation.market)
+            if known is not None and known.digest == digest:
+                confirmed.append(known.id)
+                continue
+            if known is not None and known.effective_from == now:
+                replaced.append(known.id)  # within the same microsecond: the later one counts
+            fresh.append((self._revision(observation, digest, now, now), observation.table))
+        await uow.revisions.confirm(revision_ids=confirmed, at=now)
+        await uow.revisions.supersede(revision_ids=replaced, at=now)
+        await uow.revisions.add(revisions=fresh)
+        updated = sum(revision.market in current for revision, _ in fresh)
+        return Ingested(len(fresh) - updated, updated, len(confirmed))
+
+    async def put_range_units(
+        self,
+        *,
+        market: Market,
+        table: RangeUnitTable,
+        source: str,
+        effective_from: datetime | None = None,
+        start_unknown: bool = False,
+    ) -> tuple[RangeUnits, bool]:
+        """State a market's range units from an instant on (from now on, if None).
+
+        Gives what then holds, and whether that is a new revision. The same content as is in
+        force at that instant changes nothing. A revision that has yet to come into force is
+        amended by another of the same start; raises `RevisionInForce` for one that has.
+        """
+        digest = table.digest
+        async with self._uow() as uow:
+            await uow.catalogue.hold_markets(markets=[market])
+            now = self._clock.now()
+            start = None if start_unknown else effective_from or now
+            found = await uow.revisions.in_force(markets=[market], as_of=start or BEGINNING)
+            known = found.get(market)
+            if known is not None and known.digest == digest:
+                await uow.revisions.confirm(revision_ids=[known.id], at=now)
+                await uow.commit()
+                return RangeUnits(known, table, timedelta(0)), False
+            if known is not None and known.effective_from == start:
+                if start is None or start <= now:
+                    raise RevisionInForce(
+                        f"{market} has other range units from that instant on, already in force."
+                    )
+                await uow.revisions.supersede(revision_ids=[known.id], at=now)
+            observation = Observation(market, table, start, source)
+            revision = self._revision(observation, digest, start, now)
+            await uow.revisions.add(revisions=[(revision, table)])
+            await uow.commit()
+        return RangeUnits(revision, table, timedelta(0)), True
+
+    async def load_ladders(
+        self, *, exchanges: Collection[Exchange], observations: Sequence[Observation]
+    ) -> int:
+        """Fill an empty catalogue; give how many revisions were stored, 0 where it is not empty."""
+        async with self._uow() as uow:
+            if await uow.catalogue.exchanges():
+                return 0
+            await uow.catalogue.put_exchanges(exchanges=exchanges)
+            markets = {observation.market for observation in observations}
+            await uow.catalogue.hold_markets(markets=markets)
+            now = self._clock.now()
+            revisions = [
+                (self._revision(o, o.table.digest, o.effective_from, now), o.table)
+                for o in observations
+            ]
+            await uow.revisions.add(revisions=revisions)
+            await uow.commit()
+        return len(revisions)
+
+    async def current(
+        self, *, market: Market, as_of: datetime | None = None, known_at: datetime | None = None
+    ) -> RangeUnits:
+        """Give the range units that answer for a market at an instant (now), as known at another.
+
+        Raises `UnknownExchange`, `UnknownMarket`, or `UnknownHistory` when nothing is known of
+        that instant.
+        """
+        now = self._clock.now()
+        async with self._reading() as uow:
+            found = await uow.revisions.in_force(
+                markets={market, market.ladder}, as_of=as_of or now, known_at=known_at
+            )
+            revision = answering(found.get(market), found.get(market.ladder))
+            if revision is None:
+                await _refuse_unknown(uow, market)
+            table = await uow.revisions.table(revision_id=revision.id)
+        if table is None:
+            raise LookupError(f"Revision {revision.id} has lost its table.")
+        return RangeUnits(revision, table, revision.age(now))
+
+    async def history(
+        self, *, market: Market, after: Revision | None = None, limit: int = 50
+    ) -> list[Revision]:
+        """Give the market's own revisions, newest first."""
+        async with self._reading() as uow:
+            await _known_exchange(uow, market.exchange)
+            return await uow.revisions.history(market=market, after=after, limit=limit)
+
+    def _revision(
+        self, observation: Observation, digest: str, start: datetime | None, now: datetime
+    ) -> Revision:
+        return Revision(
+            id=self._ids.new_id(),
+            market=observation.market,
+            effective_from=start,
+            recorded_at=now,
+            last_seen=now,
+            source=observation.source,
+            digest=digest,
+        )
+
+
+def _digests(observations: Sequence[Observation]) -> list[str]:
+    return [observation.table.digest for observation in observations]
+
+
+async def _known_exchange(uow: RangeUnitsUnitOfWork, code: str) -> None:
+    if await uow.catalogue.exchange(code=code) is None:
+        raise UnknownExchange(f"There is no exchange {code}.")
+
+
+async def _refuse_unknown(uow: RangeUnitsUnitOfWork, market: Market) -> NoReturn:
+    await _known_exchange(uow, market.exchange)
+    for kept in (market, market.ladder):
+        if await uow.revisions.history(market=kept, after=None, limit=1):
+            raise UnknownHistory(f"Nothing is known of {market} at that instant.")
+    raise UnknownMarket(f"There are no range units for {market}.")
