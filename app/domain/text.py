@@ -1,0 +1,17 @@
+from app.domain.errors import UnstorableText
+
+
+def is_storable(text: str, limit: int) -> bool:
+    """Whether every store can keep the text exactly: no NUL, no lone surrogate, not over-long."""
+    return (
+        len(text) <= limit
+        and "\0" not in text
+        and not any("\ud800" <= character <= "\udfff" for character in text)
+    )
+
+
+def storable(text: str, limit: int) -> str:
+    """Give the text back, or raise `UnstorableText`."""
+    if not is_storable(text, limit):
+        raise UnstorableText(f"A text is longer than {limit} characters, or is not storable.")
+    return text
