@@ -24,13 +24,17 @@ class ErrorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with an input: `field` is its path (`range_units[3].price_unit`)."""
+    """One thing wrong with an input: `field` is its path (`range_units[3].price_unit`).
+
+    `about` names the market where an input speaks of several.
+    """
 
     field: str
     message: str
+    about: str = ""
 
     def __str__(self) -> str:
-        return f"{self.field}: {self.message}" if self.field else self.message
+        return ": ".join(filter(None, (self.about, self.field, self.message)))
 
 
 class TickgateError(Exception):
@@ -48,12 +52,26 @@ class TickgateError(Exception):
         self.retry_after = retry_after
         """Whole seconds after which the same request may succeed."""
 
+    def particulars(self) -> dict[str, object]:
+        """Give what programs may want to know beside the faults, by name."""
+        return {}
+
 
 class StoreUnavailable(TickgateError):
     """The store did not answer, or broke off; nothing of the unit of work is kept."""
 
     kind = ErrorKind.UNAVAILABLE
     code = "store_unavailable"
+
+
+class SchemaOutOfDate(TickgateError):
+    """The database has no schema, or not the one that this version of the service needs."""
+
+    kind = ErrorKind.UNAVAILABLE
+    code = "schema_out_of_date"
+
+    def __init__(self) -> None:
+        super().__init__("The database needs another schema: run 'tickgate db upgrade'.")
 
 
 class UnitOfWorkFailed(TickgateError):

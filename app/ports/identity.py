@@ -12,7 +12,7 @@ from typing import Protocol, Self, TypeAlias
 from uuid import UUID
 
 from app.domain.identity.login_log import LoginAttempt, LoginLogFilter, LoginLogPosition
-from app.domain.identity.sessions import AccessClaims, Session
+from app.domain.identity.sessions import AccessClaims, RefreshToken, Session
 from app.domain.identity.users import User
 
 
@@ -90,6 +90,10 @@ class Sessions(Protocol):
         """Give the session of that id, over or not, or None."""
         ...
 
+    async def use(self, *, session_id: UUID, at: datetime, idle_expires_at: datetime) -> None:
+        """Store when a session was last used and until when it may idle; unknown ids pass."""
+        ...
+
     async def end(self, *, session_id: UUID, at: datetime) -> bool:
         """End a session; False, changing nothing, where it is unknown or ended already."""
         ...
@@ -99,8 +103,28 @@ class Sessions(Protocol):
         ...
 
 
+class RefreshTokens(Protocol):
+    """Every refresh token that was issued, used or not, by the digest of its secret."""
+
+    async def add(self, *, token: RefreshToken) -> None:
+        """Store a new token of a known session; no digest is ever stored twice."""
+        ...
+
+    async def hold(self, *, digest: str) -> RefreshToken | None:
+        """Give the token of that digest, or None.
+
+        Until this unit of work ends, another one that holds the same token waits, and then sees
+        what this one left.
+        """
+        ...
+
+    async def use(self, *, digest: str, at: datetime) -> None:
+        """Store when a token was used; an unknown digest passes."""
+        ...
+
+
 class IdentityUnitOfWork(Protocol):
-    """One transaction over users, login log and sessions.
+    """One transaction over users, login log, sessions and their tokens.
 
     Use it once, as an async context manager. Leaving without `commit` keeps nothing. Entering
     and leaving hold nothing back when cancelled: the transaction is then wholly there or wholly
@@ -121,6 +145,11 @@ class IdentityUnitOfWork(Protocol):
     @property
     def sessions(self) -> Sessions:
         """The sessions, in this transaction."""
+        ...
+
+    @property
+    def refresh_tokens(self) -> RefreshTokens:
+        """The refresh tokens, in this transaction."""
         ...
 
     async def commit(self) -> None:

@@ -145,6 +145,6 @@ class PayloadFormat(Protocol):
 
         `market` is the one that was asked about; formats whose replies name their markets use
         only its exchange. Never gives an empty list. Raises `PayloadRejected` with one fault
-        for each thing that is wrong; a fault's field begins with the market.
+        for each thing that is wrong, naming the market it is about.
         """
         ...

@@ -1,0 +1,17 @@
+"""What every adapter of a port must do: one class per Protocol of `app/ports`.
+
+A contract is read off the port's docstrings and knows no adapter. An adapter runs it by a
+subclass that names it (`adapter: ClassVar[type] = …`) and gives the fixtures its tests take.
+"""
+
+import pytest
+
+# These modules are no test modules by name, and their assertions should explain themselves too.
+pytest.register_assert_rewrite(
+    "tests.contracts.identity_security",
+    "tests.contracts.identity_store",
+    "tests.contracts.payload_format",
+    "tests.contracts.races",
+    "tests.contracts.range_units_store",
+    "tests.contracts.system",
+)

@@ -26,14 +26,15 @@ from app.domain.identity.login_log import (
     LoginLogPosition,
     Outcome,
 )
-from app.domain.identity.sessions import AccessClaims, Session
-from app.domain.identity.storage import check_attempt, check_session, check_user
+from app.domain.identity.sessions import AccessClaims, RefreshToken, Session
+from app.domain.identity.storage import check_attempt, check_filter, check_session, check_user
 from app.domain.identity.users import User, is_checkable
 from app.ports.identity import (
     AccessTokens,
     IdentityUnitOfWork,
     LoginLog,
     PasswordHasher,
+    RefreshTokens,
     Sessions,
     Users,
 )
@@ -46,10 +47,13 @@ class IdentityState:
     users: dict[UUID, User] = field(default_factory=dict)
     attempts: dict[UUID, LoginAttempt] = field(default_factory=dict)
     sessions: dict[UUID, Session] = field(default_factory=dict)
+    refresh_tokens: dict[str, RefreshToken] = field(default_factory=dict)
 
     def __copy__(self) -> Self:
         """Copy the dictionaries; the rows are immutable."""
-        return type(self)(copy(self.users), copy(self.attempts), copy(self.sessions))
+        return type(self)(
+            copy(self.users), copy(self.attempts), copy(self.sessions), copy(self.refresh_tokens)
+        )
 
 
 class MemoryUsers(Users):
@@ -138,6 +142,7 @@ class MemoryLoginLog(LoginLog):
     ) -> list[LoginAttempt]:
         """Filter and sort everything."""
         async with self._transaction.statement() as rows:
+            check_filter(matching)
             found = [
                 attempt
                 for attempt in rows.attempts.values()
@@ -182,6 +187,15 @@ class MemorySessions(Sessions):
         async with self._transaction.statement() as rows:
             return rows.sessions.get(session_id)
 
+    async def use(self, *, session_id: UUID, at: datetime, idle_expires_at: datetime) -> None:
+        """Change the two times."""
+        async with self._transaction.statement(writes=True) as rows:
+            session = rows.sessions.get(session_id)
+            if session is not None:
+                rows.sessions[session_id] = replace(
+                    session, last_used_at=at, idle_expires_at=idle_expires_at
+                )
+
     async def end(self, *, session_id: UUID, at: datetime) -> bool:
         """Date the end, once."""
         async with self._transaction.statement(writes=True) as rows:
@@ -206,6 +220,30 @@ class MemorySessions(Sessions):
             return len(ending)
 
 
+class MemoryRefreshTokens(RefreshTokens):
+    """The refresh tokens of a `MemoryStore`."""
+
+    def __init__(self, transaction: MemoryTransaction[IdentityState]) -> None:
+        self._transaction = transaction
+
+    async def add(self, *, token: RefreshToken) -> None:
+        """Keep the token."""
+        async with self._transaction.statement(writes=True) as rows:
+            rows.refresh_tokens[token.digest] = token
+
+    async def hold(self, *, digest: str) -> RefreshToken | None:
+        """Look the digest up as a writer: there is one at a time."""
+        async with self._transaction.statement(writes=True) as rows:
+            return rows.refresh_tokens.get(digest)
+
+    async def use(self, *, digest: str, at: datetime) -> None:
+        """Date the use."""
+        async with self._transaction.statement(writes=True) as rows:
+            token = rows.refresh_tokens.get(digest)
+            if token is not None:
+                rows.refresh_tokens[digest] = replace(token, used_at=at)
+
+
 class MemoryIdentityUnitOfWork(MemoryTransaction[IdentityState], IdentityUnitOfWork):
     """A transaction on a store that other units of work share."""
 
@@ -214,6 +252,7 @@ class MemoryIdentityUnitOfWork(MemoryTransaction[IdentityState], IdentityUnitOfW
         self._users = MemoryUsers(self)
         self._login_log = MemoryLoginLog(self)
         self._sessions = MemorySessions(self)
+        self._refresh_tokens = MemoryRefreshTokens(self)
 
     @property
     def users(self) -> Users:
@@ -229,6 +268,11 @@ class MemoryIdentityUnitOfWork(MemoryTransaction[IdentityState], IdentityUnitOfW
     def sessions(self) -> Sessions:
         """The sessions."""
         return self._sessions
+
+    @property
+    def refresh_tokens(self) -> RefreshTokens:
+        """The refresh tokens."""
+        return self._refresh_tokens
 
 
 class FastHasher(PasswordHasher):

@@ -26,8 +26,9 @@ class RangeUnitsState:
 
     def __copy__(self) -> Self:
         """Copy the dictionaries; the rows are immutable."""
-        rows = (self.exchanges, self.markets, self.revisions, self.tables)
-        return type(self)(*map(copy, rows))
+        return type(self)(
+            copy(self.exchanges), copy(self.markets), copy(self.revisions), copy(self.tables)
+        )
 
     def of(self, market: Market) -> list[Revision]:
         """Give a market's own revisions."""

@@ -14,13 +14,24 @@ class InvalidCredentials(TickgateError):
 
 
 class InvalidToken(TickgateError):
-    """An access token that is malformed, forged, expired, or whose session is over."""
+    """A token that is malformed, forged, expired, or whose session is over."""
 
     kind = ErrorKind.UNAUTHENTICATED
     code = "invalid_token"
 
     def __init__(self) -> None:
-        super().__init__("The access token is not valid, or its session is over.")
+        super().__init__("The token is not valid, or its session is over.")
+
+
+class RefreshInProgress(TickgateError):
+    """The refresh token was used a moment ago: its successor is with whoever used it."""
+
+    kind = ErrorKind.CONFLICT
+    code = "refresh_in_progress"
+
+    def __init__(self) -> None:
+        detail = "This refresh token was used a moment ago; use the one that took its place."
+        super().__init__(detail, retry_after=1)
 
 
 class HasherBusy(TickgateError):
@@ -28,6 +39,16 @@ class HasherBusy(TickgateError):
 
     kind = ErrorKind.UNAVAILABLE
     code = "busy"
+
+
+class WrongPassword(TickgateError):
+    """The current password, asked for again before a change, is wrong."""
+
+    kind = ErrorKind.FORBIDDEN
+    code = "wrong_password"
+
+    def __init__(self) -> None:
+        super().__init__("The current password is wrong.")
 
 
 class UnknownUser(TickgateError):

@@ -34,6 +34,7 @@ class FailReason(StrEnum):
     MFA_REQUIRED = "mfa_required"
     MFA_FAILED = "mfa_failed"
     MALFORMED = "malformed"
+    REFRESH_REUSE = "refresh_reuse"
     BUSY = "busy"
     CANCELLED = "cancelled"
     INTERNAL_ERROR = "internal_error"
@@ -51,6 +52,7 @@ ERROR_CODES: dict[FailReason, str] = {
     FailReason.MFA_REQUIRED: "E401",
     FailReason.MFA_FAILED: "E401",
     FailReason.MALFORMED: "E400",
+    FailReason.REFRESH_REUSE: "E401",
     FailReason.BUSY: "E503",
     FailReason.CANCELLED: "E500",
     FailReason.INTERNAL_ERROR: "E500",

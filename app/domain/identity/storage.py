@@ -2,7 +2,12 @@
 
 from typing import Final
 
-from app.domain.identity.login_log import USER_AGENT_KEPT, USERNAME_KEPT, LoginAttempt
+from app.domain.identity.login_log import (
+    USER_AGENT_KEPT,
+    USERNAME_KEPT,
+    LoginAttempt,
+    LoginLogFilter,
+)
 from app.domain.identity.sessions import Session
 from app.domain.identity.users import EMAIL_LENGTH, User
 from app.domain.text import storable
@@ -13,6 +18,7 @@ PASSWORD_HASH: Final = 255
 IP: Final = 45
 USER_AGENT: Final = USER_AGENT_KEPT
 REQUEST_ID: Final = 64
+REFRESH_DIGEST: Final = 64
 
 
 def check_user(user: User) -> None:
@@ -37,3 +43,9 @@ def check_session(session: Session) -> None:
     """Raise `UnstorableText` where a text of the session cannot be kept."""
     storable(session.ip or "", IP)
     storable(session.user_agent or "", USER_AGENT)
+
+
+def check_filter(matching: LoginLogFilter) -> None:
+    """Raise `UnstorableText` where a text that is looked for could not have been kept."""
+    storable(matching.username_key or "", USERNAME)
+    storable(matching.ip or "", IP)

@@ -44,6 +44,15 @@ class PayloadRejected(TickgateError):
     kind = ErrorKind.INVALID
     code = "payload_rejected"
 
+    def particulars(self) -> dict[str, object]:
+        """Count as an accepted payload does, with the reason for each rejection."""
+        markets = {fault.about for fault in self.faults}
+        rejections = [
+            {"market": fault.about, "reason": f"{fault.field}: {fault.message}".lstrip(": ")}
+            for fault in self.faults
+        ]
+        return {"attempted": len(markets), "rejected": len(markets), "rejections": rejections}
+
 
 class NoPayloadFormat(TickgateError):
     """Replies of that exchange cannot be read: no format is known for it."""

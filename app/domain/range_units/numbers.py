@@ -12,7 +12,7 @@ MAX_INTEGER_DIGITS = 40
 MAX_DECIMALS = 40
 
 # The number of RFC 8259, section 6. `[0-9]`, since `\d` also matches digits of other scripts.
-_NUMBER = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,4}))?")
+_NUMBER = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
 
 
 class InvalidNumber(ValueError):

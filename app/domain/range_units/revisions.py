@@ -56,7 +56,11 @@ def exchange_code(text: str) -> str:
 
 def market_of(exchange: str, quote: str, target: str) -> Market:
     """Read a market's codes, in either case; the target may be `*`. Raises `InvalidCode`."""
-    faults = []
+    faults: list[Fault] = []
+    try:
+        exchange = exchange_code(exchange)
+    except InvalidCode as error:
+        faults += error.faults
     codes = {"quote": quote, "target": target}
     for name, text in codes.items():
         codes[name] = text.upper() if text.isascii() else text
@@ -66,7 +70,7 @@ def market_of(exchange: str, quote: str, target: str) -> Market:
             faults.append(Fault(name, message))
     if faults:
         raise InvalidCode("That is no market.", faults=faults)
-    return Market(exchange_code(exchange), codes["quote"], codes["target"])
+    return Market(exchange, codes["quote"], codes["target"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,23 @@
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from anyio import CancelScope
 
-from app.domain.identity.errors import HasherBusy, InvalidCredentials, InvalidToken
+from app.domain.identity.errors import (
+    HasherBusy,
+    InvalidCredentials,
+    InvalidToken,
+    RefreshInProgress,
+)
 from app.domain.identity.login_log import Client, FailReason, LoginAttempt, pending_attempt
 from app.domain.identity.login_log import username_key as folded
-from app.domain.identity.sessions import AccessClaims, Session
+from app.domain.identity.sessions import AccessClaims, RefreshToken, Session, refresh_digest
 from app.domain.identity.users import User
 from app.domain.principal import SCOPES_OF_ROLE, Principal
 from app.ports.clock import Clock
 from app.ports.identity import AccessTokens, IdentityUnitOfWork, IdentityWork, PasswordHasher
-from app.ports.ids import Ids
+from app.ports.ids import Ids, Secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,7 @@ class Login:
 
     access_token: str
     expires_in: int
+    refresh_token: str
     session_id: UUID
 
 
@@ -44,7 +50,9 @@ class AuthService:
         tokens: AccessTokens,
         clock: Clock,
         ids: Ids,
+        secrets: Secrets,
         access_token_lifetime: timedelta,
+        session_idle_lifetime: timedelta,
         session_lifetime: timedelta,
     ) -> None:
         self._uow = uow
@@ -53,6 +61,8 @@ class AuthService:
         self._tokens = tokens
         self._clock = clock
         self._ids = ids
+        self._secrets = secrets
+        self._session_idle_lifetime = session_idle_lifetime
         self._access_token_lifetime = access_token_lifetime
         self._session_lifetime = session_lifetime
 
@@ -121,20 +131,14 @@ class AuthService:
                 await uow.login_log.settle(attempt=attempt.settled(at=now, reason=reason))
                 await uow.commit()
                 return None
-            session = Session(
-                id=self._ids.new_id(),
-                user_id=user.id,
-                created_at=now,
-                expires_at=now + self._session_lifetime,
-                ip=attempt.ip,
-                user_agent=attempt.user_agent,
-            )
+            session = self._new_session(user, attempt, now)
             await uow.sessions.add(session=session)
+            refresh_token = await self._new_refresh_token(uow, session, now)
             await uow.login_log.settle(
                 attempt=attempt.settled(at=now, reason=None, session_id=session.id)
             )
             await uow.commit()
-        return self._login(session)
+        return self._login(session, refresh_token, now)
 
     async def _meanwhile(
         self, uow: IdentityUnitOfWork, seen: User, new_hash: str | None
@@ -149,19 +153,82 @@ class AuthService:
             await uow.users.replace(user=replace(user, password_hash=new_hash))
         return None
 
-    def _login(self, session: Session) -> Login:
+    def _new_session(self, user: User, attempt: LoginAttempt, now: datetime) -> Session:
+        expires_at = now + self._session_lifetime
+        return Session(
+            id=self._ids.new_id(),
+            user_id=user.id,
+            created_at=now,
+            last_used_at=now,
+            idle_expires_at=min(now + self._session_idle_lifetime, expires_at),
+            expires_at=expires_at,
+            ip=attempt.ip,
+            user_agent=attempt.user_agent,
+        )
+
+    async def _new_refresh_token(
+        self, uow: IdentityUnitOfWork, session: Session, now: datetime
+    ) -> str:
+        secret = self._secrets.new_secret()
+        token = RefreshToken(refresh_digest(secret), session.id, issued_at=now)
+        await uow.refresh_tokens.add(token=token)
+        return secret
+
+    def _login(self, session: Session, refresh_token: str, now: datetime) -> Login:
         claims = AccessClaims(
             token_id=self._ids.new_id(),
             user_id=session.user_id,
             session_id=session.id,
-            issued_at=session.created_at,
-            expires_at=min(session.created_at + self._access_token_lifetime, session.expires_at),
+            issued_at=now,
+            expires_at=min(now + self._access_token_lifetime, session.expires_at),
         )
         return Login(
             access_token=self._tokens.issue(claims=claims),
             expires_in=int((claims.expires_at - claims.issued_at).total_seconds()),
+            refresh_token=refresh_token,
             session_id=session.id,
         )
+
+    async def refresh(self, *, refresh_token: str, client: Client) -> Login:
+        """Give a new access token, and the refresh token that takes the place of this one.
+
+        The same token again within ten seconds is a lost answer or a parallel refresh: raises
+        `RefreshInProgress`, and the session lives. Later it is theft: the session is ended, the
+        login log says so, and it raises `InvalidToken`, as for any token that is not good.
+        """
+        digest = refresh_digest(refresh_token)
+        async with self._uow() as uow:
+            token = await uow.refresh_tokens.hold(digest=digest)
+            now = self._clock.now()
+            if token is None:
+                raise InvalidToken
+            session, user = await _live(uow, token.session_id, now)
+            if token.is_in_grace(now):
+                raise RefreshInProgress
+            if token.used_at is not None:
+                await self._end_stolen(uow, session, user, client, now)
+                await uow.commit()
+                raise InvalidToken
+            idle_expires_at = min(now + self._session_idle_lifetime, session.expires_at)
+            await uow.refresh_tokens.use(digest=digest, at=now)
+            await uow.sessions.use(session_id=session.id, at=now, idle_expires_at=idle_expires_at)
+            successor = await self._new_refresh_token(uow, session, now)
+            await uow.commit()
+        return self._login(session, successor, now)
+
+    async def _end_stolen(
+        self, uow: IdentityUnitOfWork, session: Session, user: User, client: Client, now: datetime
+    ) -> None:
+        attempt = pending_attempt(
+            attempt_id=self._ids.new_id(),
+            at=now,
+            username=user.username,
+            user_id=user.id,
+            client=client,
+        )
+        attempt = attempt.settled(at=now, reason=FailReason.REFRESH_REUSE, session_id=session.id)
+        await uow.sessions.end(session_id=session.id, at=now)
+        await uow.login_log.append(attempt=attempt)
 
     async def authenticate_token(self, *, token: str) -> Principal:
         """Tell who acts with an access token, as the user and the session are now.
@@ -174,11 +241,8 @@ class AuthService:
         if now >= claims.expires_at:
             raise InvalidToken
         async with self._reading() as uow:
-            session = await uow.sessions.get(session_id=claims.session_id)
-            user = await uow.users.get(user_id=claims.user_id)
-        if session is None or user is None or session.user_id != user.id:
-            raise InvalidToken
-        if user.disabled or not session.is_live(now):
+            session, user = await _live(uow, claims.session_id, now)
+        if user.id != claims.user_id:
             raise InvalidToken
         return Principal(user.id, user.username, session.id, SCOPES_OF_ROLE[user.role])
 
@@ -187,3 +251,14 @@ class AuthService:
         async with self._uow() as uow:
             await uow.sessions.end(session_id=principal.session_id, at=self._clock.now())
             await uow.commit()
+
+
+async def _live(uow: IdentityUnitOfWork, session_id: UUID, now: datetime) -> tuple[Session, User]:
+    """Give a session and its user, as long as both may act."""
+    session = await uow.sessions.get(session_id=session_id)
+    if session is None or not session.is_live(now):
+        raise InvalidToken
+    user = await uow.users.get(user_id=session.user_id)
+    if user is None or user.disabled:
+        raise InvalidToken
+    return session, user

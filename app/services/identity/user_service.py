@@ -2,7 +2,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from app.domain.errors import Fault
-from app.domain.identity.errors import InvalidCredentials, UnknownUser, WeakPassword
+from app.domain.identity.errors import UnknownUser, WeakPassword, WrongPassword
 from app.domain.identity.text import fold
 from app.domain.identity.users import User, check_email, check_new_password, check_username
 from app.domain.principal import Principal, Role
@@ -93,7 +93,7 @@ class UserService:
     ) -> None:
         """Change one's own password; all one's other sessions end.
 
-        Raises `InvalidCredentials` when the current one is wrong, `WeakPassword` for the new.
+        Raises `WrongPassword` when the current one is wrong, `WeakPassword` for the new.
         """
         user = await self.get_user_by_id(user_id=principal.user_id)
         check_new_password(new_password, username=user.username, field="new_password")
@@ -102,7 +102,7 @@ class UserService:
             raise WeakPassword("That password cannot be set.", faults=faults)
         matches = await self._hasher.verify(password=current_password, stored=user.password_hash)
         if not matches:
-            raise InvalidCredentials
+            raise WrongPassword
         await self._store_password(user, new_password, keep_session=principal.session_id)
 
     async def set_password(self, *, user_id: UUID, new_password: str) -> None:
@@ -117,7 +117,7 @@ class UserService:
             user = _known(await uow.users.hold(user_id=seen.id), seen.id)
             if user.password_changed_at != seen.password_changed_at:
                 # What was checked is no longer the current password.
-                raise InvalidCredentials
+                raise WrongPassword
             now = self._clock.now()
             user = replace(user, password_hash=hashed, password_changed_at=now)
             await uow.users.replace(user=user)

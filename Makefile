@@ -1,0 +1,107 @@
+# Written for GNU make 3.81 and newer, so that the make of macOS will do.
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV ?= $(BIN)/uv
+# Twice quiet: errors only.
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
+
+PACKAGES := domain ports services \
+    adapters/memory adapters/sql adapters/security adapters/system adapters/exchanges \
+    adapters/http adapters/cli
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check lock format clean
+
+help: ## Say what each target does
+	@echo 'usage: make TARGET [NAME=value ...]'
+	@echo
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
+
+setup: $(VENV)/.project ## Make .venv with the locked packages and the tickgate command
+
+# Two stamps: a new lock asks for a new environment, since pip would leave behind what the lock has
+# dropped; a change of pyproject.toml alone asks only for the project itself.
+$(VENV)/.packages: requirements-dev.lock
+	@command -v '$(PYTHON)' >/dev/null || \
+	  { echo "make setup: no '$(PYTHON)' here; say PYTHON=/path/to/python3.11 or newer" >&2; exit 1; }
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "make setup: needs Python 3.11 or newer, but $(PYTHON) is" \
+	         "`'$(PYTHON)' --version 2>&1`; say PYTHON=..." >&2; exit 1; }
+	@'$(PYTHON)' -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "make setup: $(PYTHON) has no venv module (Debian: apt-get install python3-venv)" >&2; \
+	    exit 1; }
+	@echo '== setup: locked packages into $(VENV)'
+	@'$(PYTHON)' -m venv --clear $(VENV)
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/.project: $(VENV)/.packages pyproject.toml
+	@echo '== setup: tickgate itself'
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Only what stands on the command line counts: HOST and DATABASE_URL are often in the environment
+# for the sake of some other program. `value` keeps a dollar sign in a password as it is.
+SERVE := --init
+ifeq ($(origin DATABASE_URL),command line)
+run: export TICKGATE_DATABASE_URL := $(value DATABASE_URL)
+endif
+ifeq ($(origin HOST),command line)
+SERVE += --host '$(HOST)'
+endif
+ifeq ($(origin PORT),command line)
+SERVE += --port '$(PORT)'
+endif
+
+run: setup ## Serve, making the database first [DATABASE_URL= HOST= PORT=]
+	@exec $(BIN)/tickgate serve $(SERVE)
+
+test: setup ## Run the tests [ARGS='-k login']
+	@echo '== pytest'
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+check: setup ## Run formatter, linters, types, import rules, and the tests with coverage
+	@echo '== ruff format'
+	@$(BIN)/ruff format --check .
+	@echo '== ruff check'
+	@$(BIN)/ruff check .
+	@echo '== mypy'
+	@$(BIN)/mypy
+	@echo '== import rules'
+	@$(BIN)/lint-imports --no-logo
+	@echo '== pytest, branches measured'
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest -q $(ARGS)
+	@echo '== coverage, percent of lines and branches'
+	@for package in $(PACKAGES); do \
+	  if percent=`$(BIN)/coverage report --format=total --include="app/$$package/*,app/$$package.py"`; \
+	  then printf '%-24s %s\n' "app/$$package" "$$percent"; \
+	  else printf '%-24s %s\n' "app/$$package" 'nothing measured'; fi; \
+	done
+	@$(BIN)/coverage report --skip-covered
+
+# With ARGS=--upgrade every version moves; without it only what pyproject.toml asks for. The locks
+# name no index, so that each machine installs from its own; the hashes say what it must be.
+LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+    --no-emit-index-url --custom-compile-command 'make lock' $(ARGS) pyproject.toml
+
+lock: $(filter $(VENV)/%,$(UV)) ## Pin every package again [ARGS=--upgrade, UV=uv]
+	@echo '== uv pip compile'
+	@'$(UV)' $(LOCK) --output-file requirements.lock
+	@'$(UV)' $(LOCK) --group dev --constraints requirements.lock \
+	  --output-file requirements-dev.lock
+
+$(BIN)/uv: $(VENV)/.packages ;
+
+format: setup ## Format the code and fix what ruff can
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+clean: ## Remove .venv, caches and reports; data/ stays
+	@rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache \
+	  .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	@find app tests -name __pycache__ -type d -prune -exec rm -rf {} +

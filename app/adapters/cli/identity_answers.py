@@ -1,0 +1,47 @@
+"""How users and attempts to log in look."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from app.adapters.cli.output import print_json, print_line, print_table
+from app.domain.identity.login_log import LoginAttempt
+from app.domain.identity.users import User
+
+
+def print_user(user: User, news: str, *, as_json: bool) -> None:
+    """Tell what became of a user."""
+    if as_json:
+        print_json(_user(user))
+    else:
+        print_line(f"User {user.username} {news}.")
+
+
+def print_users(users: Sequence[User], *, as_json: bool) -> None:
+    """List users."""
+    items = [_user(user) for user in users]
+    if as_json:
+        print_json({"items": items})
+    else:
+        print_table(["username", "role", "disabled", "email", "created_at", "id"], items)
+
+
+def print_attempts(attempts: Sequence[LoginAttempt], *, as_json: bool) -> None:
+    """List attempts; as JSON with everything that the log holds of them."""
+    items = [asdict(attempt) | {"error_code": attempt.error_code} for attempt in attempts]
+    if as_json:
+        print_json({"items": items})
+    else:
+        print_table(["at", "username", "outcome", "fail_reason", "ip", "user_agent"], items)
+
+
+def _user(user: User) -> dict[str, object]:
+    """Give everything but the hash of the password."""
+    return {
+        "id": user.id,
+        "username": user.username,
+        "email": user.email,
+        "role": user.role,
+        "disabled": user.disabled,
+        "created_at": user.created_at,
+        "password_changed_at": user.password_changed_at,
+    }

@@ -1,0 +1,52 @@
+"""The arguments of `tickgate user …` and `login-log …`; what does not read is wrong usage."""
+
+import sys
+from datetime import datetime
+from ipaddress import IPv6Address, ip_address
+from typing import Annotated
+
+import typer
+
+from app.adapters.cli.shell import instant, quoted
+from app.domain.identity.users import PASSWORD_MOST_BYTES
+
+
+def _address(text: str) -> str:
+    """Read an IP address as the login log spells it: an IPv4 one that came in as IPv6 is IPv4."""
+    try:
+        found = ip_address(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{quoted(text)} is not an IP address.") from error
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return str(mapped or found)
+
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The username, in any case.")]
+FromStdin = Annotated[
+    bool,
+    typer.Option(
+        "--password-stdin", help="Take the password from standard input's first line; do not ask."
+    ),
+]
+Since = Annotated[
+    datetime | None, typer.Option(parser=instant, metavar="TIME", help="At that time or later.")
+]
+Until = Annotated[
+    datetime | None, typer.Option(parser=instant, metavar="TIME", help="Before that time.")
+]
+Address = Annotated[
+    str | None, typer.Option(parser=_address, metavar="ADDRESS", help="Of the client.")
+]
+
+
+def new_password(*, from_stdin: bool) -> str:
+    """Ask for a password, twice and without an echo, or take the first line of standard input."""
+    if not from_stdin:
+        password: str = typer.prompt(
+            "Password", hide_input=True, confirmation_prompt=True, err=True
+        )
+        return password
+    # Bytes, since a login over HTTP compares UTF-8, whatever the locale here. What is longer than
+    # a password may be is not read to its end; what is not UTF-8 is left for the rule to refuse.
+    line = sys.stdin.buffer.readline(2 * PASSWORD_MOST_BYTES)
+    return line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "surrogateescape")

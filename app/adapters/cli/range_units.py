@@ -1,0 +1,185 @@
+"""`tickgate range-units …`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.adapters.cli.output import complain
+from app.adapters.cli.range_units_answers import (
+    print_answers,
+    print_ingested,
+    print_range_units,
+    print_rounded,
+    print_stated,
+)
+from app.adapters.cli.range_units_arguments import (
+    AsOf,
+    Exchange,
+    MarketName,
+    Prices,
+    content_of,
+    direction_said,
+    is_curated,
+    market_named,
+)
+from app.adapters.cli.shell import Json, Opened, examples, run
+from app.domain.range_units.grid import Direction, Intent, Side, Ties
+from app.domain.range_units.revisions import Market, Observation
+from app.services.range_units.price_service import PriceService
+from app.services.range_units.range_units_service import RangeUnitsService
+
+
+@dataclass(frozen=True, slots=True)
+class RangeUnitsServices:
+    """What the commands about range units and prices work with."""
+
+    range_units: RangeUnitsService
+    prices: PriceService
+
+
+class RangeUnitsCommands:
+    """Range units, and prices by them, for an operator at the machine."""
+
+    def __init__(
+        self, opened: Opened[RangeUnitsServices], read_curated: Callable[[bytes], Observation]
+    ) -> None:
+        self._opened = opened
+        self._read_curated = read_curated
+
+    def import_file(
+        self,
+        *,
+        file: Annotated[Path, typer.Argument(metavar="FILE", help="- is standard input.")],
+        exchange: Exchange,
+        market: MarketName,
+        as_json: Json = False,
+    ) -> None:
+        """Import range units: a curated table, or what an exchange replied.
+
+        A file with "bands" at its top level is a curated table, and says itself from when on it
+        holds. Anything else is read as a reply of the exchange, and holds from now on.
+        """
+        place = market_named(exchange, market)
+        payload, source = content_of(file)
+        if is_curated(payload):
+            self._state(place, self._read_curated(payload), as_json=as_json)
+            return
+        ingested = run(
+            self._opened,
+            lambda services: services.range_units.ingest(
+                market=place, payload=payload, source=source
+            ),
+        )
+        print_ingested(ingested, as_json=as_json)
+
+    def _state(self, market: Market, stated: Observation, *, as_json: bool) -> None:
+        if stated.market not in (market, market.ladder):
+            complain(f"the file is about {stated.market}; it is imported for {market}, as told")
+        units, is_new = run(
+            self._opened,
+            lambda services: services.range_units.put_range_units(
+                market=market,
+                table=stated.table,
+                source=stated.source,
+                effective_from=stated.effective_from,
+                start_unknown=stated.effective_from is None,
+            ),
+        )
+        print_stated(units, is_new=is_new, as_json=as_json)
+
+    def show(
+        self, *, exchange: Exchange, market: MarketName, as_of: AsOf = None, as_json: Json = False
+    ) -> None:
+        """Show the range units that answer for a market."""
+        place = market_named(exchange, market)
+        units = run(
+            self._opened,
+            lambda services: services.range_units.current(market=place, as_of=as_of),
+        )
+        print_range_units(units, as_json=as_json)
+
+    def check(
+        self,
+        *,
+        price: Prices,
+        exchange: Exchange,
+        market: MarketName,
+        as_of: AsOf = None,
+        as_json: Json = False,
+    ) -> None:
+        """Say of each price whether it is valid, and why not.
+
+        With the valid prices around it. An invalid price is an answer like any other: the exit
+        code is 0.
+        """
+        place = market_named(exchange, market)
+        units, answers = run(
+            self._opened,
+            lambda services: services.prices.check(market=place, prices=price, as_of=as_of),
+        )
+        print_answers(units, answers, as_json=as_json)
+
+    def round_prices(  # noqa: PLR0913 - one parameter per option
+        self,
+        *,
+        price: Prices,
+        exchange: Exchange,
+        market: MarketName,
+        direction: Annotated[Direction | None, typer.Option(help="Where to.")] = None,
+        ties: Annotated[
+            Ties | None, typer.Option(help="Which of two is nearest, half-way.  [default: up]")
+        ] = None,
+        side: Annotated[Side | None, typer.Option(help="Of the order, with --intent.")] = None,
+        intent: Annotated[
+            Intent | None, typer.Option(help="To rest in the book, or to be filled.")
+        ] = None,
+        as_of: AsOf = None,
+        as_json: Json = False,
+    ) -> None:
+        """Round prices to valid ones.
+
+        Say where to, by --direction, or by --side and --intent. Where there is no valid price in
+        that direction, the answer has none, and the reason beside it; the exit code is 0.
+        """
+        place = market_named(exchange, market)
+        towards = direction_said(direction, side, intent)
+        if ties is not None and towards is not Direction.NEAREST:
+            raise typer.BadParameter("goes with --direction nearest only", param_hint="'--ties'")
+        units, rounded = run(
+            self._opened,
+            lambda services: services.prices.round(
+                market=place, prices=price, direction=towards, ties=ties or Ties.UP, as_of=as_of
+            ),
+        )
+        print_rounded(units, rounded, as_json=as_json)
+
+
+def range_units_commands(
+    opened: Opened[RangeUnitsServices], read_curated: Callable[[bytes], Observation]
+) -> typer.Typer:
+    """Put `tickgate range-units …` together."""
+    commands = RangeUnitsCommands(opened, read_curated)
+    group = typer.Typer(help="Range units (tick sizes), and prices by them.", no_args_is_help=True)
+    btc = "--exchange coinone --market KRW/BTC"
+    group.command("import", epilog=examples(f"range-units import reply.json {btc}"))(
+        commands.import_file
+    )
+    group.command("show", epilog=examples(f"range-units show {btc}"))(commands.show)
+    group.command(
+        "check",
+        epilog=examples(
+            f"range-units check 5003 0.3 {btc}",
+            f"range-units check 7003 {btc} --as-of 2024-01-28T00:00:00+09:00 --json",
+        ),
+    )(commands.check)
+    group.command(
+        "round",
+        epilog=examples(
+            f"range-units round 5003 1000.5 --direction nearest --ties even {btc}",
+            f"range-units round 5003 --side buy --intent passive {btc}",
+        ),
+    )(commands.round_prices)
+    return group

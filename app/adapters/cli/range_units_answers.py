@@ -1,0 +1,156 @@
+"""How answers about range units and prices look. The documents are those of the HTTP API."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+
+from app.adapters.cli.output import print_json, print_line, print_table, shown
+from app.domain.range_units.grid import PriceAnswer, Rounded
+from app.domain.range_units.numbers import plain
+from app.services.range_units.range_units_service import Ingested, RangeUnits
+
+BAND = ("range_min", "next_range_min", "price_unit")
+NEIGHBOURS = ("floor", "ceil", "next_down", "next_up", "price_unit")
+
+
+def print_range_units(units: RangeUnits, *, as_json: bool) -> None:
+    """Show a table with everything that says how to read it."""
+    document = _range_units(units)
+    if as_json:
+        print_json(document)
+        return
+    _print_evidence(units)
+    for name in ("source", "boundary", "anchor", "top", "top_rule", "min_price", "max_price"):
+        print_line(f"{name:<11}{shown(document[name])}")
+    print_line("")
+    print_table(BAND, _bands(units), numbers=BAND)
+
+
+def print_stated(units: RangeUnits, *, is_new: bool, as_json: bool) -> None:
+    """Tell what stating a table led to."""
+    if as_json:
+        print_json({"created": is_new, **_range_units(units)})
+        return
+    news = "has new range units" if is_new else "has these range units already"
+    print_line(f"{units.revision.market} {news}, in force {_since(units)}.")
+
+
+def print_ingested(ingested: Ingested, *, as_json: bool) -> None:
+    """Count what became of the markets of a reply. One that is refused does not come this far."""
+    counts = {
+        "attempted": ingested.attempted,
+        "inserted": ingested.inserted,
+        "updated": ingested.updated,
+        "unchanged": ingested.unchanged,
+        "rejected": 0,
+    }
+    if as_json:
+        print_json(counts)
+    else:
+        print_line(", ".join(f"{count} {name}" for name, count in counts.items()))
+
+
+def print_answers(units: RangeUnits, answers: Sequence[PriceAnswer], *, as_json: bool) -> None:
+    """Say of each price whether it is valid, why not, and what the valid ones around it are."""
+    results = [_answer(answer) for answer in answers]
+    if as_json:
+        print_json({**_evidence(units), "results": results})
+        return
+    columns = ["price", "valid", "reason", *NEIGHBOURS]
+    print_table(columns, results, numbers={"price", *NEIGHBOURS})
+    _print_evidence(units)
+
+
+def print_rounded(units: RangeUnits, rounded: Sequence[Rounded], *, as_json: bool) -> None:
+    """Say what each price rounds to, and why it had to change or cannot be rounded."""
+    results = [_rounded(result) for result in rounded]
+    if as_json:
+        print_json({**_evidence(units), "results": results})
+        return
+    print_table(["price", "rounded", "reason"], results, numbers={"price", "rounded"})
+    _print_evidence(units)
+
+
+def _since(units: RangeUnits) -> str:
+    start = units.revision.effective_from
+    return "from a time not known" if start is None else f"from {shown(start)}"
+
+
+def _print_evidence(units: RangeUnits) -> None:
+    age = timedelta(seconds=_age_seconds(units))
+    market, revision = units.revision.market, units.revision.id
+    print_line(f"{market}, in force {_since(units)}, confirmed {age} ago, revision {revision}")
+
+
+def _age_seconds(units: RangeUnits) -> int:
+    return units.age // timedelta(seconds=1)
+
+
+def _evidence(units: RangeUnits) -> dict[str, object]:
+    revision = units.revision
+    return {
+        "exchange": revision.market.exchange,
+        "quote_currency": revision.market.quote,
+        "target_currency": revision.market.target,
+        "revision_id": revision.id,
+        "effective_from": revision.effective_from,
+        "age_seconds": _age_seconds(units),
+    }
+
+
+def _range_units(units: RangeUnits) -> dict[str, object]:
+    revision, table = units.revision, units.table
+    return {
+        **_evidence(units),
+        "recorded_at": revision.recorded_at,
+        "last_seen": revision.last_seen,
+        "source": revision.source,
+        "digest": revision.digest,
+        "boundary": table.boundary,
+        "anchor": table.anchor,
+        "top": _number(table.top),
+        "top_rule": table.top_rule,
+        "min_price": _number(table.min_price),
+        "max_price": _number(table.max_price),
+        "range_units": _bands(units),
+    }
+
+
+def _bands(units: RangeUnits) -> list[dict[str, object]]:
+    return [
+        {
+            "range_min": _number(row.range_min),
+            "next_range_min": _number(row.next_range_min),
+            "price_unit": _number(row.price_unit),
+        }
+        for row in units.table.rows()
+    ]
+
+
+def _answer(answer: PriceAnswer) -> dict[str, object]:
+    band = answer.band
+    return {
+        "price": _number(answer.price),
+        "valid": answer.valid,
+        "reason": answer.reason,
+        "floor": _number(answer.floor),
+        "ceil": _number(answer.ceil),
+        "next_down": _number(answer.next_down),
+        "next_up": _number(answer.next_up),
+        "price_unit": None if band is None else _number(band.price_unit),
+        "range_min": None if band is None else _number(band.range_min),
+        "next_range_min": None if band is None else _number(band.next_range_min),
+    }
+
+
+def _rounded(result: Rounded) -> dict[str, object]:
+    return {
+        "price": _number(result.price),
+        "rounded": _number(result.rounded),
+        "changed": result.rounded != result.price,
+        "reason": result.reason,
+    }
+
+
+def _number(value: Decimal | None) -> str | None:
+    return None if value is None else plain(value)

@@ -1,0 +1,59 @@
+"""What all commands share: how they read arguments, and how they run a use case."""
+
+import re
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, suppress
+from datetime import UTC, datetime
+from typing import Annotated, TypeAlias, TypeVar
+
+import anyio
+import typer
+
+from app.adapters.cli.output import harmless
+
+Services = TypeVar("Services")
+Answer = TypeVar("Answer")
+
+Opened: TypeAlias = Callable[[], AbstractAsyncContextManager[Services]]
+"""Opens what an area's commands work with, and lets go of it when left."""
+
+Json = Annotated[bool, typer.Option("--json", help="Write one JSON document instead of a table.")]
+
+# RFC 3339, section 5.6. `fromisoformat` takes more than that, and times without an offset.
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+    r"([Zz]|[+-][0-9]{2}:[0-5][0-9])"
+)
+_MOST_QUOTED = 60
+
+
+def run(opened: Opened[Services], use: Callable[[Services], Awaitable[Answer]]) -> Answer:
+    """Run one use case to its end, on services that are open for exactly as long."""
+
+    async def main() -> Answer:
+        async with opened() as services:
+            return await use(services)
+
+    return anyio.run(main)
+
+
+def instant(text: str) -> datetime:
+    """Read a time of RFC 3339; anything else, one without an offset too, is wrong usage."""
+    if _INSTANT.fullmatch(text) is not None:
+        # No such day or hour, or before the year 1 in UTC.
+        with suppress(ValueError, OverflowError):
+            return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    raise typer.BadParameter(
+        f"{quoted(text)} is not a time with an offset, such as 2026-01-02T03:04:05+09:00."
+    )
+
+
+def quoted(argument: str) -> str:
+    """Quote an argument in a message, harmlessly and not at any length."""
+    text = harmless(argument)
+    return f"'{text}'" if len(text) <= _MOST_QUOTED else f"'{text[:_MOST_QUOTED]}…'"
+
+
+def examples(*commands: str) -> str:
+    """Write the examples below a command's help, one a line, not filled into a paragraph."""
+    return "\b\nExamples:\n" + "\n".join(f"  tickgate {command}" for command in commands)

@@ -1,0 +1,94 @@
+"""The HTTP API, put together."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import FastAPI, Request
+from pydantic import BaseModel
+
+from app.adapters.http import errors
+from app.adapters.http.context import RequestContext
+from app.adapters.http.identity import login_log, logins, users
+from app.adapters.http.identity.asked import IdentityServices
+from app.adapters.http.range_units import exchanges, prices, tables
+from app.adapters.http.range_units.asked import RangeUnitsServices
+from app.ports.ids import Ids
+
+ROUTERS = (
+    logins.logins,
+    logins.tokens,
+    logins.sessions,
+    users.users,
+    login_log.own_login_log,
+    login_log.login_log,
+    exchanges.exchanges,
+    tables.range_units,
+    prices.prices,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpServices:
+    """What the API calls. `ready` raises a `TickgateError` while requests cannot be served."""
+
+    identity: IdentityServices
+    range_units: RangeUnitsServices
+    ready: Callable[[], Awaitable[None]]
+
+
+class Health(BaseModel):
+    """All is well."""
+
+    status: str = "ok"
+
+
+def create_app(
+    *,
+    opened: Callable[[], AbstractAsyncContextManager[HttpServices]],
+    ids: Ids,
+    body_limit: int,
+    payload_limit: int,
+    version: str,
+) -> FastAPI:
+    """Make the application; the services are opened when it starts, and closed when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with opened() as services:
+            app.state.identity = services.identity
+            app.state.range_units = services.range_units
+            app.state.ready = services.ready
+            yield
+
+    app = FastAPI(
+        title="Tickgate",
+        version=version,
+        summary="Who may act, and at which prices.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.add_middleware(RequestContext, ids=ids, body_limit=body_limit, payload_limit=payload_limit)
+    errors.install(app)
+    app.get("/livez", tags=["health"], summary="Is the process alive")(_live)
+    app.get(
+        "/readyz",
+        tags=["health"],
+        summary="Can requests be served",
+        responses=errors.responses(503),
+    )(_ready)
+    for router in ROUTERS:
+        app.include_router(router)
+    return app
+
+
+async def _live() -> Health:
+    """Answer whenever the process can; the database is not asked."""
+    return Health()
+
+
+async def _ready(request: Request) -> Health:
+    """Answer 200 while the database does, with the schema that this version needs."""
+    await request.app.state.ready()
+    return Health()

@@ -1,0 +1,92 @@
+"""What surrounds every request: its id, its client, and a bound on its body."""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.domain.identity.login_log import Client
+from app.ports.ids import Ids
+
+REQUEST_ID_HEADER: Final = "X-Request-ID"
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_LARGE_BODIES: Final = "/v1/exchanges/"
+
+
+class Refused(HTTPException):
+    """A refusal that only HTTP knows, with a code."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        code: str,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, detail, headers)
+        self.code = code
+
+
+class RequestContext:
+    """ASGI middleware: gives each request an id, and refuses bodies over a limit.
+
+    A well-formed `X-Request-ID` of the client is kept. The limit, in bytes, is `payload_limit`
+    where range units and prices come in bulk, and `body_limit` elsewhere. It shows where the body
+    is read, as a 413, so that a route can record it.
+    """
+
+    def __init__(self, app: ASGIApp, *, ids: Ids, body_limit: int, payload_limit: int) -> None:
+        self._app = app
+        self._ids = ids
+        self._body_limit = body_limit
+        self._payload_limit = payload_limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        sent = headers.get(REQUEST_ID_HEADER, "")
+        request_id = sent if _REQUEST_ID.fullmatch(sent) else str(self._ids.new_id())
+        scope.setdefault("state", {})["request_id"] = request_id
+        is_large = scope["path"].startswith(_LARGE_BODIES)
+        limit = self._payload_limit if is_large else self._body_limit
+        read = 0
+
+        async def receive_bounded() -> Message:
+            nonlocal read
+            announced = headers.get("content-length", "")
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > limit or (announced.isdecimal() and int(announced[:20]) > limit):
+                detail = f"The body is larger than {limit} bytes."
+                raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", detail)
+            return message
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+            await send(message)
+
+        await self._app(scope, receive_bounded, send_with_id)
+
+
+def request_id_of(request: Request) -> str:
+    """Give the id of a request."""
+    return str(request.state.request_id)
+
+
+def client_of(request: Request) -> Client:
+    """Give the socket's peer, and what it says of itself."""
+    return Client(
+        ip=request.client.host if request.client else None,
+        user_agent=request.headers.get("user-agent"),
+        request_id=request_id_of(request),
+    )

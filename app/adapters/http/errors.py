@@ -1,0 +1,145 @@
+"""Errors on the wire: `application/problem+json` (RFC 9457), with a stable `code`."""
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from app.adapters.http.context import REQUEST_ID_HEADER, Refused, request_id_of
+from app.domain.errors import ErrorKind, Fault, TickgateError
+
+STATUS_OF_KIND: Final[dict[ErrorKind, HTTPStatus]] = {
+    ErrorKind.INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ErrorKind.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
+    ErrorKind.FORBIDDEN: HTTPStatus.FORBIDDEN,
+    ErrorKind.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    ErrorKind.CONFLICT: HTTPStatus.CONFLICT,
+    ErrorKind.THROTTLED: HTTPStatus.TOO_MANY_REQUESTS,
+    ErrorKind.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+_FAULTS_SHOWN: Final = 100
+
+
+class FieldError(BaseModel):
+    """One thing wrong with the request: where, and what."""
+
+    field: str = Field(examples=["range_units[3].price_unit"])
+    message: str = Field(examples=["is not above zero"])
+
+
+class Problem(BaseModel):
+    """Why a request was refused (RFC 9457). Programs go by `code`, people read `detail`."""
+
+    type: str = "about:blank"
+    title: str = Field(examples=["Unprocessable Entity"])
+    status: int = Field(examples=[422])
+    detail: str
+    instance: str = Field(examples=["/v1/users"])
+    code: str = Field(examples=["invalid_request"])
+    request_id: str
+    errors: list[FieldError] | None = None
+    retry_after: int | None = Field(None, description="Seconds.")
+    attempted: int | None = Field(None, description="Of an ingest: markets in the payload.")
+    rejected: int | None = None
+    rejections: list[dict[str, str]] | None = None
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Document refusals of a route."""
+    content: dict[str, Any] = {"application/problem+json": {}}
+    return {status: {"model": Problem, "content": content} for status in statuses}
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error with a problem."""
+    app.add_exception_handler(TickgateError, _domain_error)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _defect)
+
+
+def problem(  # noqa: PLR0913 - the members of a problem
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    faults: Iterable[Fault] = (),
+    retry_after: int | None = None,
+    particulars: Mapping[str, Any] | None = None,
+) -> JSONResponse:
+    """Make the answer."""
+    request_id = request_id_of(request)
+    answer_headers = {REQUEST_ID_HEADER: request_id, **(headers or {})}
+    if retry_after is not None:
+        answer_headers["Retry-After"] = str(retry_after)
+    if status == HTTPStatus.UNAUTHORIZED:
+        answer_headers.setdefault("WWW-Authenticate", "Bearer")
+    errors = [FieldError(field=fault.field, message=fault.message) for fault in faults]
+    content = Problem(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        instance=request.url.path,
+        code=code,
+        request_id=request_id,
+        errors=errors[:_FAULTS_SHOWN] or None,
+        retry_after=retry_after,
+        **(particulars or {}),
+    )
+    return JSONResponse(
+        content.model_dump(exclude_none=True),
+        status,
+        answer_headers,
+        media_type="application/problem+json",
+    )
+
+
+async def _domain_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, TickgateError)  # noqa: S101 - what this handler is registered for
+    return problem(
+        request,
+        STATUS_OF_KIND[error.kind],
+        error.code,
+        error.detail,
+        faults=error.faults,
+        retry_after=error.retry_after,
+        particulars=error.particulars(),
+    )
+
+
+async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - see above
+    # What was sent is not shown: it may be a password.
+    faults = [Fault(_path(fault["loc"]), fault["msg"]) for fault in error.errors()]
+    detail = "The request is not of the documented form."
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    return problem(request, status, "invalid_request", detail, faults=faults)
+
+
+def _path(location: tuple[str | int, ...]) -> str:
+    """Write ('body', 'prices', 3) as `prices[3]`."""
+    path = ""
+    for part in location[1:]:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return path.lstrip(".") or str(location[0])
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - see above
+    phrase = HTTPStatus(error.status_code).phrase
+    code = error.code if isinstance(error, Refused) else phrase.lower().replace(" ", "_")
+    return problem(request, error.status_code, code, error.detail, headers=error.headers)
+
+
+async def _defect(request: Request, _error: Exception) -> JSONResponse:
+    # Starlette raises the error again after this answer, and the server records it in full.
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return problem(request, status, "internal_error", "This is a defect of the service.")

@@ -1,0 +1,43 @@
+"""What the identity routes have in common."""
+
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+from pydantic import Field, SecretStr
+
+from app.adapters.http.schemas import (
+    InvalidCursor,
+)
+from app.domain.identity.users import PASSWORD_MOST_BYTES
+from app.services.identity.auth_service import AuthService
+from app.services.identity.user_login_log_service import UserLoginLogService
+from app.services.identity.user_service import UserService
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityServices:
+    """What these routes call."""
+
+    auth: AuthService
+    users: UserService
+    login_log: UserLoginLogService
+
+
+def services_of(request: Request) -> IdentityServices:
+    """Give what the application was made with."""
+    services: IdentityServices = request.app.state.identity
+    return services
+
+
+Services = Annotated[IdentityServices, Depends(services_of)]
+Password = Annotated[SecretStr, Field(min_length=1, max_length=PASSWORD_MOST_BYTES)]
+
+
+def id_of_cursor(text: str) -> UUID:
+    """Read the id in a cursor. Raises `InvalidCursor`."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise InvalidCursor from None

@@ -1,0 +1,131 @@
+"""The login log: one's own, and everyone's."""
+
+from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from app.adapters.http.authentication import Anyone, GuardedRoute, LogReader
+from app.adapters.http.errors import responses
+from app.adapters.http.identity.asked import IdentityServices, Services, id_of_cursor
+from app.adapters.http.schemas import (
+    Instant,
+    InvalidCursor,
+    Limit,
+    Page,
+    Sent,
+    cursor_of,
+    parts_of,
+    read_instant,
+)
+from app.domain.identity.login_log import (
+    FailReason,
+    LoginAttempt,
+    LoginLogFilter,
+    LoginLogPosition,
+    Outcome,
+    username_key,
+)
+
+own_login_log = APIRouter(prefix="/v1/users", tags=["login log"], route_class=GuardedRoute)
+login_log = APIRouter(prefix="/v1/login-log", tags=["login log"], route_class=GuardedRoute)
+
+
+class AttemptAnswer(BaseModel):
+    """An attempt to log in. `pending`: its outcome was never known, which counts as failed."""
+
+    id: UUID
+    at: datetime
+    username: str = Field(description="As typed; what is not printable is escaped.")
+    user_id: UUID | None
+    ip: str | None
+    user_agent: str | None
+    outcome: Outcome
+    fail_reason: FailReason | None
+    error_code: str | None
+    session_id: UUID | None
+    request_id: str | None
+    duration_ms: int | None
+
+
+class PageOfOwnAttempts(Sent):
+    """Which part of one's own attempts."""
+
+    cursor: str | None = None
+    limit: Limit = 50
+
+
+class PageOfAttempts(PageOfOwnAttempts):
+    """Which attempts: those that match everything that is given."""
+
+    user_id: UUID | None = None
+    username: Annotated[str | None, Field(max_length=1024)] = None
+    ip: IPv4Address | IPv6Address | None = None
+    outcome: Outcome | None = None
+    reason: FailReason | None = None
+    since: Annotated[Instant | None, Field(description="From this instant on.")] = None
+    until: Annotated[Instant | None, Field(description="Before this instant.")] = None
+
+
+@own_login_log.get("/me/login-log", summary="My logins", responses=responses(401, 422, 503))
+async def list_own_attempts(
+    principal: Anyone, page: Annotated[PageOfOwnAttempts, Query()], services: Services
+) -> Page[AttemptAnswer]:
+    """Give the attempts to log in as oneself, newest first."""
+    return await _attempts(services, LoginLogFilter(user_id=principal.user_id), page)
+
+
+@login_log.get("", summary="Search the login log", responses=responses(401, 403, 422, 503))
+async def search_login_log(
+    _: LogReader, page: Annotated[PageOfAttempts, Query()], services: Services
+) -> Page[AttemptAnswer]:
+    """Give attempts to log in, newest first."""
+    matching = LoginLogFilter(
+        user_id=page.user_id,
+        username_key=None if page.username is None else username_key(page.username),
+        ip=None if page.ip is None else str(page.ip),
+        outcome=page.outcome,
+        fail_reason=page.reason,
+        since=page.since,
+        until=page.until,
+    )
+    return await _attempts(services, matching, page)
+
+
+async def _attempts(
+    services: IdentityServices, matching: LoginLogFilter, page: PageOfOwnAttempts
+) -> Page[AttemptAnswer]:
+    before = None if page.cursor is None else _position(*parts_of(page.cursor, 2))
+    found = await services.login_log.search(matching=matching, before=before, limit=page.limit + 1)
+    shown = found[: page.limit]
+    more = len(found) > len(shown)
+    next_cursor = cursor_of(shown[-1].at.isoformat(), str(shown[-1].id)) if more else None
+    return Page(items=[_attempt_answer(attempt) for attempt in shown], next_cursor=next_cursor)
+
+
+def _attempt_answer(attempt: LoginAttempt) -> AttemptAnswer:
+    return AttemptAnswer(
+        id=attempt.id,
+        at=attempt.at,
+        username=attempt.username,
+        user_id=attempt.user_id,
+        ip=attempt.ip,
+        user_agent=attempt.user_agent,
+        outcome=attempt.outcome,
+        fail_reason=attempt.fail_reason,
+        error_code=attempt.error_code,
+        session_id=attempt.session_id,
+        request_id=attempt.request_id,
+        duration_ms=attempt.duration_ms,
+    )
+
+
+def _position(at: str, attempt_id: str) -> LoginLogPosition:
+    try:
+        when = read_instant(at)
+    except ValueError:
+        raise InvalidCursor from None
+    return LoginLogPosition(when, id_of_cursor(attempt_id))

@@ -1,0 +1,121 @@
+"""Logging in, staying in, logging out."""
+
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from app.adapters.http.authentication import Anyone, GuardedRoute
+from app.adapters.http.context import client_of
+from app.adapters.http.errors import responses
+from app.adapters.http.identity.asked import Password, Services, services_of
+from app.adapters.http.schemas import (
+    Sent,
+)
+from app.domain.identity.login_log import (
+    FailReason,
+)
+from app.services.identity.auth_service import Login
+
+
+class RecordedRoute(APIRoute):
+    """The login's route: an attempt that is not even a request is in the login log, too."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Record, then refuse."""
+        handle = super().get_route_handler()
+
+        async def recorded(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except (RequestValidationError, HTTPException) as error:
+                body = getattr(error, "body", None)
+                username = body.get("username") if isinstance(body, dict) else None
+                await services_of(request).login_log.log_login_attempt(
+                    username=username if isinstance(username, str) else "",
+                    client=client_of(request),
+                    reason=FailReason.MALFORMED,
+                )
+                raise
+
+        return recorded
+
+
+logins = APIRouter(prefix="/v1/auth", tags=["logins"], route_class=RecordedRoute)
+tokens = APIRouter(prefix="/v1/auth", tags=["logins"])
+sessions = APIRouter(prefix="/v1/auth", tags=["logins"], route_class=GuardedRoute)
+
+
+class LoginRequest(Sent):
+    """A username and its password, exactly as typed."""
+
+    username: Annotated[str, Field(max_length=1024)]
+    password: Password
+
+
+class RefreshRequest(Sent):
+    """The refresh token of the last answer."""
+
+    refresh_token: Annotated[str, Field(max_length=1024)]
+
+
+class LoginAnswer(BaseModel):
+    """Tokens of a session (RFC 6749, section 5.1). `expires_in` is in seconds."""
+
+    access_token: str
+    token_type: str = "Bearer"  # noqa: S105 - the name of a scheme
+    expires_in: int
+    refresh_token: str
+    session_id: UUID
+
+
+def _login_answer(login: Login, response: Response) -> LoginAnswer:
+    response.headers["Cache-Control"] = "no-store"
+    return LoginAnswer(
+        access_token=login.access_token,
+        expires_in=login.expires_in,
+        refresh_token=login.refresh_token,
+        session_id=login.session_id,
+    )
+
+
+@logins.post("/login", summary="Log in", responses=responses(401, 413, 422, 429, 503))
+async def log_in(
+    request: Request, response: Response, body: LoginRequest, services: Services
+) -> LoginAnswer:
+    """Open a session. Every refusal of credentials is the same, whatever the reason."""
+    login = await services.auth.authenticate_user(
+        username=body.username,
+        password=body.password.get_secret_value(),
+        client=client_of(request),
+    )
+    return _login_answer(login, response)
+
+
+@tokens.post("/refresh", summary="Refresh", responses=responses(401, 409, 413, 422, 503))
+async def refresh(
+    request: Request, response: Response, body: RefreshRequest, services: Services
+) -> LoginAnswer:
+    """Exchange a refresh token for new tokens. It is good once; a copy used later ends the session.
+
+    The same token again within ten seconds is answered `refresh_in_progress`.
+    """
+    login = await services.auth.refresh(refresh_token=body.refresh_token, client=client_of(request))
+    return _login_answer(login, response)
+
+
+@sessions.post(
+    "/logout",
+    summary="Log out",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=responses(401, 503),
+)
+async def log_out(principal: Anyone, services: Services) -> None:
+    """End this session; its tokens stop working at once."""
+    await services.auth.log_out(principal=principal)

@@ -1,0 +1,131 @@
+"""Users: registered and listed by administrators, seen and changed by themselves."""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
+
+from app.adapters.http.authentication import Anyone, GuardedRoute, UsersAdmin
+from app.adapters.http.errors import responses
+from app.adapters.http.identity.asked import Password, Services, id_of_cursor
+from app.adapters.http.schemas import (
+    Limit,
+    Page,
+    Sent,
+    cursor_of,
+    parts_of,
+)
+from app.domain.identity.users import User
+from app.domain.principal import Role
+
+users = APIRouter(prefix="/v1/users", tags=["users"], route_class=GuardedRoute)
+
+
+class NewUser(Sent):
+    """A user to register. The username is 3 to 64 of `A-Z a-z 0-9 . _ -`."""
+
+    username: Annotated[str, Field(max_length=1024, examples=["grid-bot-7"])]
+    email: Annotated[str | None, Field(max_length=1024)] = None
+    password: Annotated[Password, Field(description="At least 15 characters, of any kind.")]
+    role: Role = Role.USER
+
+
+class UserAnswer(BaseModel):
+    """A user. Nothing of the password is ever shown."""
+
+    id: UUID
+    username: str
+    email: str | None
+    role: Role
+    disabled: bool
+    created_at: datetime
+    password_changed_at: datetime
+
+
+class PasswordChange(Sent):
+    """One's own password, and the one to take its place."""
+
+    current_password: Password
+    new_password: Password
+
+
+def _user_answer(user: User) -> UserAnswer:
+    return UserAnswer(
+        id=user.id,
+        username=user.username,
+        email=user.email,
+        role=user.role,
+        disabled=user.disabled,
+        created_at=user.created_at,
+        password_changed_at=user.password_changed_at,
+    )
+
+
+@users.get("/me", summary="Who am I", responses=responses(401, 503))
+async def get_me(principal: Anyone, services: Services) -> UserAnswer:
+    """Give the user of the access token."""
+    return _user_answer(await services.users.get_user_by_id(user_id=principal.user_id))
+
+
+@users.post(
+    "/me/password",
+    summary="Change my password",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=responses(401, 403, 413, 422, 503),
+)
+async def change_password(principal: Anyone, body: PasswordChange, services: Services) -> None:
+    """Change one's own password; one's other sessions end."""
+    await services.users.change_password(
+        principal=principal,
+        current_password=body.current_password.get_secret_value(),
+        new_password=body.new_password.get_secret_value(),
+    )
+
+
+@users.post(
+    "",
+    summary="Register a user",
+    status_code=HTTPStatus.CREATED,
+    responses=responses(401, 403, 409, 413, 422, 503),
+)
+async def create_user(
+    _: UsersAdmin, body: NewUser, services: Services, response: Response
+) -> UserAnswer:
+    """Register a user, who may log in from now on."""
+    user = await services.users.create_user(
+        username=body.username,
+        email=body.email,
+        password=body.password.get_secret_value(),
+        role=body.role,
+    )
+    response.headers["Location"] = f"{users.prefix}/{user.id}"
+    return _user_answer(user)
+
+
+class PageOfUsers(Sent):
+    """Which part of the users."""
+
+    cursor: str | None = None
+    limit: Limit = 50
+
+
+@users.get("", summary="List users", responses=responses(401, 403, 422, 503))
+async def list_users(
+    _: UsersAdmin, page: Annotated[PageOfUsers, Query()], services: Services
+) -> Page[UserAnswer]:
+    """Give users in the order in which they were registered."""
+    after = None if page.cursor is None else id_of_cursor(*parts_of(page.cursor, 1))
+    found = await services.users.list_users(after=after, limit=page.limit + 1)
+    shown = found[: page.limit]
+    more = len(found) > len(shown)
+    next_cursor = cursor_of(str(shown[-1].id)) if more else None
+    return Page(items=[_user_answer(user) for user in shown], next_cursor=next_cursor)
+
+
+@users.get("/{user_id}", summary="Show a user", responses=responses(401, 403, 404, 422, 503))
+async def get_user(_: UsersAdmin, user_id: UUID, services: Services) -> UserAnswer:
+    """Give one user."""
+    return _user_answer(await services.users.get_user_by_id(user_id=user_id))

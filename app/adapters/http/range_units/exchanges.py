@@ -1,0 +1,157 @@
+"""Exchanges, their markets and their replies."""
+
+from http import HTTPStatus
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import AfterValidator, BaseModel, Field
+
+from app.adapters.http.authentication import GuardedRoute, Reader, Writer
+from app.adapters.http.errors import responses
+from app.adapters.http.range_units.asked import Services
+from app.adapters.http.schemas import Limit, Page, Sent, cursor_of, parts_of
+from app.domain.range_units.revisions import Exchange, exchange_code, market_of
+
+exchanges = APIRouter(prefix="/v1/exchanges", tags=["exchanges"], route_class=GuardedRoute)
+
+
+class ExchangeAnswer(BaseModel):
+    """An exchange."""
+
+    exchange: str = Field(examples=["upbit"])
+    name: str = Field(examples=["Upbit"])
+    time_zone: str = Field(examples=["Asia/Seoul"])
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError) as error:  # no such file, or no name of one
+        raise ValueError("is not a time zone of the IANA database") from error
+    return name
+
+
+class ExchangeToPut(Sent):
+    """An exchange's name, and the time zone of its notices."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    time_zone: Annotated[str, Field(max_length=64), AfterValidator(_time_zone)] = "UTC"
+
+
+class MarketAnswer(BaseModel):
+    """A market with range units. The target `*` is the ladder of a whole quote currency."""
+
+    quote_currency: str = Field(examples=["KRW"])
+    target_currency: str = Field(examples=["*"])
+
+
+class PageOfMarkets(Sent):
+    """Which part of the markets."""
+
+    cursor: str | None = None
+    limit: Limit = 50
+
+
+@exchanges.get("", summary="List exchanges", responses=responses(401, 403, 503))
+async def list_exchanges(_: Reader, services: Services) -> Page[ExchangeAnswer]:
+    """Give all exchanges, by code."""
+    found = await services.range_units.list_exchanges()
+    return Page(items=[_exchange_answer(exchange) for exchange in found])
+
+
+@exchanges.put(
+    "/{exchange}",
+    summary="Add or rename an exchange",
+    responses={201: {"model": ExchangeAnswer}, **responses(401, 403, 413, 422, 503)},
+)
+async def put_exchange(
+    _: Writer, exchange: str, body: ExchangeToPut, services: Services, response: Response
+) -> ExchangeAnswer:
+    """Add an exchange (201), or change its name and time zone (200)."""
+    put = Exchange(exchange_code(exchange), body.name, body.time_zone)
+    if await services.range_units.put_exchange(exchange=put):
+        response.status_code = HTTPStatus.CREATED
+    return _exchange_answer(put)
+
+
+@exchanges.get(
+    "/{exchange}/markets", summary="List markets", responses=responses(401, 403, 404, 422, 503)
+)
+async def list_markets(
+    _: Reader, exchange: str, page: Annotated[PageOfMarkets, Query()], services: Services
+) -> Page[MarketAnswer]:
+    """Give the markets of an exchange, by quote and target currency."""
+    code = exchange_code(exchange)
+    after = None if page.cursor is None else market_of(code, *parts_of(page.cursor, 2))
+    found = await services.range_units.list_markets(
+        exchange=code, after=after, limit=page.limit + 1
+    )
+    shown = found[: page.limit]
+    more = len(found) > len(shown)
+    return Page(
+        items=[
+            MarketAnswer(quote_currency=market.quote, target_currency=market.target)
+            for market in shown
+        ],
+        next_cursor=cursor_of(shown[-1].quote, shown[-1].target) if more else None,
+    )
+
+
+def _exchange_answer(exchange: Exchange) -> ExchangeAnswer:
+    return ExchangeAnswer(exchange=exchange.code, name=exchange.name, time_zone=exchange.time_zone)
+
+
+class IngestAnswer(BaseModel):
+    """What became of the markets of a payload."""
+
+    attempted: int
+    inserted: int
+    updated: int
+    unchanged: int
+    rejected: int = 0
+    rejections: list[dict[str, str]] = []
+
+
+class MarketAsked(Sent):
+    """The market that the exchange was asked about."""
+
+    quote: Annotated[str, Field(examples=["KRW"])]
+    target: Annotated[str, Field(examples=["BTC"])]
+
+
+@exchanges.post(
+    "/{exchange}/range-units/ingest",
+    summary="Take an exchange's reply",
+    responses=responses(401, 403, 404, 413, 422, 503),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "description": "The reply, byte for byte as the exchange sent it.",
+            "content": {"application/json": {"schema": {}}},
+        }
+    },
+)
+async def ingest(
+    principal: Writer,
+    request: Request,
+    exchange: str,
+    asked: Annotated[MarketAsked, Query()],
+    services: Services,
+) -> IngestAnswer:
+    """Take what an exchange replied about range units: whole, or not at all.
+
+    What is new is in force from now on; the same again changes nothing but `last_seen`. A reply
+    that is an error, empty, or no contiguous table is `payload_rejected`, with every reason.
+    """
+    ingested = await services.range_units.ingest(
+        market=market_of(exchange, asked.quote, asked.target),
+        payload=await request.body(),
+        source=f"a reply handed in by {principal.username}",
+    )
+    return IngestAnswer(
+        attempted=ingested.attempted,
+        inserted=ingested.inserted,
+        updated=ingested.updated,
+        unchanged=ingested.unchanged,
+    )

@@ -1,0 +1,268 @@
+"""Questions about prices."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field, model_validator
+
+from app.adapters.http.authentication import GuardedRoute, Reader
+from app.adapters.http.errors import responses
+from app.adapters.http.range_units.asked import MARKET_PATH, AsOf, OfMarket, Services
+from app.adapters.http.schemas import Number
+from app.domain.range_units.grid import (
+    Direction,
+    Intent,
+    PriceAnswer,
+    Reason,
+    Side,
+    Ties,
+    direction_of,
+)
+from app.services.range_units.range_units_service import RangeUnits
+
+MOST_PRICES = 10_000
+MOST_TICKS = 10**30
+MOST_LEVELS = 1_000
+
+
+prices = APIRouter(prefix=MARKET_PATH, tags=["prices"], route_class=GuardedRoute)
+
+
+class ByRevision(BaseModel):
+    """By which revision a question was answered, and how long ago that was last confirmed."""
+
+    revision_id: UUID
+    effective_from: datetime | None
+    age_seconds: int
+
+
+class PriceResult(BaseModel):
+    """What is true of a price. Null: there is no such price, or it is in no band."""
+
+    price: Number
+    valid: bool
+    reason: Reason | None = Field(description="Why it is not valid.")
+    floor: Number | None = Field(description="The greatest valid price at or below it.")
+    ceil: Number | None = Field(description="The least valid price at or above it.")
+    next_down: Number | None
+    next_up: Number | None
+    price_unit: Number | None
+    range_min: Number | None
+    next_range_min: Number | None
+
+
+class PriceAnswered(PriceResult, ByRevision):
+    """What is true of one price."""
+
+
+class PricesChecked(ByRevision):
+    """What is true of each price, in the order asked."""
+
+    results: list[PriceResult]
+
+
+Prices = Annotated[list[Number], Field(min_length=1, max_length=MOST_PRICES)]
+
+
+class PricesToCheck(AsOf):
+    """Up to 10,000 prices."""
+
+    prices: Prices
+
+
+class PricesToRound(PricesToCheck):
+    """Prices and a direction; or, for orders, a side and an intent."""
+
+    direction: Direction | None = None
+    ties: Annotated[Ties | None, Field(description="For `nearest`; default `up`.")] = None
+    side: Side | None = None
+    intent: Intent | None = None
+
+    @model_validator(mode="after")
+    def _say_where_to(self) -> Self:
+        by_order = self.side is not None and self.intent is not None
+        if (self.side is None) != (self.intent is None) or by_order == (self.direction is not None):
+            raise ValueError("needs either direction, or both side and intent")
+        if self.ties is not None and self.direction is not Direction.NEAREST:
+            raise ValueError("ties goes with the direction nearest only")
+        return self
+
+    def where_to(self) -> Direction:
+        """Give the direction that was said, or the one that an order's side and intent mean."""
+        if self.side is not None and self.intent is not None:
+            return direction_of(self.side, self.intent)
+        return self.direction or Direction.NEAREST
+
+
+class RoundedPrice(BaseModel):
+    """A price and what it rounds to; null where there is no valid price that way."""
+
+    price: Number
+    rounded: Number | None
+    changed: bool
+    reason: Reason | None
+
+
+class PricesRounded(ByRevision):
+    """What each price rounds to, in the order asked."""
+
+    results: list[RoundedPrice]
+
+
+class Step(AsOf):
+    """A valid price and a number of ticks, negative for down."""
+
+    price: Number
+    ticks: Annotated[int, Field(ge=-MOST_TICKS, le=MOST_TICKS, strict=True)]
+
+
+class Stepped(ByRevision):
+    """The price that many ticks away; null where the table ends before."""
+
+    price: Number
+    ticks: int
+    stepped: Number | None
+
+
+class TicksAsked(AsOf):
+    """Two valid prices."""
+
+    start: Annotated[Number, Field(alias="from")]
+    end: Annotated[Number, Field(alias="to")]
+
+
+class TicksCounted(ByRevision):
+    """How many valid prices v there are with from < v <= to; negative when from > to."""
+
+    start: Annotated[Number, Field(serialization_alias="from")]
+    end: Annotated[Number, Field(serialization_alias="to")]
+    ticks: int
+
+
+class LadderAsked(AsOf):
+    """A price, valid itself or not, and how many valid prices to give on either side."""
+
+    price: Number
+    levels: Annotated[int, Field(ge=1, le=MOST_LEVELS)] = 10
+
+
+class LadderAnswer(ByRevision):
+    """The valid prices around a price, nearest first."""
+
+    price: Number
+    below: list[Number]
+    above: list[Number]
+
+
+@prices.get(
+    "/prices/{price}", summary="Is this price valid", responses=responses(401, 403, 404, 422, 503)
+)
+async def get_price(
+    _: Reader,
+    market: OfMarket,
+    price: Annotated[Number, Path(examples=["116455500"])],
+    when: Annotated[AsOf, Query()],
+    services: Services,
+) -> PriceAnswered:
+    """Say whether an order may carry a price, why not, and which valid prices are around it."""
+    units, [answer] = await services.prices.check(market=market, prices=[price], as_of=when.as_of)
+    return PriceAnswered(**_facts(answer), **_by(units))
+
+
+@prices.post(
+    "/prices/check", summary="Check prices", responses=responses(401, 403, 404, 413, 422, 503)
+)
+async def check_prices(
+    _: Reader, market: OfMarket, body: PricesToCheck, services: Services
+) -> PricesChecked:
+    """Answer for many prices as `GET …/prices/{price}` does for one."""
+    units, answers = await services.prices.check(
+        market=market, prices=body.prices, as_of=body.as_of
+    )
+    results = [PriceResult(**_facts(answer)) for answer in answers]
+    return PricesChecked(results=results, **_by(units))
+
+
+@prices.post(
+    "/prices/round", summary="Round prices", responses=responses(401, 403, 404, 413, 422, 503)
+)
+async def round_prices(
+    _: Reader, market: OfMarket, body: PricesToRound, services: Services
+) -> PricesRounded:
+    """Round prices to valid ones. Passive orders give way, aggressive ones do not."""
+    units, rounded = await services.prices.round(
+        market=market,
+        prices=body.prices,
+        direction=body.where_to(),
+        ties=body.ties or Ties.UP,
+        as_of=body.as_of,
+    )
+    results = [
+        RoundedPrice(
+            price=one.price,
+            rounded=one.rounded,
+            changed=one.rounded != one.price,
+            reason=one.reason,
+        )
+        for one in rounded
+    ]
+    return PricesRounded(results=results, **_by(units))
+
+
+@prices.post(
+    "/prices/step", summary="Step from a price", responses=responses(401, 403, 404, 413, 422, 503)
+)
+async def step(_: Reader, market: OfMarket, body: Step, services: Services) -> Stepped:
+    """Go a number of ticks up or down from a valid price."""
+    units, stepped = await services.prices.step(
+        market=market, price=body.price, ticks=body.ticks, as_of=body.as_of
+    )
+    return Stepped(price=body.price, ticks=body.ticks, stepped=stepped, **_by(units))
+
+
+@prices.get("/ticks", summary="Count ticks", responses=responses(401, 403, 404, 422, 503))
+async def count_ticks(
+    _: Reader, market: OfMarket, asked: Annotated[TicksAsked, Query()], services: Services
+) -> TicksCounted:
+    """Count the ticks from one valid price to another."""
+    units, ticks = await services.prices.ticks(
+        market=market, start=asked.start, end=asked.end, as_of=asked.as_of
+    )
+    return TicksCounted(start=asked.start, end=asked.end, ticks=ticks, **_by(units))
+
+
+@prices.get("/ladder", summary="Show the ladder", responses=responses(401, 403, 404, 422, 503))
+async def show_ladder(
+    _: Reader, market: OfMarket, asked: Annotated[LadderAsked, Query()], services: Services
+) -> LadderAnswer:
+    """Give the valid prices on either side of a price."""
+    units, ladder = await services.prices.ladder(
+        market=market, price=asked.price, levels=asked.levels, as_of=asked.as_of
+    )
+    return LadderAnswer(price=asked.price, below=ladder.below, above=ladder.above, **_by(units))
+
+
+def _by(units: RangeUnits) -> dict[str, Any]:
+    return {
+        "revision_id": units.revision.id,
+        "effective_from": units.revision.effective_from,
+        "age_seconds": int(units.age.total_seconds()),
+    }
+
+
+def _facts(answer: PriceAnswer) -> dict[str, Any]:
+    band = answer.band
+    return {
+        "price": answer.price,
+        "valid": answer.valid,
+        "reason": answer.reason,
+        "floor": answer.floor,
+        "ceil": answer.ceil,
+        "next_down": answer.next_down,
+        "next_up": answer.next_up,
+        "price_unit": band and band.price_unit,
+        "range_min": band and band.range_min,
+        "next_range_min": band and band.next_range_min,
+    }

@@ -1,0 +1,87 @@
+"""Password hashes: bcrypt over a keyed hash, in worker threads of their own."""
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import bcrypt
+from anyio import CapacityLimiter, to_thread
+
+from app.domain.identity.errors import HasherBusy
+from app.domain.identity.users import is_checkable
+from app.ports.identity import PasswordHasher
+
+T = TypeVar("T")
+
+# bcrypt looks at 72 bytes at most; base64 of SHA-384 is 64, and holds no NUL.
+_OURS: Final = "hmac-sha384:"
+_BCRYPT: Final = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
+_BCRYPT_BYTES: Final = 72
+
+
+class BcryptHasher(PasswordHasher):
+    """Hashes of the form `hmac-sha384:$2b$12$…`; plain bcrypt hashes from elsewhere verify too.
+
+    `cost` is bcrypt's, a power of two. Stored hashes up to `cost_bound` are computed, dearer ones
+    refused. `threads` hashes run at a time, and `queue` more may wait; the pepper keys the hash
+    under bcrypt and is kept out of the database.
+    """
+
+    def __init__(
+        self, *, cost: int, pepper: bytes, threads: int, queue: int, cost_bound: int = 16
+    ) -> None:
+        self._cost = cost
+        self._pepper = pepper
+        self._limiter = CapacityLimiter(threads)
+        self._places = threads + queue
+        self._taken = 0
+        self._cost_bound = max(cost, cost_bound)
+
+    async def hash(self, *, password: str) -> str:
+        """Hash at the current cost."""
+        return await self._in_thread(lambda: self._hash(password))
+
+    async def verify(self, *, password: str, stored: str | None) -> bool:
+        """Hash as the stored hash says, and compare in constant time."""
+        return await self._in_thread(lambda: self._verify(password, stored or ""))
+
+    def needs_rehash(self, *, stored: str) -> bool:
+        """Whether the hash is foreign or its cost is not the current one."""
+        match = _BCRYPT.fullmatch(stored.removeprefix(_OURS))
+        ours = stored.startswith(_OURS)
+        return not ours or match is None or int(match[1]) < self._cost
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        if self._taken >= self._places:
+            raise HasherBusy("Too many passwords wait to be checked.", retry_after=1)
+        self._taken += 1
+        try:
+            return await to_thread.run_sync(work, limiter=self._limiter)
+        finally:
+            self._taken -= 1
+
+    def _hash(self, password: str) -> str:
+        hashed = bcrypt.hashpw(self._keyed(password), bcrypt.gensalt(self._cost))
+        return _OURS + hashed.decode("ascii")
+
+    def _verify(self, password: str, stored: str) -> bool:
+        bare = stored.removeprefix(_OURS)
+        match = _BCRYPT.fullmatch(bare)
+        if match is None or int(match[1]) > self._cost_bound or not is_checkable(password):
+            self._hash("")  # as long as any other answer takes
+            return False
+        is_ours = stored.startswith(_OURS)
+        # Other programs hashed what bcrypt looks at, and no more.
+        key = self._keyed(password) if is_ours else password.encode()[:_BCRYPT_BYTES]
+        try:
+            return bcrypt.checkpw(key, bare.encode("ascii"))
+        except ValueError:  # a cost or a salt that only looks like one
+            self._hash("")
+            return False
+
+    def _keyed(self, password: str) -> bytes:
+        digest = hmac.digest(self._pepper, password.encode(), hashlib.sha384)
+        return base64.b64encode(digest)

@@ -1,0 +1,106 @@
+"""The database: its engine, and sessions that write or only read."""
+
+from typing import Any
+
+from sqlalchemy import URL, Connection, MetaData, event, make_url, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import ConnectionPoolEntry
+
+Sessions = async_sessionmaker[AsyncSession]
+
+_READ_ONLY = "tickgate_read_only"
+
+
+class Base(DeclarativeBase):
+    """Every table of the service; its constraints have names that errors are told apart by."""
+
+    metadata = MetaData(
+        naming_convention={
+            "pk": "pk_%(table_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        }
+    )
+
+
+class AsyncDatabase:
+    """An engine on Postgres (asyncpg) or SQLite (aiosqlite), connected to when first used.
+
+    `sessions` are for units of work that write, `read_sessions` for those that only read: on
+    SQLite the former take the write lock when they begin, as a transaction that reads first and
+    writes later could not get it any more once another one has written.
+    """
+
+    def __init__(self, url: str | URL, *, pool_size: int = 10) -> None:
+        self.url: URL = make_url(url)
+        is_sqlite = self.url.get_backend_name() == "sqlite"
+        options = _sqlite_options() if is_sqlite else _postgres_options()
+        self.engine: AsyncEngine = create_async_engine(
+            self.url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=5, **options
+        )
+        if is_sqlite:
+            event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
+            event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+        reader = self.engine.execution_options(**{_READ_ONLY: True})
+        self.sessions: Sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self.read_sessions: Sessions = async_sessionmaker(reader, expire_on_commit=False)
+
+    @staticmethod
+    def get_base() -> type[Base]:
+        """Give the declarative base that all tables hang on."""
+        return Base
+
+    async def ping(self) -> None:
+        """Ask the database for an answer; raises the driver's error where there is none."""
+        async with self.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def dispose(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+def _postgres_options() -> dict[str, Any]:
+    return {
+        # A connection that broke while it was idle is replaced before it is used.
+        "pool_pre_ping": True,
+        "connect_args": {
+            "timeout": 5,
+            "server_settings": {
+                "application_name": "tickgate",
+                "timezone": "UTC",
+                # Commits are not cancelled from here, so the server bounds every statement.
+                "statement_timeout": "60s",
+                "lock_timeout": "10s",
+                "idle_in_transaction_session_timeout": "60s",
+            },
+        },
+    }
+
+
+def _sqlite_options() -> dict[str, Any]:
+    return {"connect_args": {"timeout": 10}}
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    # The driver begins no transactions of its own: `_begin_sqlite` does.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")  # readers and a writer side by side
+    cursor.execute("PRAGMA synchronous = FULL")  # what is committed outlives a loss of power
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    read_only = connection.get_execution_options().get(_READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

@@ -1,0 +1,65 @@
+"""What a database's errors mean: the one place where they become errors of the domain."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from sqlalchemy import exc
+
+from app.domain.errors import SchemaOutOfDate, StoreUnavailable, TickgateError
+
+Violations = Mapping[str, type[TickgateError]]
+"""Which error a violated constraint means: by its name, as Postgres reports it, and by its
+columns (`users.username_key`), as SQLite does."""
+
+# Connections lost or refused, resources exhausted, servers going down, locks and deadlocks,
+# statements that took too long: https://www.postgresql.org/docs/current/errcodes-appendix.html
+_PASSING_SQLSTATES: Final = ("08", "40", "53", "57", "58", "55P03")
+_PASSING_SQLITE: Final = (
+    "SQLITE_BUSY",
+    "SQLITE_CANTOPEN",
+    "SQLITE_FULL",
+    "SQLITE_IOERR",
+    "SQLITE_LOCKED",
+    "SQLITE_READONLY",
+)
+
+
+def domain_error(error: BaseException, violations: Violations) -> TickgateError | None:
+    """Give what a driver's error means, or None where it is a defect of ours."""
+    if isinstance(error, TickgateError):
+        return error
+    if isinstance(error, exc.IntegrityError):
+        return _violation(error, violations)
+    if _is_passing(error):
+        return StoreUnavailable("The database does not answer.", retry_after=1)
+    if _is_about_schema(error):
+        return SchemaOutOfDate()
+    return None
+
+
+def _violation(error: exc.IntegrityError, violations: Violations) -> TickgateError | None:
+    driver_error = getattr(error.orig, "__cause__", None)
+    named = getattr(driver_error, "constraint_name", None)  # asyncpg's
+    # SQLite's says no more than «UNIQUE constraint failed: users.username_key».
+    key = named or str(error.orig).rpartition(": ")[2]
+    meaning = violations.get(key)
+    return None if meaning is None else meaning(f"Refused by the store: {meaning.__doc__}")
+
+
+def _is_passing(error: BaseException) -> bool:
+    if isinstance(error, exc.TimeoutError | OSError):  # no free connection; none to be had
+        return True
+    if not isinstance(error, exc.DBAPIError):
+        return False
+    if error.connection_invalidated:
+        return True
+    sqlstate = getattr(error.orig, "sqlstate", None) or ""
+    sqlite_name = getattr(error.orig, "sqlite_errorname", None) or ""
+    return sqlstate.startswith(_PASSING_SQLSTATES) or sqlite_name.startswith(_PASSING_SQLITE)
+
+
+def _is_about_schema(error: BaseException) -> bool:
+    if not isinstance(error, exc.DBAPIError):
+        return False
+    unknown_name = getattr(error.orig, "sqlstate", None) in {"42P01", "42703"}
+    return unknown_name or "no such table" in str(error.orig) or "no such col" in str(error.orig)

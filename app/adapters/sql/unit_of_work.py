@@ -1,0 +1,117 @@
+"""Transactions on the database: what both areas' SQL adapters run their statements through."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from types import TracebackType
+from typing import Any, ClassVar, Self, TypeVar, cast
+
+import anyio
+from sqlalchemy import CursorResult, Executable
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.adapters.sql.database import Base, Sessions
+from app.adapters.sql.errors import Violations, domain_error
+from app.domain.errors import TickgateError, UnitOfWorkFailed
+
+T = TypeVar("T")
+
+
+async def run_to_end(operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run an operation to its end whatever is cancelled, and deliver the cancellation after it.
+
+    An anyio shield alone does not stop a task's own cancellation, and `asyncio.shield` alone
+    leaves the operation behind; so it runs in a task of its own, which is waited for.
+    """
+    task = asyncio.create_task(operation())
+    cancelled: asyncio.CancelledError | None = None
+    with anyio.CancelScope(shield=True):
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError as error:
+                cancelled = error
+    if cancelled is None:
+        return task.result()
+    task.exception()  # looked at, or asyncio would report it as never retrieved
+    raise cancelled
+
+
+class SqlTransaction:
+    """One database transaction in one session.
+
+    Errors become errors of the domain, `violations` telling what each constraint means. After an
+    error, or a cancelled statement, nothing but leaving is possible, as Postgres has it.
+    """
+
+    violations: ClassVar[Violations] = {}
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._session = sessions()
+        self._failed = False
+
+    async def __aenter__(self) -> Self:
+        """Take a connection, so that a database that is away shows here."""
+        try:
+            await self._session.connection()
+        except BaseException as error:
+            await self._let_go()
+            raise self._meaning(error) from error
+        return self
+
+    async def execute(
+        self, statement: Executable, parameters: list[dict[str, Any]] | None = None
+    ) -> CursorResult[Any]:
+        """Run one statement, once for each of the parameters if there are any."""
+        if self._failed:
+            raise UnitOfWorkFailed("A statement before this one failed.")
+        self._failed = True  # until the statement has ended well
+        try:
+            result = await self._session.execute(statement, parameters)
+        except Exception as error:
+            raise self._meaning(error) from error
+        self._failed = False
+        return cast("CursorResult[Any]", result)
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Fail this transaction where the block raises, as a refused statement would."""
+        try:
+            yield
+        except TickgateError:
+            self._failed = True
+            raise
+
+    def insert(self, table: type[Base]) -> "postgresql.Insert | sqlite.Insert":
+        """Begin an INSERT in the dialect at hand, for its ON CONFLICT clause."""
+        dialect = self._session.get_bind().dialect.name
+        return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+    async def commit(self) -> None:
+        """Commit: to its end, even when cancelled."""
+        if self._failed:
+            raise UnitOfWorkFailed("A statement before this one failed.")
+        try:
+            await run_to_end(self._session.commit)
+        except Exception as error:
+            raise self._meaning(error) from error
+
+    async def __aexit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None:
+        """Roll back what was not committed, and give the connection back."""
+        await self._let_go()
+
+    async def _let_go(self) -> None:
+        # What was committed stays so, and what was not is gone with its connection: a database
+        # that breaks off now changes nothing for the caller, and the pool drops the connection.
+        with suppress(SQLAlchemyError, OSError):
+            await run_to_end(self._session.close)
+
+    def _meaning(self, error: BaseException) -> BaseException:
+        return domain_error(error, self.violations) or error

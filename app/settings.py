@@ -1,0 +1,92 @@
+"""The settings: environment variables with the prefix `TICKGATE_`, and the same in `.env`."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Self
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+PREFIX: Final = "TICKGATE_"
+DRIVERS: Final = ("postgresql+asyncpg", "sqlite+aiosqlite")
+
+
+class WrongSetting(Exception):
+    """A setting that cannot be used; the message is one line that names the variable."""
+
+
+class Settings(BaseModel):
+    """Everything that can be set. Durations name their unit, sizes are in bytes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data_dir: Path = Path("data")
+    database_url: SecretStr | None = None
+    token_keys: Path | None = None
+    bcrypt_cost: Annotated[int, Field(ge=4, le=16)] = 12
+    password_pepper: SecretStr = SecretStr("")
+    hash_threads: Annotated[int, Field(ge=1, le=64)] = os.cpu_count() or 1
+    hash_queue: Annotated[int, Field(ge=0, le=10_000)] = 128
+    access_token_seconds: Annotated[int, Field(ge=30, le=3600)] = 300
+    session_idle_days: Annotated[int, Field(ge=1, le=365)] = 14
+    session_max_days: Annotated[int, Field(ge=1, le=365)] = 90
+    database_pool: Annotated[int, Field(ge=1, le=1000)] = 10
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024
+    max_payload_bytes: Annotated[int, Field(ge=1024)] = 32 * 1024 * 1024
+
+    @classmethod
+    def load(
+        cls, environment: Mapping[str, str] | None = None, env_file: Path = Path(".env")
+    ) -> Self:
+        """Read the environment (default: the process's), over what a `.env` file says.
+
+        An empty variable is one that is not set, an unknown one is a misspelt one. Raises
+        `WrongSetting`.
+        """
+        environment = os.environ if environment is None else environment
+        found = {**dotenv_values(env_file), **environment}
+        values = {
+            name.removeprefix(PREFIX).lower(): value
+            for name, value in found.items()
+            if name.startswith(PREFIX) and value
+        }
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            name = PREFIX + str(first["loc"][0]).upper()
+            unknown = first["type"] == "extra_forbidden"
+            reason = "there is no such setting" if unknown else first["msg"]
+            raise WrongSetting(f"{name}: {reason}") from None
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_usable(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                driver = make_url(value.get_secret_value()).drivername
+            except ArgumentError:
+                raise ValueError("is not a database URL") from None
+            if driver not in DRIVERS:
+                raise ValueError(f"begins with none of {', '.join(f'{d}://' for d in DRIVERS)}")
+        return value
+
+    @property
+    def async_db_url(self) -> URL:
+        """Where the database is: by default a SQLite file in `data_dir`."""
+        if self.database_url is not None:
+            return make_url(self.database_url.get_secret_value())
+        return URL.create("sqlite+aiosqlite", database=str(self.data_dir / "tickgate.db"))
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the database is a file that this service keeps itself."""
+        return self.async_db_url.get_backend_name() == "sqlite"
+
+    @property
+    def token_keys_dir(self) -> Path:
+        """Where the keys are that access tokens are signed with."""
+        return self.token_keys or self.data_dir / "keys"

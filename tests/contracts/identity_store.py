@@ -1,0 +1,1883 @@
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+from uuid import UUID
+
+import pytest
+from anyio import create_task_group, fail_after
+from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
+
+from app.domain.errors import TickgateError, UnitOfWorkFailed, UnstorableText
+from app.domain.identity.errors import (
+    AttemptNotPending,
+    EmailTaken,
+    UnknownUser,
+    UsernameTaken,
+)
+from app.domain.identity.login_log import (
+    FailReason,
+    LoginAttempt,
+    LoginLogFilter,
+    LoginLogPosition,
+    Outcome,
+)
+from app.domain.identity.sessions import RefreshToken, Session
+from app.domain.identity.users import User
+from app.domain.principal import Role
+from app.ports.identity import (
+    IdentityUnitOfWork,
+    IdentityWork,
+    LoginLog,
+    RefreshTokens,
+    Sessions,
+    Users,
+)
+from tests.builders import a_refresh_token, a_session, a_user, an_attempt, at, new_id
+from tests.contracts.races import PATIENCE, all_at_once, race
+
+Operation = Callable[[IdentityUnitOfWork], Awaitable[object]]
+
+# Over the whole width of an id, so that an order by signed numbers or by some text would show.
+SPREAD_IDS = [
+    UUID("00000000-0000-0000-0000-000000000001"),
+    UUID("00000000-0000-0000-8000-000000000000"),
+    UUID("01890000-0000-7000-8000-00000000000a"),
+    UUID("01890000-0000-7000-8000-0000000000a0"),
+    UUID("7fffffff-ffff-7fff-bfff-ffffffffffff"),
+    UUID("80000000-0000-7000-8000-000000000000"),
+    UUID("a0000000-0000-7000-8000-000000000000"),
+    UUID("ffffffff-ffff-ffff-ffff-ffffffffffff"),
+]
+
+UNSTORABLE = [
+    pytest.param("a\0b", id="a-nul"),
+    pytest.param("\0", id="only-a-nul"),
+    pytest.param("a\ud800b", id="a-high-surrogate"),
+    pytest.param("a\udfffb", id="a-low-surrogate"),
+    pytest.param("a" * 100_000, id="over-long"),
+]
+
+# As they are: not normalised, not trimmed, not taken for None.
+STORABLE = [
+    pytest.param("", id="empty"),
+    pytest.param(" a ", id="blanks-around"),
+    pytest.param("\r\n\t\x1b[31m\x7f", id="control-characters"),
+    pytest.param("Zoë 名前 имя اسم \U0001f642", id="many-scripts"),
+    pytest.param("e\u0301 \u00e9", id="decomposed-and-composed"),
+    pytest.param("\ufeff\u200b\u202e\uffff\U0010ffff", id="invisible-characters"),
+    pytest.param("'; -- \" % _ \\ $1 :a ?", id="what-a-query-is-made-of"),
+]
+
+INSTANTS = [
+    pytest.param(at(), id="with-microseconds"),
+    pytest.param(datetime(1970, 1, 1, tzinfo=UTC), id="the-epoch"),
+    pytest.param(datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC), id="before-the-epoch"),
+    pytest.param(datetime(2038, 1, 19, 3, 14, 8, 1, tzinfo=UTC), id="beyond-32-bits"),
+    pytest.param(datetime(1, 1, 1, 0, 0, 0, 1, tzinfo=UTC), id="the-far-past"),
+    pytest.param(datetime(9999, 12, 31, 23, 59, 59, 999998, tzinfo=UTC), id="the-far-future"),
+    pytest.param(datetime.min.replace(tzinfo=UTC), id="the-first-of-all"),
+    pytest.param(datetime.max.replace(tzinfo=UTC), id="the-last-of-all"),
+]
+
+
+async def keep(work: IdentityWork, *things: User | LoginAttempt | Session | RefreshToken) -> None:
+    """Store things, each behind what it refers to, and commit."""
+    async with work() as uow:
+        for thing in things:
+            match thing:
+                case User():
+                    await uow.users.add(user=thing)
+                case LoginAttempt():
+                    await uow.login_log.append(attempt=thing)
+                case Session():
+                    await uow.sessions.add(session=thing)
+                case RefreshToken():
+                    await uow.refresh_tokens.add(token=thing)
+        await uow.commit()
+
+
+async def user_of(work: IdentityWork, user_id: UUID) -> User | None:
+    async with work() as uow:
+        return await uow.users.get(user_id=user_id)
+
+
+async def users_of(work: IdentityWork) -> list[User]:
+    async with work() as uow:
+        return await uow.users.page(after=None, limit=100)
+
+
+async def session_of(work: IdentityWork, session_id: UUID) -> Session | None:
+    async with work() as uow:
+        return await uow.sessions.get(session_id=session_id)
+
+
+async def token_of(work: IdentityWork, digest: str) -> RefreshToken | None:
+    async with work() as uow:
+        return await uow.refresh_tokens.hold(digest=digest)
+
+
+async def log_of(work: IdentityWork, matching: LoginLogFilter | None = None) -> list[LoginAttempt]:
+    async with work() as uow:
+        return await uow.login_log.page(
+            matching=matching or LoginLogFilter(), before=None, limit=100
+        )
+
+
+async def look_around(uow: IdentityUnitOfWork) -> None:
+    await uow.users.get(user_id=new_id())
+
+
+async def commit(uow: IdentityUnitOfWork) -> None:
+    await uow.commit()
+
+
+class UsersContract:
+    port: ClassVar[type] = Users
+
+    async def test_a_user_comes_back_with_every_field(self, work: IdentityWork) -> None:
+        user = a_user(
+            username="Trader.One",
+            email="Trader.One@Example.com",
+            password_hash="$2b$12$" + "a" * 53,
+            role=Role.ADMIN,
+            disabled=True,
+            created_at=at(0),
+            password_changed_at=at(1),
+        )
+        await keep(work, user)
+        assert await user_of(work, user.id) == user
+
+    async def test_a_user_comes_back_without_what_it_has_not(self, work: IdentityWork) -> None:
+        user = a_user(email=None, disabled=False)
+        await keep(work, user)
+        assert await user_of(work, user.id) == user
+
+    @pytest.mark.parametrize("role", list(Role))
+    async def test_a_role_comes_back_as_a_role(self, work: IdentityWork, role: Role) -> None:
+        user = a_user(role=role)
+        await keep(work, user)
+        found = await user_of(work, user.id)
+        assert found is not None
+        assert found.role is role
+
+    @pytest.mark.parametrize("disabled", [False, True])
+    async def test_a_truth_value_comes_back_as_one(
+        self, work: IdentityWork, disabled: bool
+    ) -> None:
+        user = a_user(disabled=disabled)
+        await keep(work, user)
+        found = await user_of(work, user.id)
+        assert found is not None
+        assert found.disabled is disabled
+
+    @pytest.mark.parametrize("instant", INSTANTS)
+    async def test_an_instant_comes_back_equal(self, work: IdentityWork, instant: datetime) -> None:
+        user = a_user(created_at=instant)
+        await keep(work, user)
+        assert await user_of(work, user.id) == user
+
+    @pytest.mark.parametrize("instant", INSTANTS)
+    async def test_an_instant_comes_back_in_utc(
+        self, work: IdentityWork, instant: datetime
+    ) -> None:
+        user = a_user(created_at=instant)
+        await keep(work, user)
+        found = await user_of(work, user.id)
+        assert found is not None
+        assert found.created_at.utcoffset() == timedelta(0)
+
+    @pytest.mark.parametrize("text", STORABLE)
+    async def test_a_text_comes_back_as_it_was(self, work: IdentityWork, text: str) -> None:
+        user = a_user(username=text, email=text, password_hash=text)
+        await keep(work, user)
+        assert await user_of(work, user.id) == user
+
+    async def test_the_longest_name_and_address_that_can_be_registered_are_kept(
+        self, work: IdentityWork
+    ) -> None:
+        user = a_user(username="a" * 64, email="a" * 242 + "@example.com")
+        await keep(work, user)
+        assert await user_of(work, user.id) == user
+
+    @pytest.mark.parametrize("text", UNSTORABLE)
+    @pytest.mark.parametrize(
+        "user_with",
+        [
+            pytest.param(lambda text: a_user(username=text), id="username"),
+            pytest.param(lambda text: a_user(email=text), id="email"),
+            pytest.param(lambda text: a_user(password_hash=text), id="password_hash"),
+        ],
+    )
+    async def test_a_text_that_cannot_be_stored_is_refused_when_adding(
+        self, work: IdentityWork, user_with: Callable[[str], User], text: str
+    ) -> None:
+        async with work() as uow:
+            with pytest.raises(UnstorableText):
+                await uow.users.add(user=user_with(text))
+        assert await users_of(work) == []
+
+    @pytest.mark.parametrize("text", UNSTORABLE)
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            pytest.param(lambda user, text: replace(user, username=text), id="username"),
+            pytest.param(lambda user, text: replace(user, email=text), id="email"),
+            pytest.param(lambda user, text: replace(user, password_hash=text), id="password_hash"),
+        ],
+    )
+    async def test_a_text_that_cannot_be_stored_is_refused_when_replacing(
+        self, work: IdentityWork, changed: Callable[[User, str], User], text: str
+    ) -> None:
+        user = a_user()
+        await keep(work, user)
+        async with work() as uow:
+            with pytest.raises(UnstorableText):
+                await uow.users.replace(user=changed(user, text))
+        assert await users_of(work) == [user]
+
+    async def test_an_unknown_id_is_nobody(self, work: IdentityWork) -> None:
+        await keep(work, a_user())
+        assert await user_of(work, new_id()) is None
+
+    @pytest.mark.parametrize(
+        "username",
+        ["ALICE", "alice", "\uff21lice", "a\uff4c\uff49ce", "alic\u24d4"],
+        ids=["upper", "equal", "wide", "partly-wide", "circled"],
+    )
+    async def test_a_name_that_differs_only_in_case_or_width_is_taken(
+        self, work: IdentityWork, username: str
+    ) -> None:
+        await keep(work, a_user(username="alice"))
+        async with work() as uow:
+            with pytest.raises(UsernameTaken):
+                await uow.users.add(user=a_user(username=username))
+
+    @pytest.mark.parametrize(
+        "email",
+        [
+            "STRASSE@EXAMPLE.COM",
+            "stra\u00dfe@example.com",
+            "STRA\u1e9eE@example.com",
+            "strasse@example\uff0ecom",
+        ],
+        ids=["upper", "sharp-s", "capital-sharp-s", "wide-dot"],
+    )
+    async def test_an_address_that_differs_only_in_case_or_width_is_taken(
+        self, work: IdentityWork, email: str
+    ) -> None:
+        await keep(work, a_user(email="strasse@example.com"))
+        async with work() as uow:
+            with pytest.raises(EmailTaken):
+                await uow.users.add(user=a_user(email=email))
+
+    async def test_a_name_is_taken_within_the_unit_of_work_that_took_it(
+        self, work: IdentityWork
+    ) -> None:
+        async with work() as uow:
+            await uow.users.add(user=a_user(username="alice"))
+            with pytest.raises(UsernameTaken):
+                await uow.users.add(user=a_user(username="Alice"))
+
+    async def test_name_and_address_both_taken_are_one_refusal(self, work: IdentityWork) -> None:
+        await keep(work, a_user(username="alice", email="alice@example.com"))
+        async with work() as uow:
+            with pytest.raises((UsernameTaken, EmailTaken)):
+                await uow.users.add(user=a_user(username="alice", email="alice@example.com"))
+
+    async def test_many_users_have_no_address(self, work: IdentityWork) -> None:
+        users = [a_user(email=None) for _ in range(3)]
+        await keep(work, *users)
+        assert await users_of(work) == users
+
+    async def test_a_name_that_is_the_address_of_another_is_free(self, work: IdentityWork) -> None:
+        users = [a_user(email="alice"), a_user(username="alice")]
+        await keep(work, *users)
+        assert await users_of(work) == users
+
+    async def test_a_user_is_found_by_the_folded_name(self, work: IdentityWork) -> None:
+        user = a_user(username="Stra\u00dfe")
+        await keep(work, user, a_user())
+        async with work() as uow:
+            assert await uow.users.by_username(username_key="strasse") == user
+
+    @pytest.mark.parametrize(
+        "key",
+        [
+            pytest.param("bob", id="another-name"),
+            pytest.param("alic", id="a-beginning"),
+            pytest.param("Alice", id="not-folded"),
+            pytest.param("alice ", id="a-blank-behind"),
+            pytest.param("%", id="a-wildcard"),
+            pytest.param("_____", id="wildcards"),
+            pytest.param("", id="empty"),
+            pytest.param("alice\0", id="a-nul"),
+            pytest.param("alice\ud800", id="a-lone-surrogate"),
+            pytest.param("alice" * 20_000, id="over-long"),
+        ],
+    )
+    async def test_a_key_that_nobody_has_is_nobodys(self, work: IdentityWork, key: str) -> None:
+        await keep(work, a_user(username="Alice"))
+        async with work() as uow:
+            assert await uow.users.by_username(username_key=key) is None
+
+    @pytest.mark.parametrize("key", UNSTORABLE)
+    async def test_after_a_key_that_nobody_can_have_the_unit_of_work_goes_on(
+        self, work: IdentityWork, key: str
+    ) -> None:
+        user = a_user()
+        async with work() as uow:
+            await uow.users.by_username(username_key=key)
+            await uow.users.add(user=user)
+            await uow.commit()
+        assert await users_of(work) == [user]
+
+    async def test_replacing_stores_all_fields(self, work: IdentityWork) -> None:
+        user = a_user(username="alice", email="alice@example.com")
+        other = a_user()
+        changed = a_user(
+            user_id=user.id,
+            username="Bob",
+            email=None,
+            password_hash="another hash",
+            role=Role.ADMIN,
+            disabled=True,
+            created_at=at(5),
+            password_changed_at=at(6),
+        )
+        await keep(work, user, other)
+        async with work() as uow:
+            await uow.users.replace(user=changed)
+            await uow.commit()
+        assert await users_of(work) == [changed, other]
+
+    async def test_a_user_replaced_by_an_equal_one_conflicts_with_nobody(
+        self, work: IdentityWork
+    ) -> None:
+        user = a_user(email="alice@example.com")
+        await keep(work, user)
+        async with work() as uow:
+            await uow.users.replace(user=user)
+            await uow.commit()
+        assert await users_of(work) == [user]
+
+    async def test_a_renamed_user_is_found_by_the_new_name(self, work: IdentityWork) -> None:
+        user = a_user(username="alice")
+        renamed = replace(user, username="Bob")
+        await keep(work, user)
+        async with work() as uow:
+            await uow.users.replace(user=renamed)
+            assert await uow.users.by_username(username_key="bob") == renamed
+
+    async def test_a_renamed_user_is_not_found_by_the_old_name(self, work: IdentityWork) -> None:
+        user = a_user(username="alice")
+        await keep(work, user)
+        async with work() as uow:
+            await uow.users.replace(user=replace(user, username="bob"))
+            assert await uow.users.by_username(username_key="alice") is None
+
+    async def test_a_name_and_an_address_given_up_are_free(self, work: IdentityWork) -> None:
+        user = a_user(username="alice", email="alice@example.com")
+        await keep(work, user)
+        renamed = replace(user, username="bob", email=None)
+        successor = a_user(username="ALICE", email="ALICE@example.com")
+        async with work() as uow:
+            await uow.users.replace(user=renamed)
+            await uow.users.add(user=successor)
+            await uow.commit()
+        assert await users_of(work) == [renamed, successor]
+
+    async def test_replacing_nobody_is_refused(self, work: IdentityWork) -> None:
+        async with work() as uow:
+            with pytest.raises(UnknownUser):
+                await uow.users.replace(user=a_user())
+
+    async def test_replacing_takes_no_name_of_another(self, work: IdentityWork) -> None:
+        user = a_user(username="alice")
+        await keep(work, user, a_user(username="bob"))
+        async with work() as uow:
+            with pytest.raises(UsernameTaken):
+                await uow.users.replace(user=replace(user, username="BOB"))
+
+    async def test_replacing_takes_no_address_of_another(self, work: IdentityWork) -> None:
+        user = a_user(email=None)
+        await keep(work, user, a_user(email="bob@example.com"))
+        async with work() as uow:
+            with pytest.raises(EmailTaken):
+                await uow.users.replace(user=replace(user, email="BOB@example.com"))
+
+    async def test_holding_gives_the_user(self, work: IdentityWork) -> None:
+        user = a_user(email="alice@example.com")
+        await keep(work, user)
+        async with work() as uow:
+            assert await uow.users.hold(user_id=user.id) == user
+
+    async def test_holding_nobody_gives_none(self, work: IdentityWork) -> None:
+        async with work() as uow:
+            assert await uow.users.hold(user_id=new_id()) is None
+
+    async def test_a_user_held_twice_by_one_unit_of_work_is_held_once(
+        self, work: IdentityWork
+    ) -> None:
+        user = a_user()
+        await keep(work, user)
+        with fail_after(PATIENCE):
+            async with work() as uow:
+                await uow.users.hold(user_id=user.id)
+                assert await uow.users.hold(user_id=user.id) == user
+
+    async def test_a_held_user_can_be_read(self, work: IdentityWork, reading: IdentityWork) -> None:
+        user = a_user()
+        await keep(work, user)
+        with fail_after(PATIENCE):
+            async with work() as uow:
+                await uow.users.hold(user_id=user.id)
+                assert await user_of(reading, user.id) == user
+
+    async def test_a_user_who_was_held_can_be_held_again(self, work: IdentityWork) -> None:
+        user = a_user()
+        await keep(work, user)
+        with fail_after(PATIENCE):
+            for _ in range(2):
+                async with work() as uow:
+                    assert await uow.users.hold(user_id=user.id) == user
+
+    async def test_where_nobody_is_a_page_is_empty(self, work: IdentityWork) -> None:
+        assert await users_of(work) == []
+
+    async def test_users_are_in_the_order_of_their_ids(self, work: IdentityWork) -> None:
+        users = {user_id: a_user(user_id=user_id) for user_id in SPREAD_IDS}
+        await keep(work, *(users[SPREAD_IDS[place]] for place in (5, 1, 7, 0, 3, 6, 2, 4)))
+        assert await users_of(work) == list(users.values())
+
+    async def test_a_page_begins_beyond_an_id_that_nobody_has(self, work: IdentityWork) -> None:
+        users = [a_user(user_id=user_id) for user_id in SPREAD_IDS]
+        await keep(work, *users[:3], *users[4:])
+        async with work() as uow:
+            assert await uow.users.page(after=SPREAD_IDS[3], limit=100) == users[4:]
+
+    async def test_beyond_the_last_user_a_page_is_empty(self, work: IdentityWork) -> None:
+        user = a_user()
+        await keep(work, user)
+        async with work() as uow:
+            assert await uow.users.page(after=user.id, limit=100) == []
+
+    @pytest.mark.parametrize("limit", [0, 1, 2, 3, 4])
+    async def test_a_page_has_at_most_its_limit(self, work: IdentityWork, limit: int) -> None:
+        users = [a_user() for _ in range(3)]
+        await keep(work, *users)
+        async with work() as uow:
+            assert await uow.users.page(after=None, limit=limit) == users[:limit]
+
+    async def test_pages_have_every_user_once(self, work: IdentityWork) -> None:
+        users = [a_user() for _ in range(25)]
+        await keep(work, *reversed(users))
+        found: list[User] = []
+        async with work() as uow:
+            while page := await uow.users.page(after=found[-1].id if found else None, limit=7):
+                found += page
+        assert found == users
+
+    async def test_a_page_changed_by_its_reader_changes_nothing(self, work: IdentityWork) -> None:
+        user = a_user()
+        await keep(work, user)
+        async with work() as uow:
+            (await uow.users.page(after=None, limit=10)).clear()
+            assert await uow.users.page(after=None, limit=10) == [user]
+
+    async def test_a_second_who_adds_the_same_name_waits(self, work: IdentityWork) -> None:
+        async def refused(uow: IdentityUnitOfWork) -> None:
+            with pytest.raises(UsernameTaken):
+                await uow.users.add(user=a_user(username="ALICE"))
+
+        through = await race(
+            work,
+            first=lambda uow: uow.users.add(user=a_user(username="alice")),
+            meanwhile=look_around,
+            last=commit,
+            second=refused,
+        )
+        assert through == ["first", "second"]
+
+    async def test_a_second_who_adds_the_same_address_waits(self, work: IdentityWork) -> None:
+        async def refused(uow: IdentityUnitOfWork) -> None:
+            with pytest.raises(EmailTaken):
+                await uow.users.add(user=a_user(email="ALICE@example.com"))
+
+        through = await race(
+            work,
+            first=lambda uow: uow.users.add(user=a_user(email="alice@example.com")),
+            meanwhile=look_around,
+            last=commit,
+            second=refused,
+        )
+        assert through == ["first", "second"]
+
+    async def test_a_second_who_takes_the_name_by_replacing_waits(self, work: IdentityWork) -> None:
+        user = a_user(username="bob")
+        await keep(work, user)
+
+        async def refused(uow: IdentityUnitOfWork) -> None:
+            with pytest.raises(UsernameTaken):
+                await uow.users.replace(user=replace(user, username="ALICE"))
+
+        through = await race(
+            work,
+            first=lambda uow: uow.users.add(user=a_user(username="alice")),
+            meanwhile=look_around,
+            last=commit,
+            second=refused,
+        )
+        assert through == ["first", "second"]
+
+    async def test_a_name_that_was_not_kept_goes_to_the_second(self, work: IdentityWork) -> None:
+        winner = a_user(username="ALICE")
+
+        async def add(uow: IdentityUnitOfWork) -> None:
+            await uow.users.add(user=winner)
+            await uow.commit()
+
+        await race(
+            work,
+            first=lambda uow: uow.users.add(user=a_user(username="alice")),
+            meanwhile=look_around,
+            last=None,
+            second=add,
+        )
+        assert await users_of(work) == [winner]
+
+    async def test_the_unit_of_work_that_lost_a_race_is_of_no_more_use(
+        self, work: IdentityWork
+    ) -> None:
+        async def refused_twice(uow: IdentityUnitOfWork) -> None:
+            with pytest.raises(UsernameTaken):
+                await uow.users.add(user=a_user(username="ALICE"))
+            with pytest.raises(UnitOfWorkFailed):
+                await uow.users.add(user=a_user(username="bob"))
+
+        through = await race(
+            work,
+            first=lambda uow: uow.users.add(user=a_user(username="alice")),
+            meanwhile=look_around,
+            last=commit,
+            second=refused_twice,
+        )
+        assert through == ["first", "second"]
+
+    async def test_of_many_who_add_the_same_name_at_once_one_does(self, work: IdentityWork) -> None:
+        added: list[User] = []
+
+        async def register(user: User) -> None:
+            async with work() as uow:
+                await uow.users.add(user=user)
+                await uow.commit()
+            added.append(user)
+
+        async def register_or_lose(user: User) -> None:
+            try:
+                await register(user)
+            except UsernameTaken:
+                return
+
+        users = [a_user(username=name) for name in ("alice", "ALICE", "Alice", "aLICE")]
+        await all_at_once(*(lambda user=user: register_or_lose(user) for user in users))
+        assert await users_of(work) == added
+        assert len(added) == 1
+
+    async def test_a_second_who_holds_the_user_waits(self, work: IdentityWork) -> None:
+        user = a_user()
+        await keep(work, user)
+        through = await race(
+            work,
+            first=lambda uow: uow.users.hold(user_id=user.id),
+            meanwhile=look_around,
+            last=commit,
+            second=lambda uow: uow.users.hold(user_id=user.id),
+        )
+        assert through == ["first", "second"]
+
+    async def test_a_second_who_replaces_a_held_user_waits(self, work: IdentityWork) -> None:
+        user = a_user()
+        await keep(work, user)
+        through = await race(
+            work,
+            first=lambda uow: uow.users.hold(user_id=user.id),
+            meanwhile=look_around,
+            last=commit,
+            second=lambda uow: uow.users.replace(user=replace(user, disabled=True)),
+        )
+        assert through == ["first", "second"]
+
+    async def test_whoever_held_the_user_later_sees_what_was_done_before(
+        self, work: IdentityWork
+    ) -> None:
+        user = a_user(disabled=False)
+        await keep(work, user)
+        disabled = replace(user, disabled=True)
+        seen: list[User | None] = []
+
+        async def hold_and_replace(uow: IdentityUnitOfWork) -> None:
+            await uow.users.hold(user_id=user.id)
+            await uow.users.replace(user=disabled)
+
+        async def hold(uow: IdentityUnitOfWork) -> None:
+            seen.append(await uow.users.hold(user_id=user.id))
+
+        await race(work, first=hold_and_replace, meanwhile=look_around, last=commit, second=hold)
+        assert seen == [disabled]
+
+    async def test_whoever_held_the_user_later_sees_nothing_of_what_was_not_kept(
+        self, work: IdentityWork
+    ) -> None:
+        user = a_user(disabled=False)
+        await keep(work, user)
+        seen: list[User | None] = []
+
+        async def hold_and_replace(uow: IdentityUnitOfWork) -> None:
+            await uow.users.hold(user_id=user.id)
+            await uow.users.replace(user=replace(user, disabled=True))
+
+        async def hold(uow: IdentityUnitOfWork) -> None:
+            seen.append(await uow.users.hold(user_id=user.id))
+
+        await race(work, first=hold_and_replace, meanwhile=look_around, last=None, second=hold)
+        assert seen == [user]
+
+    async def test_changes_made_while_holding_are_not_lost(self, work: IdentityWork) -> None:
+        user = a_user(username="a")
+        await keep(work, user)
+
+        async def lengthen() -> None:
+            async with work() as uow:
+                held = await uow.users.hold(user_id=user.id)
+                assert held is not None
+                await uow.users.replace(user=replace(held, username=held.username + "a"))
+                await uow.commit()
+
+        await all_at_once(*[lengthen] * 4)
+        assert await user_of(work, user.id) == replace(user, username="aaaaa")
+
+
+class LoginLogContract:
+    port: ClassVar[type] = LoginLog
+
+    async def test_an_attempt_comes_back_with_every_field(self, work: IdentityWork) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id)
+        attempt = an_attempt(
+            at=at(1),
+            username="Trader\\n",
+            username_key="trader\\n",
+            user_id=user.id,
+            ip="2001:db8::1",
+            user_agent="ccxt/4.5 (Linux)",
+            request_id="01890000-0000-7000-8000-000000000000",
+            outcome=Outcome.FAILED,
+            fail_reason=FailReason.INTERNAL_ERROR,
+            session_id=session.id,
+            duration_ms=123,
+        )
+        await keep(work, user, session, attempt)
+        assert await log_of(work) == [attempt]
+
+    async def test_an_attempt_comes_back_without_what_it_has_not(self, work: IdentityWork) -> None:
+        attempt = an_attempt()
+        await keep(work, attempt)
+        assert await log_of(work) == [attempt]
+
+    @pytest.mark.parametrize("outcome", list(Outcome))
+    async def test_an_outcome_comes_back_as_one(self, work: IdentityWork, outcome: Outcome) -> None:
+        await keep(work, an_attempt(outcome=outcome))
+        [found] = await log_of(work)
+        assert found.outcome is outcome
+
+    @pytest.mark.parametrize("reason", list(FailReason))
+    async def test_a_reason_comes_back_as_one(self, work: IdentityWork, reason: FailReason) -> None:
+        await keep(work, an_attempt(outcome=Outcome.FAILED, fail_reason=reason))
+        [found] = await log_of(work)
+        assert found.fail_reason is reason
+
+    @pytest.mark.parametrize("duration_ms", [0, 1, 2**31 - 1, 2**31, 2**53 + 1])
+    async def test_a_duration_comes_back_however_long(
+        self, work: IdentityWork, duration_ms: int
+    ) -> None:
+        attempt = an_attempt(outcome=Outcome.SUCCESS, duration_ms=duration_ms)
+        await keep(work, attempt)
+        assert await log_of(work) == [attempt]
+
+    @pytest.mark.parametrize("instant", INSTANTS)
+    async def test_an_instant_comes_back_equal(self, work: IdentityWork, instant: datetime) -> None:
+        attempt = an_attempt(at=instant)
+        await keep(work, attempt)
+        assert await log_of(work) == [attempt]
+
+    @pytest.mark.parametrize("instant", INSTANTS)
+    async def test_an_instant_comes_back_in_utc(
+        self, work: IdentityWork, instant: datetime
+    ) -> None:
+        await keep(work, an_attempt(at=instant))
+        [found] = await log_of(work)
+        assert found.at.utcoffset() == timedelta(0)
+
+    @pytest.mark.parametrize("text", STORABLE)
+    async def test_a_text_comes_back_as_it_was(self, work: IdentityWork, text: str) -> None:
+        attempt = an_attempt(
+            username=text, username_key=text, ip=text, user_agent=text, request_id=text
+        )
+        await keep(work, attempt)
+        assert await log_of(work) == [attempt]
+
+    async def test_the_longest_texts_that_an_attempt_is_made_with_are_kept(
+        self, work: IdentityWork
+    ) -> None:
+        attempt = an_attempt(
+            username="\U0001f642" * 64,
+            username_key="\U0001f642" * 64,
+            ip="0000:0000:0000:0000:0000:ffff:255.255.255.255",
+            user_agent="\U0001f642" * 512,
+        )
+        await keep(work, attempt)
+        assert await log_of(work) == [attempt]
+
+    @pytest.mark.parametrize("text", UNSTORABLE)
+    @pytest.mark.parametrize(
+        "attempt_with",
+        [
+            pytest.param(lambda text: an_attempt(username=text, username_key=""), id="username"),
+            pytest.param(lambda text: an_attempt(username_key=text), id="username_key"),
+            pytest.param(lambda text: an_attempt(ip=text), id="ip"),
+            pytest.param(lambda text: an_attempt(user_agent=text), id="user_agent"),
+            pytest.param(lambda text: an_attempt(request_id=text), id="request_id"),
+        ],
+    )
+    async def test_a_text_that_cannot_be_stored_is_refused(
+        self, work: IdentityWork, attempt_with: Callable[[str], LoginAttempt], text: str
+    ) -> None:
+        async with work() as uow:
+            with pytest.raises(UnstorableText):
+                await uow.login_log.append(attempt=attempt_with(text))
+        assert await log_of(work) == []
+
+    async def test_settling_stores_how_the_attempt_ended(self, work: IdentityWork) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id)
+        attempt = an_attempt(user_id=user.id, ip="192.0.2.1", user_agent="curl", request_id="r")
+        await keep(work, user, session, attempt)
+        settled = attempt.settled(at=at(1), reason=None, session_id=session.id)
+        async with work() as uow:
+            await uow.login_log.settle(attempt=settled)
+            await uow.commit()
+        assert await log_of(work) == [settled]
+
+    async def test_settling_as_failed_stores_the_reason(self, work: IdentityWork) -> None:
+        attempt = an_attempt()
+        await keep(work, attempt)
+        settled = attempt.settled(at=at(1), reason=FailReason.BAD_PASSWORD)
+        async with work() as uow:
+            await uow.login_log.settle(attempt=settled)
+            await uow.commit()
+        assert await log_of(work) == [settled]
+
+    async def test_settling_keeps_what_the_attempt_began_with(self, work: IdentityWork) -> None:
+        user = a_user()
+        attempt = an_attempt(
+            at=at(0), username="a", ip="192.0.2.1", user_agent="curl", request_id="r"
+        )
+        await keep(work, user, attempt)
+        other = an_attempt(
+            attempt_id=attempt.id,
+            at=at(9),
+            username="b",
+            user_id=user.id,
+            ip="192.0.2.9",
+            user_agent="ccxt",
+            request_id="s",
+            outcome=Outcome.THROTTLED,
+            fail_reason=FailReason.THROTTLED_PAIR,
+            duration_ms=7,
+        )
+        async with work() as uow:
+            await uow.login_log.settle(attempt=other)
+            await uow.commit()
+        assert await log_of(work) == [
+            replace(
+                attempt,
+                outcome=Outcome.THROTTLED,
+                fail_reason=FailReason.THROTTLED_PAIR,
+                duration_ms=7,
+            )
+        ]
+
+    async def test_settling_leaves_other_attempts_pending(self, work: IdentityWork) -> None:
+        attempt, other = an_attempt(at=at(1)), an_attempt(at=at(0))
+        await keep(work, attempt, other)
+        settled = attempt.settled(at=at(2), reason=FailReason.DISABLED)
+        async with work() as uow:
+            await uow.login_log.settle(attempt=settled)
+            await uow.commit()
+        assert await log_of(work) == [settled, other]
+
+    async def test_an_attempt_is_settled_in_the_unit_of_work_that_began_it(
+        self, work: IdentityWork
+    ) -> None:
+        attempt = an_attempt()
+        settled = attempt.settled(at=at(1), reason=FailReason.UNKNOWN_USER)
+        async with work() as uow:
+            await uow.login_log.append(attempt=attempt)
+            await uow.login_log.settle(attempt=settled)
+            await uow.commit()
+        assert await log_of(work) == [settled]
+
+    async def test_an_unknown_attempt_is_not_settled(self, work: IdentityWork) -> None:
+        attempt = an_attempt().settled(at=at(1), reason=None)
+        async with work() as uow:
+            with pytest.raises(AttemptNotPending):
+                await uow.login_log.settle(attempt=attempt)
+
+    async def test_an_attempt_is_not_settled_twice(self, work: IdentityWork) -> None:
+        attempt = an_attempt()
+        settled = attempt.settled(at=at(1), reason=FailReason.BAD_PASSWORD)
+        await keep(work, attempt)
+        async with work() as uow:
+            await uow.login_log.settle(attempt=settled)
+            await uow.commit()
+        async with work() as uow:
+            with pytest.raises(AttemptNotPending):
+                await uow.login_log.settle(attempt=attempt.settled(at=at(2), reason=None))
+        assert await log_of(work) == [settled]
+
+    @pytest.mark.parametrize("outcome", [Outcome.SUCCESS, Outcome.FAILED, Outcome.THROTTLED])
+    async def test_an_attempt_that_was_recorded_settled_is_not_settled_again(
+        self, work: IdentityWork, outcome: Outcome
+    ) -> None:
+        attempt = an_attempt(outcome=outcome, duration_ms=0)
+        await keep(work, attempt)
+        async with work() as uow:
+            with pytest.raises(AttemptNotPending):
+                await uow.login_log.settle(attempt=attempt)
+
+    async def test_an_attempt_whose_settling_was_not_kept_is_pending(
+        self, work: IdentityWork
+    ) -> None:
+        attempt = an_attempt()
+        settled = attempt.settled(at=at(1), reason=FailReason.BAD_PASSWORD)
+        await keep(work, attempt)
+        async with work() as uow:
+            await uow.login_log.settle(attempt=settled)
+        assert await log_of(work) == [attempt]
+
+    async def test_of_two_who_settle_at_once_the_first_counts(self, work: IdentityWork) -> None:
+        attempt = an_attempt()
+        settled = attempt.settled(at=at(1), reason=FailReason.BAD_PASSWORD)
+        await keep(work, attempt)
+
+        async def refused(uow: IdentityUnitOfWork) -> None:
+            with pytest.raises(AttemptNotPending):
+                await uow.login_log.settle(attempt=attempt.settled(at=at(2), reason=None))
+
+        through = await race(
+            work,
+            first=lambda uow: uow.login_log.settle(attempt=settled),
+            meanwhile=look_around,
+            last=commit,
+            second=refused,
+        )
+        assert through == ["first", "second"]
+        assert await log_of(work) == [settled]
+
+    async def test_an_empty_log_gives_an_empty_page(self, work: IdentityWork) -> None:
+        assert await log_of(work) == []
+
+    async def test_the_newest_attempt_comes_first(self, work: IdentityWork) -> None:
+        attempts = [an_attempt(at=at(minutes)) for minutes in (2, 0, 3, 1)]
+        await keep(work, *attempts)
+        assert await log_of(work) == [attempts[place] for place in (2, 0, 3, 1)]
+
+    async def test_a_microsecond_makes_an_attempt_newer(self, work: IdentityWork) -> None:
+        newer = an_attempt(at=at() + timedelta(microseconds=1))
+        older = an_attempt(at=at())
+        await keep(work, newer, older)
+        assert await log_of(work) == [newer, older]
+
+    async def test_of_attempts_at_one_instant_the_greatest_id_comes_first(
+        self, work: IdentityWork
+    ) -> None:
+        attempts = {spread: an_attempt(attempt_id=spread) for spread in SPREAD_IDS}
+        await keep(work, *(attempts[SPREAD_IDS[place]] for place in (5, 1, 7, 0, 3, 6, 2, 4)))
+        assert await log_of(work) == list(reversed(attempts.values()))
+
+    async def test_a_page_begins_behind_a_position(self, work: IdentityWork) -> None:
+        newest, tied, oldest = an_attempt(at=at(1)), an_attempt(), an_attempt()
+        await keep(work, newest, oldest, tied)
+        before = LoginLogPosition(at=oldest.at, id=oldest.id)
+        async with work() as uow:
+            page = await uow.login_log.page(matching=LoginLogFilter(), before=before, limit=10)
+        assert page == [tied]
+
+    async def test_a_position_need_not_be_that_of_an_attempt(self, work: IdentityWork) -> None:
+        older, newer = an_attempt(at=at(0)), an_attempt(at=at(2))
+        await keep(work, older, newer)
+        before = LoginLogPosition(at=at(1), id=new_id())
+        async with work() as uow:
+            page = await uow.login_log.page(matching=LoginLogFilter(), before=before, limit=10)
+        assert page == [older]
+
+    @pytest.mark.parametrize("limit", [0, 1, 2, 3, 4])
+    async def test_a_page_has_at_most_its_limit(self, work: IdentityWork, limit: int) -> None:
+        attempts = [an_attempt(at=at(-minutes)) for minutes in range(3)]
+        await keep(work, *attempts)
+        async with work() as uow:
+            page = await uow.login_log.page(matching=LoginLogFilter(), before=None, limit=limit)
+        assert page == attempts[:limit]
+
+    async def test_pages_have_every_attempt_once(self, work: IdentityWork) -> None:
+        attempts = [an_attempt(at=at(number // 3)) for number in range(25)]
+        await keep(work, *attempts)
+        found: list[LoginAttempt] = []
+        before: LoginLogPosition | None = None
+        async with work() as uow:
+            while page := await uow.login_log.page(
+                matching=LoginLogFilter(), before=before, limit=4
+            ):
+                found += page
+                before = LoginLogPosition(at=page[-1].at, id=page[-1].id)
+        assert found == list(reversed(attempts))
+
+    async def test_pages_of_what_matches_have_it_once(self, work: IdentityWork) -> None:
+        attempts = [an_attempt(username="ab"[number % 2]) for number in range(20)]
+        await keep(work, *attempts)
+        found: list[LoginAttempt] = []
+        before: LoginLogPosition | None = None
+        async with work() as uow:
+            while page := await uow.login_log.page(
+                matching=LoginLogFilter(username_key="b"), before=before, limit=3
+            ):
+                found += page
+                before = LoginLogPosition(at=page[-1].at, id=page[-1].id)
+        assert found == list(reversed(attempts[1::2]))
+
+    async def test_a_page_changed_by_its_reader_changes_nothing(self, work: IdentityWork) -> None:
+        attempt = an_attempt()
+        await keep(work, attempt)
+        async with work() as uow:
+            matching = LoginLogFilter()
+            (await uow.login_log.page(matching=matching, before=None, limit=10)).clear()
+            page = await uow.login_log.page(matching=matching, before=None, limit=10)
+        assert page == [attempt]
+
+    async def test_attempts_of_one_user(self, work: IdentityWork) -> None:
+        user, other = a_user(), a_user()
+        attempt = an_attempt(user_id=user.id)
+        await keep(work, user, other, attempt, an_attempt(user_id=other.id), an_attempt())
+        assert await log_of(work, LoginLogFilter(user_id=user.id)) == [attempt]
+
+    async def test_attempts_with_one_name(self, work: IdentityWork) -> None:
+        attempt = an_attempt(username="Alice", username_key="alice")
+        await keep(work, attempt, an_attempt(username="alic"), an_attempt(username="alicee"))
+        assert await log_of(work, LoginLogFilter(username_key="alice")) == [attempt]
+
+    @pytest.mark.parametrize("username_key", ["ALICE", "%", "_lice", "alice ", ""])
+    async def test_a_name_is_matched_exactly(self, work: IdentityWork, username_key: str) -> None:
+        await keep(work, an_attempt(username_key="alice"))
+        assert await log_of(work, LoginLogFilter(username_key=username_key)) == []
+
+    async def test_attempts_from_one_address(self, work: IdentityWork) -> None:
+        attempt = an_attempt(ip="192.0.2.1")
+        await keep(work, attempt, an_attempt(ip="192.0.2.10"), an_attempt(ip=None))
+        assert await log_of(work, LoginLogFilter(ip="192.0.2.1")) == [attempt]
+
+    @pytest.mark.parametrize("outcome", list(Outcome))
+    async def test_attempts_of_one_outcome(self, work: IdentityWork, outcome: Outcome) -> None:
+        attempts = {one: an_attempt(outcome=one) for one in Outcome}
+        await keep(work, *attempts.values())
+        assert await log_of(work, LoginLogFilter(outcome=outcome)) == [attempts[outcome]]
+
+    @pytest.mark.parametrize("reason", list(FailReason))
+    async def test_attempts_that_failed_for_one_reason(
+        self, work: IdentityWork, reason: FailReason
+    ) -> None:
+        attempts = {one: an_attempt(outcome=Outcome.FAILED, fail_reason=one) for one in FailReason}
+        await keep(work, an_attempt(), *attempts.values())
+        assert await log_of(work, LoginLogFilter(fail_reason=reason)) == [attempts[reason]]
+
+    async def test_attempts_since_an_instant_include_it(self, work: IdentityWork) -> None:
+        early = an_attempt(at=at() - timedelta(microseconds=1))
+        then = an_attempt(at=at())
+        await keep(work, early, then)
+        assert await log_of(work, LoginLogFilter(since=at())) == [then]
+
+    async def test_attempts_until_an_instant_exclude_it(self, work: IdentityWork) -> None:
+        early = an_attempt(at=at() - timedelta(microseconds=1))
+        then = an_attempt(at=at())
+        await keep(work, early, then)
+        assert await log_of(work, LoginLogFilter(until=at())) == [early]
+
+    async def test_between_an_instant_and_itself_there_is_no_attempt(
+        self, work: IdentityWork
+    ) -> None:
+        await keep(work, an_attempt(at=at()))
+        assert await log_of(work, LoginLogFilter(since=at(), until=at())) == []
+
+    @pytest.mark.parametrize("text", UNSTORABLE)
+    @pytest.mark.parametrize(
+        "matching_with",
+        [
+            pytest.param(lambda text: LoginLogFilter(username_key=text), id="username_key"),
+            pytest.param(lambda text: LoginLogFilter(ip=text), id="ip"),
+        ],
+    )
+    async def test_a_text_that_cannot_be_stored_is_not_looked_for(
+        self, work: IdentityWork, matching_with: Callable[[str], LoginLogFilter], text: str
+    ) -> None:
+        async with work() as uow:
+            with pytest.raises(UnstorableText):
+                await uow.login_log.page(matching=matching_with(text), before=None, limit=10)
+
+    @pytest.mark.parametrize(
+        "other_than",
+        [
+            pytest.param(lambda wanted: replace(wanted, user_id=None), id="user_id"),
+            pytest.param(lambda wanted: replace(wanted, username_key="bob"), id="username_key"),
+            pytest.param(lambda wanted: replace(wanted, ip="192.0.2.2"), id="ip"),
+            pytest.param(lambda wanted: replace(wanted, outcome=Outcome.THROTTLED), id="outcome"),
+            pytest.param(
+                lambda wanted: replace(wanted, fail_reason=FailReason.BUSY), id="fail_reason"
+            ),
+            pytest.param(lambda wanted: replace(wanted, at=at(-1)), id="since"),
+            pytest.param(lambda wanted: replace(wanted, at=at(1)), id="until"),
+        ],
+    )
+    async def test_an_attempt_matches_only_with_every_field(
+        self, work: IdentityWork, other_than: Callable[[LoginAttempt], LoginAttempt]
+    ) -> None:
+        user = a_user()
+        wanted = an_attempt(
+            username="alice",
+            user_id=user.id,
+            ip="192.0.2.1",
+            outcome=Outcome.FAILED,
+            fail_reason=FailReason.BAD_PASSWORD,
+        )
+        await keep(work, user, wanted, replace(other_than(wanted), id=new_id()))
+        matching = LoginLogFilter(
+            user_id=user.id,
+            username_key="alice",
+            ip="192.0.2.1",
+            outcome=Outcome.FAILED,
+            fail_reason=FailReason.BAD_PASSWORD,
+            since=at(0),
+            until=at(1),
+        )
+        assert await log_of(work, matching) == [wanted]
+
+
+class SessionsContract:
+    port: ClassVar[type] = Sessions
+
+    async def test_a_session_comes_back_with_every_field(self, work: IdentityWork) -> None:
+        user = a_user()
+        session = a_session(
+            user_id=user.id,
+            created_at=at(0),
+            last_used_at=at(1),
+            idle_expires_at=at(4),
+            expires_at=at(5),
+            ip="2001:db8::1",
+            user_agent="ccxt/4.5 (Linux)",
+            ended_at=at(3),
+        )
+        await keep(work, user, session)
+        assert await session_of(work, session.id) == session
+
+    async def test_a_session_comes_back_without_what_it_has_not(self, work: IdentityWork) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id, ip=None, user_agent=None, ended_at=None)
+        await keep(work, user, session)
+        assert await session_of(work, session.id) == session
+
+    @pytest.mark.parametrize("instant", INSTANTS)
+    async def test_an_instant_comes_back_equal(self, work: IdentityWork, instant: datetime) -> None:
+        user = a_user()
+        session = a_session(
+            user_id=user.id,
+            created_at=instant,
+            last_used_at=instant,
+            idle_expires_at=instant,
+            expires_at=instant,
+            ended_at=instant,
+        )
+        await keep(work, user, session)
+        assert await session_of(work, session.id) == session
+
+    @pytest.mark.parametrize("instant", INSTANTS)
+    async def test_an_instant_comes_back_in_utc(
+        self, work: IdentityWork, instant: datetime
+    ) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id, expires_at=instant)
+        await keep(work, user, session)
+        found = await session_of(work, session.id)
+        assert found is not None
+        assert found.expires_at.utcoffset() == timedelta(0)
+
+    @pytest.mark.parametrize("text", STORABLE)
+    async def test_a_text_comes_back_as_it_was(self, work: IdentityWork, text: str) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id, ip=text, user_agent=text)
+        await keep(work, user, session)
+        assert await session_of(work, session.id) == session
+
+    async def test_the_longest_user_agent_that_is_kept_of_an_attempt_is_kept_here(
+        self, work: IdentityWork
+    ) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id, user_agent="\U0001f642" * 512)
+        await keep(work, user, session)
+        assert await session_of(work, session.id) == session
+
+    @pytest.mark.parametrize("text", UNSTORABLE)
+    @pytest.mark.parametrize(
+        "session_with",
+        [
+            pytest.param(lambda user_id, text: a_session(user_id=user_id, ip=text), id="ip"),
+            pytest.param(
+                lambda user_id, text: a_session(user_id=user_id, user_agent=text), id="user_agent"
+            ),
+        ],
+    )
+    async def test_a_text_that_cannot_be_stored_is_refused(
+        self, work: IdentityWork, session_with: Callable[[UUID, str], Session], text: str
+    ) -> None:
+        user = a_user()
+        session = session_with(user.id, text)
+        await keep(work, user)
+        async with work() as uow:
+            with pytest.raises(UnstorableText):
+                await uow.sessions.add(session=session)
+        assert await session_of(work, session.id) is None
+
+    async def test_an_unknown_id_is_no_session(self, work: IdentityWork) -> None:
+        assert await session_of(work, new_id()) is None
+
+    async def test_a_session_of_nobody_is_refused(self, work: IdentityWork) -> None:
+        await keep(work, a_user())
+        async with work() as uow:
+            with pytest.raises(UnknownUser):
+                await uow.sessions.add(session=a_session(user_id=new_id()))
+
+    async def test_a_session_opens_in_the_unit_of_work_that_adds_its_user(
+        self, work: IdentityWork
+    ) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id)
+        async with work() as uow:
+            await uow.users.add(user=user)
+            await uow.sessions.add(session=session)
+            assert await uow.sessions.get(session_id=session.id) == session
+
+    async def test_a_user_has_as_many_sessions_as_were_opened(self, work: IdentityWork) -> None:
+        user = a_user()
+        sessions = [a_session(user_id=user.id) for _ in range(3)]
+        await keep(work, user, *sessions)
+        assert [await session_of(work, session.id) for session in sessions] == sessions
+
+    async def test_replacing_a_user_leaves_their_sessions(self, work: IdentityWork) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id)
+        await keep(work, user, session)
+        async with work() as uow:
+            await uow.users.replace(user=replace(user, disabled=True))
+            await uow.commit()
+        assert await session_of(work, session.id) == session
+
+    async def test_using_a_session_says_when_and_until_when(self, work: IdentityWork) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id)
+        await keep(work, user, session)
+        async with work() as uow:
+            await uow.sessions.use(session_id=session.id, at=at(3), idle_expires_at=at(8))
+            await uow.commit()
+        assert await session_of(work, session.id) == replace(
+            session, last_used_at=at(3), idle_expires_at=at(8)
+        )
+
+    async def test_using_a_session_leaves_the_others(self, work: IdentityWork) -> None:
+        user = a_user()
+        session, other = a_session(user_id=user.id), a_session(user_id=user.id)
+        await keep(work, user, session, other)
+        async with work() as uow:
+            await uow.sessions.use(session_id=session.id, at=at(3), idle_expires_at=at(8))
+            await uow.commit()
+        assert await session_of(work, other.id) == other
+
+    async def test_using_an_unknown_session_passes(self, work: IdentityWork) -> None:
+        user = a_user()
+        async with work() as uow:
+            await uow.sessions.use(session_id=new_id(), at=at(), idle_expires_at=at(1))
+            await uow.users.add(user=user)
+            await uow.commit()
+        assert await users_of(work) == [user]
+
+    async def test_ending_a_session_says_when(self, work: IdentityWork) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id, ip="192.0.2.1", user_agent="curl")
+        await keep(work, user, session)
+        async with work() as uow:
+            assert await uow.sessions.end(session_id=session.id, at=at(3)) is True
+            await uow.commit()
+        assert await session_of(work, session.id) == replace(session, ended_at=at(3))
+
+    async def test_ending_a_session_leaves_the_others(self, work: IdentityWork) -> None:
+        user = a_user()
+        session, other = a_session(user_id=user.id), a_session(user_id=user.id)
+        await keep(work, user, session, other)
+        async with work() as uow:
+            await uow.sessions.end(session_id=session.id, at=at(3))
+            await uow.commit()
+        assert await session_of(work, other.id) == other
+
+    async def test_a_session_that_expired_can_still_be_ended(self, work: IdentityWork) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id, expires_at=at(1))
+        await keep(work, user, session)
+        async with work() as uow:
+            assert await uow.sessions.end(session_id=session.id, at=at(9)) is True
+
+    async def test_an_unknown_session_does_not_end(self, work: IdentityWork) -> None:
+        async with work() as uow:
+            assert await uow.sessions.end(session_id=new_id(), at=at()) is False
+
+    async def test_after_a_session_that_did_not_end_the_unit_of_work_goes_on(
+        self, work: IdentityWork
+    ) -> None:
+        user = a_user()
+        async with work() as uow:
+            await uow.sessions.end(session_id=new_id(), at=at())
+            await uow.users.add(user=user)
+            await uow.commit()
+        assert await users_of(work) == [user]
+
+    async def test_a_session_does_not_end_twice(self, work: IdentityWork) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id, ended_at=at(3))
+        await keep(work, user, session)
+        async with work() as uow:
+            assert await uow.sessions.end(session_id=session.id, at=at(4)) is False
+
+    async def test_a_session_stays_ended_when_it_was(self, work: IdentityWork) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id, ended_at=at(3))
+        await keep(work, user, session)
+        async with work() as uow:
+            await uow.sessions.end(session_id=session.id, at=at(4))
+            await uow.commit()
+        assert await session_of(work, session.id) == session
+
+    async def test_of_two_who_end_a_session_at_once_the_first_does(
+        self, work: IdentityWork
+    ) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id)
+        await keep(work, user, session)
+        ended: list[bool] = []
+
+        async def end(uow: IdentityUnitOfWork, minutes: int) -> None:
+            ended.append(await uow.sessions.end(session_id=session.id, at=at(minutes)))
+
+        await race(
+            work,
+            first=lambda uow: end(uow, 1),
+            meanwhile=look_around,
+            last=commit,
+            second=lambda uow: end(uow, 2),
+        )
+        assert ended == [True, False]
+
+    async def test_all_sessions_of_a_user_end_but_one(self, work: IdentityWork) -> None:
+        user = a_user()
+        sessions = [a_session(user_id=user.id) for _ in range(4)]
+        await keep(work, user, *sessions)
+        async with work() as uow:
+            await uow.sessions.end_all(user_id=user.id, except_id=sessions[2].id, at=at(5))
+            await uow.commit()
+        assert [await session_of(work, session.id) for session in sessions] == [
+            session if session == sessions[2] else replace(session, ended_at=at(5))
+            for session in sessions
+        ]
+
+    async def test_all_sessions_of_a_user_end_without_exception(self, work: IdentityWork) -> None:
+        user = a_user()
+        sessions = [a_session(user_id=user.id) for _ in range(3)]
+        await keep(work, user, *sessions)
+        async with work() as uow:
+            await uow.sessions.end_all(user_id=user.id, except_id=None, at=at(5))
+            await uow.commit()
+        assert [await session_of(work, session.id) for session in sessions] == [
+            replace(session, ended_at=at(5)) for session in sessions
+        ]
+
+    async def test_ending_all_sessions_counts_those_that_ended_now(
+        self, work: IdentityWork
+    ) -> None:
+        user = a_user()
+        kept = a_session(user_id=user.id)
+        over = a_session(user_id=user.id, ended_at=at(1))
+        expired = a_session(user_id=user.id, expires_at=at(1))
+        await keep(work, user, kept, over, expired, a_session(user_id=user.id))
+        async with work() as uow:
+            ended = await uow.sessions.end_all(user_id=user.id, except_id=kept.id, at=at(5))
+        assert ended == 2
+
+    async def test_ending_all_sessions_leaves_those_that_had_ended(
+        self, work: IdentityWork
+    ) -> None:
+        user = a_user()
+        over = a_session(user_id=user.id, ended_at=at(1))
+        await keep(work, user, over)
+        async with work() as uow:
+            await uow.sessions.end_all(user_id=user.id, except_id=None, at=at(5))
+            await uow.commit()
+        assert await session_of(work, over.id) == over
+
+    async def test_ending_all_sessions_leaves_those_of_others(self, work: IdentityWork) -> None:
+        user, other = a_user(), a_user()
+        session = a_session(user_id=other.id)
+        await keep(work, user, other, a_session(user_id=user.id), session)
+        async with work() as uow:
+            await uow.sessions.end_all(user_id=user.id, except_id=None, at=at(5))
+            await uow.commit()
+        assert await session_of(work, session.id) == session
+
+    @pytest.mark.parametrize("except_id", [None, SPREAD_IDS[0]])
+    async def test_where_no_session_is_none_ends(
+        self, work: IdentityWork, except_id: UUID | None
+    ) -> None:
+        async with work() as uow:
+            ended = await uow.sessions.end_all(user_id=new_id(), except_id=except_id, at=at())
+        assert ended == 0
+
+    async def test_a_session_excepted_that_is_not_the_users_excepts_none(
+        self, work: IdentityWork
+    ) -> None:
+        user, other = a_user(), a_user()
+        theirs = a_session(user_id=other.id)
+        await keep(work, user, other, theirs, a_session(user_id=user.id))
+        async with work() as uow:
+            ended = await uow.sessions.end_all(user_id=user.id, except_id=theirs.id, at=at())
+        assert ended == 1
+
+
+class RefreshTokensContract:
+    port: ClassVar[type] = RefreshTokens
+
+    @pytest.mark.parametrize("used_at", [None, at(1)], ids=["unused", "used"])
+    async def test_a_token_comes_back_with_every_field(
+        self, work: IdentityWork, used_at: datetime | None
+    ) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id)
+        token = a_refresh_token(session_id=session.id, issued_at=at(0), used_at=used_at)
+        await keep(work, user, session, token)
+        assert await token_of(work, token.digest) == token
+
+    @pytest.mark.parametrize("instant", INSTANTS)
+    async def test_an_instant_comes_back_equal(self, work: IdentityWork, instant: datetime) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id)
+        token = a_refresh_token(session_id=session.id, issued_at=instant, used_at=instant)
+        await keep(work, user, session, token)
+        assert await token_of(work, token.digest) == token
+
+    @pytest.mark.parametrize("instant", INSTANTS)
+    async def test_an_instant_comes_back_in_utc(
+        self, work: IdentityWork, instant: datetime
+    ) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id)
+        token = a_refresh_token(session_id=session.id, issued_at=instant)
+        await keep(work, user, session, token)
+        found = await token_of(work, token.digest)
+        assert found is not None
+        assert found.issued_at.utcoffset() == timedelta(0)
+
+    @pytest.mark.parametrize("digest", UNSTORABLE)
+    async def test_a_digest_that_cannot_be_stored_is_refused(
+        self, work: IdentityWork, digest: str
+    ) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id)
+        await keep(work, user, session)
+        async with work() as uow:
+            with pytest.raises(UnstorableText):
+                await uow.refresh_tokens.add(
+                    token=a_refresh_token(digest=digest, session_id=session.id)
+                )
+
+    async def test_an_unknown_digest_is_no_token(self, work: IdentityWork) -> None:
+        assert await token_of(work, a_refresh_token().digest) is None
+
+    async def test_a_session_has_as_many_tokens_as_were_issued(self, work: IdentityWork) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id)
+        tokens = [a_refresh_token(session_id=session.id) for _ in range(3)]
+        await keep(work, user, session, *tokens)
+        assert [await token_of(work, token.digest) for token in tokens] == tokens
+
+    async def test_a_token_is_read_in_the_unit_of_work_that_issued_it(
+        self, work: IdentityWork
+    ) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id)
+        token = a_refresh_token(session_id=session.id)
+        async with work() as uow:
+            await uow.users.add(user=user)
+            await uow.sessions.add(session=session)
+            await uow.refresh_tokens.add(token=token)
+            assert await uow.refresh_tokens.hold(digest=token.digest) == token
+
+    async def test_using_a_token_says_when(self, work: IdentityWork) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id)
+        token = a_refresh_token(session_id=session.id)
+        await keep(work, user, session, token)
+        async with work() as uow:
+            await uow.refresh_tokens.use(digest=token.digest, at=at(3))
+            await uow.commit()
+        assert await token_of(work, token.digest) == replace(token, used_at=at(3))
+
+    async def test_using_a_token_leaves_the_others(self, work: IdentityWork) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id)
+        token, other = (a_refresh_token(session_id=session.id) for _ in range(2))
+        await keep(work, user, session, token, other)
+        async with work() as uow:
+            await uow.refresh_tokens.use(digest=token.digest, at=at(3))
+            await uow.commit()
+        assert await token_of(work, other.digest) == other
+
+    async def test_using_an_unknown_token_passes(self, work: IdentityWork) -> None:
+        user = a_user()
+        async with work() as uow:
+            await uow.refresh_tokens.use(digest=a_refresh_token().digest, at=at())
+            await uow.users.add(user=user)
+            await uow.commit()
+        assert await users_of(work) == [user]
+
+    async def test_ending_a_session_leaves_its_tokens(self, work: IdentityWork) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id)
+        token = a_refresh_token(session_id=session.id)
+        await keep(work, user, session, token)
+        async with work() as uow:
+            await uow.sessions.end(session_id=session.id, at=at(3))
+            await uow.commit()
+        assert await token_of(work, token.digest) == token
+
+    async def test_a_token_whose_use_was_not_kept_is_unused(self, work: IdentityWork) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id)
+        token = a_refresh_token(session_id=session.id)
+        await keep(work, user, session, token)
+        async with work() as uow:
+            await uow.refresh_tokens.use(digest=token.digest, at=at(3))
+        assert await token_of(work, token.digest) == token
+
+    async def test_a_token_that_was_not_kept_is_unknown(self, work: IdentityWork) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id)
+        token = a_refresh_token(session_id=session.id)
+        await keep(work, user, session)
+        async with work() as uow:
+            await uow.refresh_tokens.add(token=token)
+        assert await token_of(work, token.digest) is None
+
+    async def test_a_second_who_holds_the_token_waits(self, work: IdentityWork) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id)
+        token = a_refresh_token(session_id=session.id)
+        await keep(work, user, session, token)
+        through = await race(
+            work,
+            first=lambda uow: uow.refresh_tokens.hold(digest=token.digest),
+            meanwhile=look_around,
+            last=commit,
+            second=lambda uow: uow.refresh_tokens.hold(digest=token.digest),
+        )
+        assert through == ["first", "second"]
+
+    async def test_whoever_held_the_token_later_sees_that_it_was_used(
+        self, work: IdentityWork
+    ) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id)
+        token = a_refresh_token(session_id=session.id)
+        await keep(work, user, session, token)
+        seen: list[RefreshToken | None] = []
+
+        async def hold_and_use(uow: IdentityUnitOfWork) -> None:
+            await uow.refresh_tokens.hold(digest=token.digest)
+            await uow.refresh_tokens.use(digest=token.digest, at=at(3))
+
+        async def hold(uow: IdentityUnitOfWork) -> None:
+            seen.append(await uow.refresh_tokens.hold(digest=token.digest))
+
+        await race(work, first=hold_and_use, meanwhile=look_around, last=commit, second=hold)
+        assert seen == [replace(token, used_at=at(3))]
+
+
+UNKNOWN = UUID(int=0)
+
+OPERATIONS = [
+    pytest.param(lambda uow: uow.users.add(user=a_user()), id="users.add"),
+    pytest.param(lambda uow: uow.users.get(user_id=UNKNOWN), id="users.get"),
+    pytest.param(lambda uow: uow.users.by_username(username_key="a"), id="users.by_username"),
+    pytest.param(lambda uow: uow.users.hold(user_id=UNKNOWN), id="users.hold"),
+    pytest.param(lambda uow: uow.users.replace(user=a_user()), id="users.replace"),
+    pytest.param(lambda uow: uow.users.page(after=None, limit=1), id="users.page"),
+    pytest.param(lambda uow: uow.login_log.append(attempt=an_attempt()), id="login_log.append"),
+    pytest.param(lambda uow: uow.login_log.settle(attempt=an_attempt()), id="login_log.settle"),
+    pytest.param(
+        lambda uow: uow.login_log.page(matching=LoginLogFilter(), before=None, limit=1),
+        id="login_log.page",
+    ),
+    pytest.param(lambda uow: uow.sessions.add(session=a_session()), id="sessions.add"),
+    pytest.param(lambda uow: uow.sessions.get(session_id=UNKNOWN), id="sessions.get"),
+    pytest.param(lambda uow: uow.sessions.end(session_id=UNKNOWN, at=at()), id="sessions.end"),
+    pytest.param(
+        lambda uow: uow.sessions.end_all(user_id=UNKNOWN, except_id=None, at=at()),
+        id="sessions.end_all",
+    ),
+    pytest.param(
+        lambda uow: uow.sessions.use(session_id=UNKNOWN, at=at(), idle_expires_at=at()),
+        id="sessions.use",
+    ),
+    pytest.param(
+        lambda uow: uow.refresh_tokens.add(token=a_refresh_token()), id="refresh_tokens.add"
+    ),
+    pytest.param(lambda uow: uow.refresh_tokens.hold(digest="0"), id="refresh_tokens.hold"),
+    pytest.param(lambda uow: uow.refresh_tokens.use(digest="0", at=at()), id="refresh_tokens.use"),
+    pytest.param(lambda uow: uow.commit(), id="commit"),
+]
+
+KNOWN = a_user(username="known", email="known@example.com")
+OTHER = a_user(username="other", email="other@example.com")
+"""Two users that every refusal below may collide with."""
+
+REFUSALS = [
+    pytest.param(
+        lambda uow: uow.users.add(user=a_user(username="KNOWN")),
+        UsernameTaken,
+        id="a-name-taken",
+    ),
+    pytest.param(
+        lambda uow: uow.users.add(user=a_user(email="KNOWN@example.com")),
+        EmailTaken,
+        id="an-address-taken",
+    ),
+    pytest.param(
+        lambda uow: uow.users.add(user=a_user(username="a\0b")),
+        UnstorableText,
+        id="a-user-with-a-nul",
+    ),
+    pytest.param(
+        lambda uow: uow.users.replace(user=replace(OTHER, username="KNOWN")),
+        UsernameTaken,
+        id="a-name-taken-by-replacing",
+    ),
+    pytest.param(
+        lambda uow: uow.users.replace(user=replace(OTHER, email="KNOWN@example.com")),
+        EmailTaken,
+        id="an-address-taken-by-replacing",
+    ),
+    pytest.param(lambda uow: uow.users.replace(user=a_user()), UnknownUser, id="nobody-replaced"),
+    pytest.param(
+        lambda uow: uow.users.replace(user=replace(OTHER, password_hash="a\ud800b")),
+        UnstorableText,
+        id="a-user-replaced-by-one-with-a-surrogate",
+    ),
+    pytest.param(
+        lambda uow: uow.login_log.append(attempt=an_attempt(user_agent="a" * 100_000)),
+        UnstorableText,
+        id="an-attempt-with-an-over-long-text",
+    ),
+    pytest.param(
+        lambda uow: uow.login_log.settle(attempt=an_attempt()),
+        AttemptNotPending,
+        id="an-attempt-not-pending",
+    ),
+    pytest.param(
+        lambda uow: uow.sessions.add(session=a_session()), UnknownUser, id="a-session-of-nobody"
+    ),
+    pytest.param(
+        lambda uow: uow.sessions.add(session=a_session(user_id=KNOWN.id, user_agent="a\0b")),
+        UnstorableText,
+        id="a-session-with-a-nul",
+    ),
+]
+
+
+class IdentityUnitOfWorkContract:
+    port: ClassVar[type] = IdentityUnitOfWork
+
+    async def test_each_unit_of_work_is_a_fresh_one(self, work: IdentityWork) -> None:
+        assert work() is not work()
+
+    async def test_what_is_committed_is_kept_of_every_kind(self, work: IdentityWork) -> None:
+        user, attempt = a_user(), an_attempt()
+        session = a_session(user_id=user.id)
+        token = a_refresh_token(session_id=session.id)
+        await keep(work, user, attempt, session, token)
+        assert await users_of(work) == [user]
+        assert await log_of(work) == [attempt]
+        assert await session_of(work, session.id) == session
+        assert await token_of(work, token.digest) == token
+
+    async def test_leaving_without_commit_keeps_nothing_of_any_kind(
+        self, work: IdentityWork
+    ) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id)
+        token = a_refresh_token(session_id=session.id)
+        async with work() as uow:
+            await uow.users.add(user=user)
+            await uow.login_log.append(attempt=an_attempt())
+            await uow.sessions.add(session=session)
+            await uow.refresh_tokens.add(token=token)
+        assert await users_of(work) == []
+        assert await log_of(work) == []
+        assert await session_of(work, session.id) is None
+        assert await token_of(work, token.digest) is None
+
+    async def test_leaving_without_commit_changes_nothing(self, work: IdentityWork) -> None:
+        user, attempt = a_user(), an_attempt()
+        session = a_session(user_id=user.id)
+        await keep(work, user, attempt, session)
+        async with work() as uow:
+            await uow.users.replace(user=replace(user, disabled=True))
+            await uow.login_log.settle(attempt=attempt.settled(at=at(1), reason=None))
+            await uow.sessions.end(session_id=session.id, at=at(1))
+        assert await users_of(work) == [user]
+        assert await log_of(work) == [attempt]
+        assert await session_of(work, session.id) == session
+
+    async def test_an_error_on_the_way_keeps_nothing(self, work: IdentityWork) -> None:
+        async def fail_half_way() -> None:
+            async with work() as uow:
+                await uow.users.add(user=a_user())
+                raise LookupError
+
+        with pytest.raises(LookupError):
+            await fail_half_way()
+        assert await users_of(work) == []
+
+    async def test_an_error_on_the_way_comes_out_as_it_is(self, work: IdentityWork) -> None:
+        error = LookupError()
+
+        async def fail_half_way() -> None:
+            async with work() as uow:
+                await uow.users.add(user=a_user())
+                raise error
+
+        with pytest.raises(LookupError) as raised:
+            await fail_half_way()
+        assert raised.value is error
+
+    async def test_an_error_after_the_commit_takes_nothing_back(self, work: IdentityWork) -> None:
+        user = a_user()
+
+        async def fail_afterwards() -> None:
+            async with work() as uow:
+                await uow.users.add(user=user)
+                await uow.commit()
+                raise LookupError
+
+        with pytest.raises(LookupError):
+            await fail_afterwards()
+        assert await users_of(work) == [user]
+
+    async def test_a_commit_of_nothing_is_one(self, work: IdentityWork) -> None:
+        async with work() as uow:
+            await uow.commit()
+        assert await users_of(work) == []
+
+    async def test_a_unit_of_work_reads_its_own_writes(self, work: IdentityWork) -> None:
+        user, attempt = a_user(username="Alice"), an_attempt()
+        async with work() as uow:
+            await uow.users.add(user=user)
+            await uow.login_log.append(attempt=attempt)
+            assert await uow.users.get(user_id=user.id) == user
+            assert await uow.users.by_username(username_key="alice") == user
+            assert await uow.users.page(after=None, limit=10) == [user]
+            assert await uow.login_log.page(matching=LoginLogFilter(), before=None, limit=10) == [
+                attempt
+            ]
+
+    async def test_what_is_not_committed_is_seen_by_no_other(
+        self, work: IdentityWork, reading: IdentityWork
+    ) -> None:
+        with fail_after(PATIENCE):
+            async with work() as uow:
+                await uow.users.add(user=a_user())
+                assert await users_of(reading) == []
+                await uow.commit()
+
+    async def test_a_change_not_committed_is_seen_by_no_other(
+        self, work: IdentityWork, reading: IdentityWork
+    ) -> None:
+        user = a_user()
+        await keep(work, user)
+        with fail_after(PATIENCE):
+            async with work() as uow:
+                await uow.users.replace(user=replace(user, disabled=True))
+                assert await users_of(reading) == [user]
+                await uow.commit()
+
+    async def test_what_is_committed_is_seen_by_others_before_leaving(
+        self, work: IdentityWork, reading: IdentityWork
+    ) -> None:
+        user = a_user()
+        with fail_after(PATIENCE):
+            async with work() as uow:
+                await uow.users.add(user=user)
+                await uow.commit()
+                assert await users_of(reading) == [user]
+
+    async def test_one_that_entered_before_the_commit_sees_it_when_it_first_reads_after(
+        self, work: IdentityWork, reading: IdentityWork
+    ) -> None:
+        user = a_user()
+        async with reading() as uow:
+            await keep(work, user)
+            assert await uow.users.get(user_id=user.id) == user
+
+    async def test_a_reader_holds_no_writer_back(
+        self, work: IdentityWork, reading: IdentityWork
+    ) -> None:
+        user = a_user()
+        with fail_after(PATIENCE):
+            async with reading() as uow:
+                await uow.users.page(after=None, limit=10)
+                await keep(work, user)
+        assert await users_of(work) == [user]
+
+    async def test_many_read_at_once(self, work: IdentityWork, reading: IdentityWork) -> None:
+        user = a_user()
+        await keep(work, user)
+        found: list[User | None] = []
+
+        async def read() -> None:
+            found.append(await user_of(reading, user.id))
+
+        await all_at_once(*[read] * 4)
+        assert found == [user] * 4
+
+    async def test_a_cancelled_unit_of_work_keeps_nothing(self, work: IdentityWork) -> None:
+        async def cancelled_half_way(tasks: TaskGroup) -> None:
+            async with work() as uow:
+                await uow.users.add(user=a_user())
+                tasks.cancel_scope.cancel()
+                await checkpoint()
+
+        async with create_task_group() as tasks:
+            tasks.start_soon(cancelled_half_way, tasks)
+        assert await users_of(work) == []
+
+    async def test_a_cancelled_unit_of_work_holds_nobody_back(self, work: IdentityWork) -> None:
+        user = a_user(username="alice")
+
+        async def cancelled_half_way(tasks: TaskGroup) -> None:
+            async with work() as uow:
+                await uow.users.add(user=a_user(username="alice"))
+                tasks.cancel_scope.cancel()
+                await checkpoint()
+
+        with fail_after(PATIENCE):
+            async with create_task_group() as tasks:
+                tasks.start_soon(cancelled_half_way, tasks)
+            await keep(work, user)
+        assert await users_of(work) == [user]
+
+    async def test_a_commit_runs_to_its_end_even_when_cancelled(self, work: IdentityWork) -> None:
+        user = a_user()
+
+        async def cancelled_at_the_commit(tasks: TaskGroup) -> None:
+            async with work() as uow:
+                await uow.users.add(user=user)
+                tasks.cancel_scope.cancel()
+                await uow.commit()
+
+        async with create_task_group() as tasks:
+            tasks.start_soon(cancelled_at_the_commit, tasks)
+        assert await users_of(work) == [user]
+
+    async def test_a_cancellation_during_the_commit_is_delivered_afterwards(
+        self, work: IdentityWork
+    ) -> None:
+        went_on: list[bool] = []
+
+        async def cancelled_at_the_commit(tasks: TaskGroup) -> None:
+            async with work() as uow:
+                await uow.users.add(user=a_user())
+                tasks.cancel_scope.cancel()
+                await uow.commit()
+                await checkpoint()
+                went_on.append(True)
+
+        async with create_task_group() as tasks:
+            tasks.start_soon(cancelled_at_the_commit, tasks)
+        assert went_on == []
+
+    @pytest.mark.parametrize(("refused", "error"), REFUSALS)
+    async def test_a_refusal_keeps_nothing_of_what_came_before(
+        self, work: IdentityWork, refused: Operation, error: type[TickgateError]
+    ) -> None:
+        await keep(work, KNOWN, OTHER)
+        async with work() as uow:
+            await uow.users.add(user=a_user())
+            with pytest.raises(error):
+                await refused(uow)
+        assert await users_of(work) == [KNOWN, OTHER]
+
+    @pytest.mark.parametrize(("refused", "error"), REFUSALS)
+    async def test_a_refusal_makes_a_commit_impossible(
+        self, work: IdentityWork, refused: Operation, error: type[TickgateError]
+    ) -> None:
+        await keep(work, KNOWN, OTHER)
+        async with work() as uow:
+            with pytest.raises(error):
+                await refused(uow)
+            with pytest.raises(UnitOfWorkFailed):
+                await uow.commit()
+
+    @pytest.mark.parametrize(("refused", "error"), REFUSALS)
+    async def test_a_refusal_leaves_the_store_to_the_next(
+        self, work: IdentityWork, refused: Operation, error: type[TickgateError]
+    ) -> None:
+        user = a_user()
+        await keep(work, KNOWN, OTHER)
+        with fail_after(PATIENCE):
+            async with work() as uow:
+                with pytest.raises(error):
+                    await refused(uow)
+            await keep(work, user)
+        assert await users_of(work) == [KNOWN, OTHER, user]
+
+    @pytest.mark.parametrize("operation", OPERATIONS)
+    async def test_after_a_refusal_every_operation_is_refused(
+        self, work: IdentityWork, operation: Operation
+    ) -> None:
+        await keep(work, KNOWN)
+        async with work() as uow:
+            with pytest.raises(UsernameTaken):
+                await uow.users.add(user=a_user(username="known"))
+            with pytest.raises(UnitOfWorkFailed):
+                await operation(uow)
+
+    async def test_a_failed_unit_of_work_stays_failed(self, work: IdentityWork) -> None:
+        async with work() as uow:
+            with pytest.raises(UnknownUser):
+                await uow.users.replace(user=a_user())
+            for _ in range(2):
+                with pytest.raises(UnitOfWorkFailed):
+                    await uow.users.add(user=a_user())

@@ -1,0 +1,45 @@
+import re
+from datetime import timedelta
+from itertools import pairwise
+from typing import ClassVar
+from uuid import UUID
+
+from app.ports.clock import Clock
+from app.ports.ids import Ids, Secrets
+
+MANY = 2_000
+
+
+class ClockContract:
+    port: ClassVar[type] = Clock
+
+    def test_the_time_is_aware_and_in_utc(self, clock: Clock) -> None:
+        assert clock.now().utcoffset() == timedelta(0)
+
+
+class IdsContract:
+    port: ClassVar[type] = Ids
+
+    def test_an_id_is_a_uuid(self, ids: Ids) -> None:
+        assert isinstance(ids.new_id(), UUID)
+
+    def test_no_id_is_given_twice(self, ids: Ids) -> None:
+        assert len({ids.new_id() for _ in range(MANY)}) == MANY
+
+    def test_an_id_given_later_compares_greater(self, ids: Ids) -> None:
+        given = [ids.new_id() for _ in range(MANY)]
+        assert [pair for pair in pairwise(given) if not pair[0] < pair[1]] == []
+
+
+class SecretsContract:
+    port: ClassVar[type] = Secrets
+
+    def test_a_secret_goes_into_a_url_as_it_is(self, secrets: Secrets) -> None:
+        assert re.fullmatch(r"[A-Za-z0-9._~-]+", secrets.new_secret())
+
+    def test_a_secret_is_long_enough_for_256_bits(self, secrets: Secrets) -> None:
+        # A character that needs no escape in a URL is one of 66: 42 of them hold 253 bits.
+        assert len(secrets.new_secret()) >= 43
+
+    def test_no_secret_is_given_twice(self, secrets: Secrets) -> None:
+        assert len({secrets.new_secret() for _ in range(MANY)}) == MANY

@@ -1,0 +1,80 @@
+from functools import partial
+from typing import ClassVar
+
+import pytest
+
+from app.adapters.sql.database import AsyncDatabase
+from app.adapters.sql.identity import (
+    SqlIdentityUnitOfWork,
+    SqlLoginLog,
+    SqlRefreshTokens,
+    SqlSessions,
+    SqlUsers,
+)
+from app.adapters.sql.range_units import SqlCatalogue, SqlRangeUnitsUnitOfWork, SqlRevisions
+from app.ports.identity import IdentityWork
+from app.ports.range_units import RangeUnitsWork
+from tests.contracts.identity_store import (
+    IdentityUnitOfWorkContract,
+    LoginLogContract,
+    RefreshTokensContract,
+    SessionsContract,
+    UsersContract,
+)
+from tests.contracts.range_units_store import (
+    CatalogueContract,
+    RangeUnitsUnitOfWorkContract,
+    RevisionsContract,
+)
+
+
+class OnSqlIdentity:
+    @pytest.fixture
+    def work(self, committed_database: AsyncDatabase) -> IdentityWork:
+        return partial(SqlIdentityUnitOfWork, committed_database.sessions)
+
+    @pytest.fixture
+    def reading(self, committed_database: AsyncDatabase) -> IdentityWork:
+        return partial(SqlIdentityUnitOfWork, committed_database.read_sessions)
+
+
+class TestSqlUsers(OnSqlIdentity, UsersContract):
+    adapter: ClassVar[type] = SqlUsers
+
+
+class TestSqlLoginLog(OnSqlIdentity, LoginLogContract):
+    adapter: ClassVar[type] = SqlLoginLog
+
+
+class TestSqlSessions(OnSqlIdentity, SessionsContract):
+    adapter: ClassVar[type] = SqlSessions
+
+
+class TestSqlRefreshTokens(OnSqlIdentity, RefreshTokensContract):
+    adapter: ClassVar[type] = SqlRefreshTokens
+
+
+class TestSqlIdentityUnitOfWork(OnSqlIdentity, IdentityUnitOfWorkContract):
+    adapter: ClassVar[type] = SqlIdentityUnitOfWork
+
+
+class OnSqlRangeUnits:
+    @pytest.fixture
+    def work(self, committed_database: AsyncDatabase) -> RangeUnitsWork:
+        return partial(SqlRangeUnitsUnitOfWork, committed_database.sessions)
+
+    @pytest.fixture
+    def reading(self, committed_database: AsyncDatabase) -> RangeUnitsWork:
+        return partial(SqlRangeUnitsUnitOfWork, committed_database.read_sessions)
+
+
+class TestSqlCatalogue(OnSqlRangeUnits, CatalogueContract):
+    adapter: ClassVar[type] = SqlCatalogue
+
+
+class TestSqlRevisions(OnSqlRangeUnits, RevisionsContract):
+    adapter: ClassVar[type] = SqlRevisions
+
+
+class TestSqlRangeUnitsUnitOfWork(OnSqlRangeUnits, RangeUnitsUnitOfWorkContract):
+    adapter: ClassVar[type] = SqlRangeUnitsUnitOfWork

@@ -1,0 +1,343 @@
+"""Random prices on random tables: the grid must answer what the oracle works out band by band."""
+
+from decimal import Context, Decimal, localcontext
+from fractions import Fraction
+from itertools import pairwise
+from typing import NamedTuple
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from app.domain.range_units.errors import PriceOffGrid
+from app.domain.range_units.grid import Direction, PriceGrid, Ties
+from app.domain.range_units.table import (
+    Anchor,
+    Boundary,
+    RangeUnitTable,
+    Row,
+    TopRule,
+    table_of,
+)
+from tests.oracle import Oracle
+from tests.unit.range_units.ladders import NAMES, ladder
+
+BOUNDED = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+
+
+class Case(NamedTuple):
+    """A table, a price to ask about, and another one of the same kind."""
+
+    table: RangeUnitTable
+    price: Decimal
+    other: Decimal
+
+
+class Place(NamedTuple):
+    """A price as so many steps from a bound of the table, and so many tenths of a step."""
+
+    bound: int
+    steps: int
+    tenths: int
+
+    def among(self, bounds: list[int], power: int) -> Decimal:
+        bound = bounds[self.bound % len(bounds)]
+        return Decimal(f"{bound + self.steps}{self.tenths}E{power - 1}")
+
+
+HUGE = st.integers(10**35, 10**36 - 1).map(Decimal)
+PLACES = st.builds(
+    Place, st.integers(0, 5), st.integers(-15, 15), st.sampled_from([0, 0, 0, 0, 5, 1, 9])
+)
+LIMITS = st.tuples(st.none() | PLACES, st.none() | PLACES)
+BANDS = st.lists(st.tuples(st.integers(1, 25), st.integers(1, 9)), min_size=1, max_size=4)
+LOWEST = st.just(0) | st.integers(1, 20) | st.integers(-20, -1)
+
+
+def case(  # noqa: PLR0913 - all that is random
+    *,
+    lowest: int,
+    bands: list[tuple[int, int]],
+    power: int,
+    limits: tuple[Place | None, Place | None],
+    prices: tuple[Place | Decimal, Place | Decimal],
+    boundary: Boundary,
+    anchor: Anchor,
+    top_rule: TopRule,
+) -> Case:
+    """Make a table of small whole numbers, so that every corner is met often, times 10^power."""
+    bounds = [lowest]
+    for width, _ in bands:
+        bounds.append(bounds[-1] + width)
+    least, greatest = (place and place.among(bounds, power) for place in limits)
+    if least is not None and greatest is not None:
+        least, greatest = sorted([least, greatest])
+    table = table_of(
+        [
+            Row(Decimal(f"{bound}E{power}"), Decimal(f"{unit}E{power}"))
+            for bound, (_, unit) in zip(bounds, bands, strict=False)
+        ],
+        boundary=boundary,
+        anchor=anchor,
+        top=None if top_rule is TopRule.OPEN else Decimal(f"{bounds[-1]}E{power}"),
+        top_rule=top_rule,
+        min_price=least,
+        max_price=greatest,
+    )
+    asked = (
+        place.among([*bounds, 0], power) if isinstance(place, Place) else place for place in prices
+    )
+    return Case(table, *asked)
+
+
+CASES = st.builds(
+    case,
+    lowest=LOWEST,
+    bands=BANDS,
+    power=st.sampled_from([0, -2, -18, 12]),
+    limits=LIMITS,
+    prices=st.tuples(PLACES | HUGE, PLACES),
+    boundary=st.sampled_from(Boundary),
+    anchor=st.sampled_from(Anchor),
+    top_rule=st.sampled_from(TopRule),
+)
+
+
+def exact(number: Decimal | None) -> Fraction | None:
+    return None if number is None else Fraction(number)
+
+
+def decimal(number: Fraction) -> Decimal:
+    """Write a price of these tables as a decimal; none of them has more than 19 decimals."""
+    found = Decimal(f"{int(number * 10**19)}E-19")
+    assert Fraction(found) == number
+    return found
+
+
+def some_valid_price(case: Case) -> Decimal:
+    grid = PriceGrid(case.table)
+    low, high = grid.floor(case.price), grid.ceil(case.price)
+    found = high if low is None else low
+    assume(found is not None)
+    assert found is not None
+    return found
+
+
+# -- each question ---------------------------------------------------------------------------------
+
+
+@BOUNDED
+@given(case=CASES)
+def test_validity(case: Case) -> None:
+    expected = Oracle(case.table).valid(Fraction(case.price))
+    assert PriceGrid(case.table).is_valid(case.price) is expected
+
+
+@BOUNDED
+@given(case=CASES)
+def test_floor(case: Case) -> None:
+    expected = Oracle(case.table).floor(Fraction(case.price))
+    assert exact(PriceGrid(case.table).floor(case.price)) == expected
+
+
+@BOUNDED
+@given(case=CASES)
+def test_ceil(case: Case) -> None:
+    expected = Oracle(case.table).ceil(Fraction(case.price))
+    assert exact(PriceGrid(case.table).ceil(case.price)) == expected
+
+
+@pytest.mark.parametrize("ties", Ties)
+@BOUNDED
+@given(case=CASES)
+def test_nearest(ties: Ties, case: Case) -> None:
+    expected = Oracle(case.table).nearest(Fraction(case.price), ties)
+    assert exact(PriceGrid(case.table).nearest(case.price, ties)) in expected
+
+
+@BOUNDED
+@given(case=CASES)
+def test_neighbours(case: Case) -> None:
+    oracle, price = Oracle(case.table), Fraction(case.price)
+    answer = PriceGrid(case.table).answer(case.price)
+    expected = (oracle.below(price), oracle.above(price))
+    assert (exact(answer.next_down), exact(answer.next_up)) == expected
+
+
+@BOUNDED
+@given(case=CASES)
+def test_reasons(case: Case) -> None:
+    reasons = Oracle(case.table).reasons(Fraction(case.price))
+    reason = PriceGrid(case.table).answer(case.price).reason
+    assert reason in reasons if reasons else reason is None
+
+
+@BOUNDED
+@given(case=CASES)
+def test_the_band_that_contains_a_price(case: Case) -> None:
+    oracle, price = Oracle(case.table), Fraction(case.price)
+    stretch = oracle.stretch_of(price) if price > 0 or not oracle.only_positive else None
+    band = PriceGrid(case.table).answer(case.price).band
+    expected = None if stretch is None else (stretch.start, stretch.end, stretch.unit)
+    numbers = None if band is None else (band.range_min, band.next_range_min, band.price_unit)
+    assert (None if numbers is None else tuple(map(exact, numbers))) == expected
+
+
+@BOUNDED
+@given(case=CASES, ticks=st.integers(-12, 12))
+def test_steps(case: Case, ticks: int) -> None:
+    start = some_valid_price(case)
+    expected = Oracle(case.table).step(Fraction(start), ticks)
+    assert exact(PriceGrid(case.table).step(start, ticks)) == expected
+
+
+@BOUNDED
+@given(case=CASES, ticks=st.integers(-12, 12))
+def test_ticks(case: Case, ticks: int) -> None:
+    start = some_valid_price(case)
+    end = Oracle(case.table).step(Fraction(start), ticks)
+    assume(end is not None)
+    assert end is not None
+    assert PriceGrid(case.table).ticks(start, decimal(end)) == ticks
+
+
+@BOUNDED
+@given(case=CASES, levels=st.integers(0, 6))
+def test_ladders(case: Case, levels: int) -> None:
+    oracle = Oracle(case.table)
+    below, above = PriceGrid(case.table).ladder(case.price, levels)
+    for found, after in ((below, oracle.below), (above, oracle.above)):
+        expected: list[Fraction] = []
+        at = after(Fraction(case.price))
+        while at is not None and len(expected) < levels:
+            expected.append(at)
+            at = after(at)
+        assert list(map(exact, found)) == expected
+
+
+# -- what holds of all answers ---------------------------------------------------------------------
+
+
+class Rounding(NamedTuple):
+    direction: Direction
+    ties: Ties
+
+    def of(self, grid: PriceGrid, price: Decimal) -> Decimal | None:
+        return grid.round(price, self.direction, self.ties).rounded
+
+
+ROUNDINGS = st.builds(Rounding, st.sampled_from(Direction), st.sampled_from(Ties))
+
+
+@BOUNDED
+@given(case=CASES, rounding=ROUNDINGS)
+def test_a_rounded_price_is_valid(case: Case, rounding: Rounding) -> None:
+    grid = PriceGrid(case.table)
+    rounded = rounding.of(grid, case.price)
+    assert rounded is None or grid.is_valid(rounded)
+
+
+@BOUNDED
+@given(case=CASES, rounding=ROUNDINGS)
+def test_rounding_again_changes_nothing(case: Case, rounding: Rounding) -> None:
+    grid = PriceGrid(case.table)
+    rounded = rounding.of(grid, case.price)
+    assert rounded is None or rounding.of(grid, rounded) == rounded
+
+
+@BOUNDED
+@given(case=CASES, rounding=ROUNDINGS)
+def test_rounding_keeps_the_order_of_prices(case: Case, rounding: Rounding) -> None:
+    grid = PriceGrid(case.table)
+    lower, higher = (rounding.of(grid, price) for price in sorted([case.price, case.other]))
+    assert lower is None or higher is None or lower <= higher
+
+
+@BOUNDED
+@given(case=CASES)
+def test_a_price_off_the_grid_lies_within_one_tick(case: Case) -> None:
+    grid = PriceGrid(case.table)
+    answer = grid.answer(case.price)
+    assume(not answer.valid)
+    if answer.floor is not None and answer.ceil is not None:
+        assert answer.floor < case.price < answer.ceil
+        assert grid.ticks(answer.floor, answer.ceil) == 1
+
+
+@BOUNDED
+@given(case=CASES, ticks=st.integers(-(10**30), 10**30))
+def test_as_many_ticks_are_counted_as_were_stepped(case: Case, ticks: int) -> None:
+    grid = PriceGrid(case.table)
+    start = some_valid_price(case)
+    end = grid.step(start, ticks)
+    if end is not None:
+        assert grid.ticks(start, end) == ticks
+        assert grid.ticks(end, start) == -ticks
+
+
+@BOUNDED
+@given(case=CASES)
+def test_a_price_off_the_grid_is_no_place_to_count_from(case: Case) -> None:
+    grid = PriceGrid(case.table)
+    assume(not grid.is_valid(case.price))
+    with pytest.raises(PriceOffGrid):
+        grid.step(case.price, 0)
+
+
+def everything(case: Case) -> list[object]:
+    grid = PriceGrid(case.table)
+    answers: list[object] = [grid.answer(case.price), grid.ladder(case.price, 3)]
+    answers += [grid.nearest(case.price, ties) for ties in Ties]
+    for price in (grid.floor(case.price), grid.ceil(case.other)):
+        if price is not None:
+            answers += [grid.step(price, 7), grid.step(price, -7), grid.ticks(price, price)]
+    return answers
+
+
+@BOUNDED
+@given(case=CASES)
+def test_the_decimal_context_of_the_thread_does_not_matter(case: Case) -> None:
+    expected = repr(everything(case))
+    with localcontext(Context(prec=5)) as context:
+        for signal in context.traps:
+            context.traps[signal] = True
+        found = everything(case)
+    assert repr(found) == expected
+
+
+# -- small tables, price by price ------------------------------------------------------------------
+
+
+@settings(BOUNDED, max_examples=30)
+@given(case=CASES)
+def test_a_small_table_is_laid_out_price_by_price(case: Case) -> None:
+    oracle, grid = Oracle(case.table), PriceGrid(case.table)
+    grain = oracle.grain
+    first, last = oracle.stretches[0].start, oracle.stretches[-1].start
+    places = range(int(first / grain), int(last / grain) + 30)
+    prices = [place * grain for place in places]
+    valid = [price for price in prices if not oracle.reasons(price)]
+    assert [price for price in prices if grid.is_valid(decimal(price))] == valid
+    for count, (low, high) in enumerate(pairwise(valid)):
+        middle = decimal((low + high) / 2)
+        assert (exact(grid.floor(middle)), exact(grid.ceil(middle))) == (low, high)
+        assert grid.ticks(decimal(valid[0]), decimal(low)) == count
+
+
+# -- published tables ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_boundaries_of_a_published_table(name: str) -> None:
+    table = ladder(name).table
+    oracle, grid = Oracle(table), PriceGrid(table)
+    units = [Fraction(band.price_unit) for band in table.bands]
+    bounds = [Fraction(band.range_min) for band in table.bands]
+    if table.top is not None:
+        bounds.append(Fraction(table.top))
+        units.append(units[-1])
+    for bound, below, above in zip(bounds, [units[0], *units], units, strict=False):
+        for price in (bound - below, bound - below / 2, bound, bound + above / 2, bound + above):
+            answer = grid.answer(decimal(price))
+            found = (exact(answer.floor), exact(answer.ceil), answer.valid)
+            assert found == (oracle.floor(price), oracle.ceil(price), oracle.valid(price)), price

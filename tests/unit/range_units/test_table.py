@@ -1,0 +1,331 @@
+import hashlib
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.domain.errors import ErrorKind, Fault
+from app.domain.range_units.errors import InvalidTable
+from app.domain.range_units.table import (
+    Anchor,
+    Band,
+    Boundary,
+    RangeUnitTable,
+    Row,
+    TopRule,
+    table_of,
+)
+
+
+def row(range_min: str, price_unit: str, next_range_min: str | None = None) -> Row:
+    end = None if next_range_min is None else Decimal(next_range_min)
+    return Row(Decimal(range_min), Decimal(price_unit), end)
+
+
+def band(range_min: str, price_unit: str) -> Band:
+    return Band(Decimal(range_min), Decimal(price_unit))
+
+
+TWO_ROWS = [row("0", "1"), row("10", "5")]
+
+
+# -- what makes a table ----------------------------------------------------------------------------
+
+
+def test_rows_become_bands_read_the_usual_way() -> None:
+    assert table_of(TWO_ROWS) == RangeUnitTable(
+        bands=(band("0", "1"), band("10", "5")),
+        boundary=Boundary.LOWER_INCLUSIVE,
+        anchor=Anchor.ZERO,
+        top=None,
+        top_rule=TopRule.OPEN,
+        min_price=None,
+        max_price=None,
+    )
+
+
+def test_every_attribute_is_kept() -> None:
+    table = table_of(
+        TWO_ROWS,
+        boundary=Boundary.UPPER_INCLUSIVE,
+        anchor=Anchor.RANGE_MIN,
+        top=Decimal(100),
+        top_rule=TopRule.INCLUSIVE,
+        min_price=Decimal(2),
+        max_price=Decimal(90),
+    )
+    assert table == RangeUnitTable(
+        (band("0", "1"), band("10", "5")),
+        Boundary.UPPER_INCLUSIVE,
+        Anchor.RANGE_MIN,
+        Decimal(100),
+        TopRule.INCLUSIVE,
+        Decimal(2),
+        Decimal(90),
+    )
+
+
+def test_rows_out_of_order_are_sorted_as_numbers() -> None:
+    table = table_of([row("100", "5"), row("0", "0.1"), row("20", "1")])
+    assert table.bands == (band("0", "0.1"), band("20", "1"), band("100", "5"))
+
+
+def test_rows_of_the_same_unit_on_both_sides_are_kept() -> None:
+    assert len(table_of([row("0", "1"), row("10", "1")]).bands) == 2
+
+
+def test_a_first_band_below_zero_is_a_table() -> None:
+    assert table_of([row("-10", "1", "0"), row("0", "1")]).bands[0] == band("-10", "1")
+
+
+def test_where_the_last_row_ends_is_the_top() -> None:
+    table = table_of([row("0", "1", "10"), row("10", "5", "100")])
+    assert (table.top, table.top_rule) == (Decimal(100), TopRule.EXCLUSIVE)
+
+
+def test_the_last_row_in_order_gives_the_top_not_the_last_in_the_list() -> None:
+    table = table_of([row("10", "5", "100"), row("0", "1", "10")])
+    assert table.top == Decimal(100)
+
+
+def test_the_end_of_the_last_row_can_be_declared_a_price() -> None:
+    table = table_of([row("0", "1", "100")], top_rule=TopRule.INCLUSIVE)
+    assert (table.top, table.top_rule) == (Decimal(100), TopRule.INCLUSIVE)
+
+
+def test_the_end_of_the_last_row_is_dropped_where_the_top_is_open() -> None:
+    sentinel = [row("0", "1", "10"), row("10", "5", "10000000000")]
+    assert table_of(sentinel, top_rule=TopRule.OPEN) == table_of(TWO_ROWS)
+
+
+def test_a_top_is_exclusive_unless_said_otherwise() -> None:
+    assert table_of(TWO_ROWS, top=Decimal(100)).top_rule is TopRule.EXCLUSIVE
+
+
+def test_a_top_may_be_said_twice_if_it_is_the_same() -> None:
+    assert table_of([row("0", "1", "100.0")], top=Decimal(100)).top == Decimal(100)
+
+
+def test_equal_limits_leave_one_price() -> None:
+    table = table_of(TWO_ROWS, min_price=Decimal(5), max_price=Decimal("5.0"))
+    assert table.min_price == table.max_price == Decimal(5)
+
+
+# -- what does not make a table --------------------------------------------------------------------
+
+
+def faults_of(
+    rows: list[Row],
+    *,
+    top: str | None = None,
+    top_rule: TopRule | None = None,
+    limits: tuple[str, str] | None = None,
+) -> list[Fault]:
+    least, greatest = (None, None) if limits is None else map(Decimal, limits)
+    with pytest.raises(InvalidTable) as refusal:
+        table_of(
+            rows,
+            top=None if top is None else Decimal(top),
+            top_rule=top_rule,
+            min_price=least,
+            max_price=greatest,
+        )
+    return list(refusal.value.faults)
+
+
+def test_no_rows_are_no_table() -> None:
+    assert faults_of([]) == [Fault("range_units", "is empty")]
+
+
+@pytest.mark.parametrize("unit", ["0", "-0", "-1", "-0.0001"])
+def test_a_unit_must_be_above_zero(unit: str) -> None:
+    assert faults_of([row("0", "1"), row("10", unit)]) == [
+        Fault("range_units[1].price_unit", "is not above zero")
+    ]
+
+
+@pytest.mark.parametrize("end", ["10", "10.0", "9.999", "-5"])
+def test_a_row_must_end_above_its_beginning(end: str) -> None:
+    assert faults_of([row("10", "5", end), row("20", "10")]) == [
+        Fault("range_units[0].next_range_min", "is not above range_min")
+    ]
+
+
+def test_a_duplicate_names_both_rows_by_their_place_in_the_list() -> None:
+    assert faults_of([row("10.0", "5"), row("0", "1"), row("1E+1", "2")]) == [
+        Fault("range_units[2].range_min", "duplicate: 10 is also that of range_units[0]")
+    ]
+
+
+def test_a_gap_names_the_row_after_it_and_what_is_not_covered() -> None:
+    assert faults_of([row("20", "5"), row("0", "1", "10.50")]) == [
+        Fault("range_units[0].range_min", "gap: no band covers 10.5 to 20")
+    ]
+
+
+def test_an_overlap_names_the_later_row_and_the_one_that_reaches_into_it() -> None:
+    assert faults_of([row("0", "1", "10"), row("9.99", "5")]) == [
+        Fault("range_units[1].range_min", "overlap: range_units[0] already covers up to 10")
+    ]
+
+
+@pytest.mark.parametrize("top", ["99", "101"])
+def test_a_top_must_not_contradict_the_end_of_the_last_row(top: str) -> None:
+    assert faults_of([row("0", "1", "1E+2")], top=top) == [
+        Fault("top", f"is {top}, but the last band ends at 100")
+    ]
+
+
+def test_an_open_top_has_no_bound() -> None:
+    assert faults_of(TWO_ROWS, top="100", top_rule=TopRule.OPEN) == [
+        Fault("top", "is given although top_rule says open")
+    ]
+
+
+@pytest.mark.parametrize("rule", [TopRule.EXCLUSIVE, TopRule.INCLUSIVE])
+def test_a_top_that_is_not_open_needs_a_bound(rule: TopRule) -> None:
+    assert faults_of(TWO_ROWS, top_rule=rule) == [
+        Fault("top", f"is needed when top_rule says {rule.value}")
+    ]
+
+
+@pytest.mark.parametrize("top", ["10", "9"])
+def test_a_top_must_be_above_where_the_last_band_begins(top: str) -> None:
+    assert faults_of(TWO_ROWS, top=top) == [Fault("top", "is not above the last range_min")]
+
+
+def test_the_least_price_must_not_be_above_the_greatest() -> None:
+    assert faults_of(TWO_ROWS, limits=("5.01", "5")) == [Fault("min_price", "is above max_price")]
+
+
+def test_all_faults_are_told_at_once() -> None:
+    rows = [row("0", "0", "10"), row("0", "1", "5"), row("20", "-1", "3")]
+    assert faults_of(rows, top="15", limits=("2", "1")) == [
+        Fault("range_units[0].price_unit", "is not above zero"),
+        Fault("range_units[2].price_unit", "is not above zero"),
+        Fault("range_units[2].next_range_min", "is not above range_min"),
+        Fault("range_units[1].range_min", "duplicate: 0 is also that of range_units[0]"),
+        Fault("range_units[2].range_min", "gap: no band covers 5 to 20"),
+        Fault("top", "is 15, but the last band ends at 3"),
+        Fault("top", "is not above the last range_min"),
+        Fault("min_price", "is above max_price"),
+    ]
+
+
+def test_faults_are_placed_where_the_caller_has_the_rows() -> None:
+    with pytest.raises(InvalidTable) as refusal:
+        table_of([row("0", "0"), row("0", "1")], path="data[0].bands")
+    assert [fault.field for fault in refusal.value.faults] == [
+        "data[0].bands[0].price_unit",
+        "data[0].bands[1].range_min",
+    ]
+
+
+def test_a_refused_table_is_an_invalid_input_with_a_stable_code() -> None:
+    with pytest.raises(InvalidTable) as refusal:
+        table_of([], path="bands")
+    error = refusal.value
+    assert (error.kind, error.code) == (ErrorKind.INVALID, "invalid_range_units")
+    assert error.detail == "The range units do not make a table."
+    assert error.faults == (Fault("bands", "is empty"),)
+
+
+# -- what a table says of itself -------------------------------------------------------------------
+
+
+def test_every_band_is_given_back_with_where_it_ends() -> None:
+    table = table_of([row("0", "1"), row("10", "5"), row("50", "10")], top=Decimal(100))
+    assert list(table.rows()) == [row("0", "1", "10"), row("10", "5", "50"), row("50", "10", "100")]
+
+
+def test_the_last_band_of_an_open_table_ends_nowhere() -> None:
+    assert list(table_of(TWO_ROWS).rows()) == [row("0", "1", "10"), row("10", "5")]
+
+
+def test_a_table_without_a_tick_rule_has_no_rows() -> None:
+    assert list(RangeUnitTable(()).rows()) == []
+
+
+@pytest.mark.parametrize(("lowest", "allowed"), [("-0.01", True), ("0", False), ("1", False)])
+def test_prices_below_zero_need_a_band_below_zero(lowest: str, allowed: bool) -> None:
+    assert table_of([row(lowest, "1")]).allows_non_positive is allowed
+
+
+def test_without_a_tick_rule_prices_are_above_zero() -> None:
+    assert RangeUnitTable(()).allows_non_positive is False
+
+
+@pytest.mark.parametrize(
+    ("rows", "rule", "is_filter"),
+    [
+        ([row("1", "1", "9")], TopRule.INCLUSIVE, True),
+        ([row("1", "1", "9")], TopRule.EXCLUSIVE, False),
+        ([row("1", "1")], TopRule.OPEN, False),
+        ([row("0", "1", "9")], TopRule.INCLUSIVE, False),
+        ([row("1", "1"), row("5", "1", "9")], TopRule.INCLUSIVE, False),
+    ],
+)
+def test_one_band_between_two_included_prices_is_a_price_filter(
+    rows: list[Row], rule: TopRule, is_filter: bool
+) -> None:
+    assert table_of(rows, top_rule=rule).is_price_filter is is_filter
+
+
+# -- its digest ------------------------------------------------------------------------------------
+
+
+@settings(deadline=None, derandomize=True, database=None, max_examples=30)
+@given(rows=st.permutations([row("0", "0.1", "10"), row("10", "1", "50"), row("50", "5", "90")]))
+def test_the_order_of_rows_does_not_change_the_digest(rows: list[Row]) -> None:
+    assert table_of(rows).digest == table_of(sorted(rows, key=lambda one: one.range_min)).digest
+
+
+def test_the_notation_of_numbers_does_not_change_the_digest() -> None:
+    one = table_of(
+        [row("0", "1"), row("1000", "0.5")], top=Decimal(20000), min_price=Decimal("0.1")
+    )
+    other = table_of(
+        [row("-0.00", "1.0"), row("1E+3", "5e-1")],
+        top=Decimal("2.0E+4"),
+        min_price=Decimal("0.100"),
+    )
+    assert one.digest == other.digest
+
+
+def test_saying_the_ends_of_bands_does_not_change_the_digest() -> None:
+    stated = [row("0", "1", "10"), row("10", "5", "100")]
+    assert table_of(stated).digest == table_of(TWO_ROWS, top=Decimal(100)).digest
+
+
+def test_every_attribute_changes_the_digest() -> None:
+    ten, hundred = Decimal(10), Decimal(100)
+    tables = [
+        RangeUnitTable(()),
+        table_of(TWO_ROWS),
+        table_of([row("0", "1"), row("10", "5"), row("20", "5")]),
+        table_of([row("0", "1"), row("11", "5")]),
+        table_of([row("0", "1"), row("10", "6")]),
+        table_of([row("0", "5"), row("10", "1")]),
+        table_of(TWO_ROWS, boundary=Boundary.UPPER_INCLUSIVE),
+        table_of(TWO_ROWS, anchor=Anchor.RANGE_MIN),
+        table_of(TWO_ROWS, top=hundred),
+        table_of(TWO_ROWS, top=hundred, top_rule=TopRule.INCLUSIVE),
+        table_of(TWO_ROWS, top=hundred + ten),
+        table_of(TWO_ROWS, min_price=ten),
+        table_of(TWO_ROWS, max_price=ten),
+        table_of(TWO_ROWS, min_price=ten, max_price=ten),
+        table_of(TWO_ROWS, max_price=hundred),
+    ]
+    assert len({table.digest for table in tables}) == len(tables)
+
+
+def test_the_digest_is_one_that_others_can_compute() -> None:
+    table = table_of(
+        [row("10", "0.50"), row("0", "0.1")],
+        boundary=Boundary.UPPER_INCLUSIVE,
+        top=Decimal("1E+2"),
+        min_price=Decimal("0.2"),
+    )
+    content = b"upper_inclusive\nzero\nexclusive\n100\n0.2\n\n0/0.1\n10/0.5"
+    assert table.digest == "sha256:" + hashlib.sha256(content).hexdigest()

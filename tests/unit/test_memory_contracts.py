@@ -1,0 +1,133 @@
+from functools import partial
+from typing import ClassVar
+
+import pytest
+
+from app.adapters.memory.identity import (
+    FastHasher,
+    IdentityState,
+    MemoryIdentityUnitOfWork,
+    MemoryLoginLog,
+    MemoryRefreshTokens,
+    MemorySessions,
+    MemoryUsers,
+    PlainTokens,
+)
+from app.adapters.memory.range_units import (
+    MemoryCatalogue,
+    MemoryRangeUnitsUnitOfWork,
+    MemoryRevisions,
+    RangeUnitsState,
+)
+from app.adapters.memory.store import MemoryStore
+from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
+from app.ports.clock import Clock
+from app.ports.identity import AccessTokens, IdentityWork, PasswordHasher
+from app.ports.ids import Ids, Secrets
+from app.ports.range_units import RangeUnitsWork
+from tests.contracts.identity_security import AccessTokensContract, PasswordHasherContract
+from tests.contracts.identity_store import (
+    IdentityUnitOfWorkContract,
+    LoginLogContract,
+    RefreshTokensContract,
+    SessionsContract,
+    UsersContract,
+)
+from tests.contracts.range_units_store import (
+    CatalogueContract,
+    RangeUnitsUnitOfWorkContract,
+    RevisionsContract,
+)
+from tests.contracts.system import ClockContract, IdsContract, SecretsContract
+
+
+class OnMemoryIdentity:
+    @pytest.fixture
+    def work(self) -> IdentityWork:
+        return partial(MemoryIdentityUnitOfWork, MemoryStore(IdentityState()))
+
+    @pytest.fixture
+    def reading(self, work: IdentityWork) -> IdentityWork:
+        return work
+
+
+class TestMemoryUsers(OnMemoryIdentity, UsersContract):
+    adapter: ClassVar[type] = MemoryUsers
+
+
+class TestMemoryLoginLog(OnMemoryIdentity, LoginLogContract):
+    adapter: ClassVar[type] = MemoryLoginLog
+
+
+class TestMemorySessions(OnMemoryIdentity, SessionsContract):
+    adapter: ClassVar[type] = MemorySessions
+
+
+class TestMemoryRefreshTokens(OnMemoryIdentity, RefreshTokensContract):
+    adapter: ClassVar[type] = MemoryRefreshTokens
+
+
+class TestMemoryIdentityUnitOfWork(OnMemoryIdentity, IdentityUnitOfWorkContract):
+    adapter: ClassVar[type] = MemoryIdentityUnitOfWork
+
+
+class TestFastHasher(PasswordHasherContract):
+    adapter: ClassVar[type] = FastHasher
+
+    @pytest.fixture
+    def hasher(self) -> PasswordHasher:
+        return FastHasher()
+
+
+class TestPlainTokens(AccessTokensContract):
+    adapter: ClassVar[type] = PlainTokens
+
+    @pytest.fixture
+    def tokens(self) -> AccessTokens:
+        return PlainTokens()
+
+
+class OnMemoryRangeUnits:
+    @pytest.fixture
+    def work(self) -> RangeUnitsWork:
+        return partial(MemoryRangeUnitsUnitOfWork, MemoryStore(RangeUnitsState()))
+
+    @pytest.fixture
+    def reading(self, work: RangeUnitsWork) -> RangeUnitsWork:
+        return work
+
+
+class TestMemoryCatalogue(OnMemoryRangeUnits, CatalogueContract):
+    adapter: ClassVar[type] = MemoryCatalogue
+
+
+class TestMemoryRevisions(OnMemoryRangeUnits, RevisionsContract):
+    adapter: ClassVar[type] = MemoryRevisions
+
+
+class TestMemoryRangeUnitsUnitOfWork(OnMemoryRangeUnits, RangeUnitsUnitOfWorkContract):
+    adapter: ClassVar[type] = MemoryRangeUnitsUnitOfWork
+
+
+class TestSettableClock(ClockContract):
+    adapter: ClassVar[type] = SettableClock
+
+    @pytest.fixture
+    def clock(self) -> Clock:
+        return SettableClock()
+
+
+class TestSequentialIds(IdsContract):
+    adapter: ClassVar[type] = SequentialIds
+
+    @pytest.fixture
+    def ids(self) -> Ids:
+        return SequentialIds()
+
+
+class TestSequentialSecrets(SecretsContract):
+    adapter: ClassVar[type] = SequentialSecrets
+
+    @pytest.fixture
+    def secrets(self) -> Secrets:
+        return SequentialSecrets()
