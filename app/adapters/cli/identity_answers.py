@@ -26,12 +26,18 @@ def print_users(users: Sequence[User], *, as_json: bool) -> None:
 
 
 def print_attempts(attempts: Sequence[LoginAttempt], *, as_json: bool) -> None:
-    """List attempts; as JSON with everything that the log holds of them."""
-    items = [asdict(attempt) | {"error_code": attempt.error_code} for attempt in attempts]
+    """List attempts; as JSON with everything that the HTTP API tells of them."""
+    items = [_attempt(attempt) for attempt in attempts]
     if as_json:
         print_json({"items": items})
     else:
         print_table(["at", "username", "outcome", "fail_reason", "ip", "user_agent"], items)
+
+
+def _attempt(attempt: LoginAttempt) -> dict[str, object]:
+    document = asdict(attempt) | {"error_code": attempt.error_code}
+    del document["username_key"]
+    return document
 
 
 def _user(user: User) -> dict[str, object]:

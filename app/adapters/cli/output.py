@@ -43,8 +43,9 @@ def print_table(
     for document in documents:
         cells = (_encodable(harmless(shown(document[column]))) for column in columns)
         table.add_row(*map(Text, cells))
-    width = None if sys.stdout.isatty() else WIDTH_OF_A_FILE
-    Console(width=width).print(table)
+    is_terminal = sys.stdout.isatty()
+    width = None if is_terminal else WIDTH_OF_A_FILE
+    Console(width=width, force_terminal=is_terminal).print(table)
 
 
 def complain(message: str) -> None:

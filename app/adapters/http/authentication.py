@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
-from fastapi.security import HTTPBearer
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.adapters.http.context import Refused
 from app.domain.principal import Principal, Scope
@@ -43,7 +43,10 @@ async def _authenticate(request: Request) -> Principal:
     return await auth.authenticate_token(token=token.strip())
 
 
-def _principal(request: Request) -> Principal:
+def _principal(
+    request: Request,
+    _: Annotated[HTTPAuthorizationCredentials | None, Depends(_documented)],
+) -> Principal:
     principal: Principal = request.state.principal
     return principal
 
@@ -62,10 +65,10 @@ def _allowed(scope: Scope) -> Callable[[Principal], Principal]:
     return check
 
 
-Anyone = Annotated[Principal, Depends(_principal), Depends(_documented)]
+Anyone = Annotated[Principal, Depends(_principal)]
 """Any authenticated caller, about what is their own."""
 
-Reader = Annotated[Principal, Depends(_allowed(Scope.RANGE_UNITS_READ)), Depends(_documented)]
-Writer = Annotated[Principal, Depends(_allowed(Scope.RANGE_UNITS_WRITE)), Depends(_documented)]
-UsersAdmin = Annotated[Principal, Depends(_allowed(Scope.USERS_ADMIN)), Depends(_documented)]
-LogReader = Annotated[Principal, Depends(_allowed(Scope.LOGIN_LOG_READ)), Depends(_documented)]
+Reader = Annotated[Principal, Depends(_allowed(Scope.RANGE_UNITS_READ))]
+Writer = Annotated[Principal, Depends(_allowed(Scope.RANGE_UNITS_WRITE))]
+UsersAdmin = Annotated[Principal, Depends(_allowed(Scope.USERS_ADMIN))]
+LogReader = Annotated[Principal, Depends(_allowed(Scope.LOGIN_LOG_READ))]

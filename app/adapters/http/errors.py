@@ -118,7 +118,10 @@ async def _domain_error(request: Request, error: Exception) -> JSONResponse:
 async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - see above
     # What was sent is not shown: it may be a password.
-    faults = [Fault(_path(fault["loc"]), fault["msg"]) for fault in error.errors()]
+    faults = [
+        Fault(_path(fault["loc"]), fault["msg"].removeprefix("Value error, "))
+        for fault in error.errors()
+    ]
     detail = "The request is not of the documented form."
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     return problem(request, status, "invalid_request", detail, faults=faults)

@@ -27,7 +27,13 @@ from app.domain.identity.login_log import (
     Outcome,
 )
 from app.domain.identity.sessions import AccessClaims, RefreshToken, Session
-from app.domain.identity.storage import check_attempt, check_filter, check_session, check_user
+from app.domain.identity.storage import (
+    check_attempt,
+    check_filter,
+    check_refresh_token,
+    check_session,
+    check_user,
+)
 from app.domain.identity.users import User, is_checkable
 from app.ports.identity import (
     AccessTokens,
@@ -229,6 +235,7 @@ class MemoryRefreshTokens(RefreshTokens):
     async def add(self, *, token: RefreshToken) -> None:
         """Keep the token."""
         async with self._transaction.statement(writes=True) as rows:
+            check_refresh_token(token)
             rows.refresh_tokens[token.digest] = token
 
     async def hold(self, *, digest: str) -> RefreshToken | None:

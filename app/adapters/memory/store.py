@@ -86,11 +86,10 @@ class MemoryTransaction(Generic[S]):
         self._failed = False
 
     async def commit(self) -> None:
-        """Apply what is staged."""
-        async with self.statement():
-            pass
+        """Apply what is staged: to the end, even when cancelled."""
         with CancelScope(shield=True):
-            await checkpoint()
+            async with self.statement():
+                pass
             if self._staged is not None:
                 self._store.committed = self._staged
             self._store.commits += 1

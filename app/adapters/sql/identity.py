@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, Uuid, insert, select, tuple_, update
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Uuid, insert, select, tuple_, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.adapters.sql.database import Base, Sessions
@@ -65,7 +65,7 @@ class LoginAttemptRow(Base):
     outcome: Mapped[str] = mapped_column(String(16))
     fail_reason: Mapped[str | None] = mapped_column(String(32))
     session_id: Mapped[UUID | None] = mapped_column(Uuid)
-    duration_ms: Mapped[int | None]
+    duration_ms: Mapped[int | None] = mapped_column(BigInteger)
 
     __table_args__ = (
         Index("ix_login_attempts_at", "at", "id"),
@@ -239,7 +239,8 @@ class SqlLoginLog(LoginLog):
         if matching.until is not None:
             query = query.where(row.at < matching.until)
         if before is not None:
-            query = query.where(tuple_(row.at, row.id) < tuple_(before.at, before.id))
+            place = tuple_(before.at, before.id, types=[row.at.type, row.id.type])
+            query = query.where(tuple_(row.at, row.id) < place)
         rows = (await self._transaction.execute(query)).scalars()
         return [_attempt_of(found) for found in rows]
 
@@ -349,6 +350,8 @@ class SqlRefreshTokens(RefreshTokens):
 
     async def add(self, *, token: RefreshToken) -> None:
         """INSERT."""
+        with self._transaction.refusing():
+            storage.check_refresh_token(token)
         values = {
             "digest": token.digest,
             "session_id": token.session_id,
@@ -359,6 +362,8 @@ class SqlRefreshTokens(RefreshTokens):
 
     async def hold(self, *, digest: str) -> RefreshToken | None:
         """SELECT … FOR UPDATE; SQLite's writers are one at a time from their beginning."""
+        if not is_storable(digest, storage.REFRESH_DIGEST):
+            return None
         query = select(RefreshTokenRow).where(RefreshTokenRow.digest == digest).with_for_update()
         row = (await self._transaction.execute(query)).scalar_one_or_none()
         if row is None:

@@ -140,29 +140,25 @@ class SqlCatalogue(Catalogue):
         self._transaction = transaction
 
     async def put_exchanges(self, *, exchanges: Collection[Exchange]) -> set[str]:
-        """INSERT … ON CONFLICT DO UPDATE, after a look at which are there."""
+        """INSERT … ON CONFLICT DO NOTHING, then UPDATE those that were there."""
         if not exchanges:
             return set()
         with self._transaction.refusing():
             for exchange in exchanges:
                 storage.check_exchange(exchange)
-        codes = [exchange.code for exchange in exchanges]
-        query = select(ExchangeRow.code).where(ExchangeRow.code.in_(codes)).with_for_update()
-        known = set((await self._transaction.execute(query)).scalars())
-        statement = self._transaction.insert(ExchangeRow)
-        statement = statement.on_conflict_do_update(
-            index_elements=["code"],
-            set_={
-                "name": statement.excluded.name,
-                "time_zone": statement.excluded.time_zone,
-            },
-        )
         rows = [
             {"code": exchange.code, "name": exchange.name, "time_zone": exchange.time_zone}
             for exchange in sorted(exchanges, key=lambda exchange: exchange.code)
         ]
-        await self._transaction.execute(statement, rows)
-        return set(codes) - known
+        statement = self._transaction.insert(ExchangeRow).values(rows)
+        added = await self._transaction.execute(
+            statement.on_conflict_do_nothing().returning(ExchangeRow.code)
+        )
+        codes = set(added.scalars())
+        known = [row for row in rows if row["code"] not in codes]
+        if known:
+            await self._transaction.execute(update(ExchangeRow), known)
+        return codes
 
     async def exchange(self, *, code: str) -> Exchange | None:
         """SELECT by primary key."""
@@ -323,7 +319,7 @@ class SqlRevisions(Revisions):
         row = RevisionRow
         query = select(row).filter_by(**_key(market))
         if after is not None:
-            place = tuple_(after.recorded_at, after.id)
+            place = tuple_(after.recorded_at, after.id, types=[row.recorded_at.type, row.id.type])
             query = query.where(tuple_(row.recorded_at, row.id) < place)
         query = query.order_by(row.recorded_at.desc(), row.id.desc()).limit(limit)
         rows = (await self._transaction.execute(query)).scalars()

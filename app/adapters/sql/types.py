@@ -40,7 +40,10 @@ class UtcDateTime(types.TypeDecorator[datetime]):
             return None
         if dialect.name == "sqlite":
             return datetime.fromisoformat(value)
-        return value.astimezone(UTC)  # type: ignore[no-any-return]
+        # asyncpg takes the first and the last instant for Postgres's infinities, and gives them
+        # back without a zone.
+        aware: datetime = value if value.tzinfo else value.replace(tzinfo=UTC)
+        return aware.astimezone(UTC)
 
 
 class ExactDecimal(types.TypeDecorator[Decimal]):

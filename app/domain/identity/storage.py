@@ -8,7 +8,7 @@ from app.domain.identity.login_log import (
     LoginAttempt,
     LoginLogFilter,
 )
-from app.domain.identity.sessions import Session
+from app.domain.identity.sessions import RefreshToken, Session
 from app.domain.identity.users import EMAIL_LENGTH, User
 from app.domain.text import storable
 
@@ -49,3 +49,8 @@ def check_filter(matching: LoginLogFilter) -> None:
     """Raise `UnstorableText` where a text that is looked for could not have been kept."""
     storable(matching.username_key or "", USERNAME)
     storable(matching.ip or "", IP)
+
+
+def check_refresh_token(token: RefreshToken) -> None:
+    """Raise `UnstorableText` where the token's digest cannot be kept."""
+    storable(token.digest, REFRESH_DIGEST)

@@ -42,7 +42,7 @@ def upgrade() -> None:
         sa.Column("outcome", sa.String(16), nullable=False),
         sa.Column("fail_reason", sa.String(32)),
         sa.Column("session_id", sa.Uuid()),
-        sa.Column("duration_ms", sa.Integer()),
+        sa.Column("duration_ms", sa.BigInteger()),
         sa.PrimaryKeyConstraint("id", name="pk_login_attempts"),
     )
     op.create_index("ix_login_attempts_at", "login_attempts", ["at", "id"])

@@ -1,0 +1,68 @@
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.adapters.cli.output import print_json, print_line, print_table
+
+ROOT = Path(__file__).resolve().parents[3]
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def on_a_terminal(line: str, *, columns: int) -> str:
+    ours, theirs = os.openpty()
+    environment = os.environ | {"COLUMNS": str(columns), "TERM": "xterm"}
+    code = f"from app.adapters.cli.output import *; {line}"
+    with subprocess.Popen(  # noqa: S603 - our own interpreter and our own line
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=theirs
+    ):
+        os.close(theirs)
+        written = b""
+        while piece := _read(ours):
+            written += piece
+    os.close(ours)
+    return ANSI.sub("", written.decode())
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # how Linux says that the other end is closed
+        return b""
+
+
+def test_a_long_text_is_folded_on_a_terminal_and_none_of_it_is_lost() -> None:
+    shown = on_a_terminal("print_table(['a', 'b'], [{'a': 'x' * 70, 'b': 'y' * 70}])", columns=40)
+    assert (shown.count("x"), shown.count("y")) == (70, 70)
+    assert max(len(line.rstrip()) for line in shown.splitlines()) <= 40
+
+
+def test_nothing_but_text_goes_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_table(["name"], [{"name": "[bold]x[/bold] 7 'quoted' https://example.org"}])
+    expected = "name\n[bold]x[/bold] 7 'quoted' https://example.org\n"
+    assert re.sub(" +\n", "\n", capsys.readouterr().out) == expected
+
+
+def test_numbers_stand_on_the_right(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(["price"], [{"price": "1"}, {"price": "116455500"}], numbers=["price"])
+    assert capsys.readouterr().out == "    price\n        1\n116455500\n"
+
+
+def test_a_table_without_rows_has_its_headings(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(["a", "b"], [])
+    assert capsys.readouterr().out.split() == ["a", "b"]
+
+
+def test_a_line_stays_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    print_line("a\nb\u2028c\x07")
+    assert capsys.readouterr().out == "a\\nb\\u2028c\\x07\n"
+
+
+def test_a_document_survives_what_no_encoding_has(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"name": "a\ud800\x1b\u202e틱"})
+    assert capsys.readouterr().out == '{\n  "name": "a\\ud800\\u001b\\u202e\\ud2f1"\n}\n'
