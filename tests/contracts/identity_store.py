@@ -1,6 +1,6 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 from uuid import UUID
 
@@ -36,6 +36,7 @@ from app.ports.identity import (
 )
 from tests.builders import a_refresh_token, a_session, a_user, an_attempt, at, new_id
 from tests.contracts.races import PATIENCE, all_at_once, race
+from tests.contracts.values import INSTANTS, STORABLE_TEXTS, UNSTORABLE_TEXTS
 
 Operation = Callable[[IdentityUnitOfWork], Awaitable[object]]
 
@@ -49,36 +50,6 @@ SPREAD_IDS = [
     UUID("80000000-0000-7000-8000-000000000000"),
     UUID("a0000000-0000-7000-8000-000000000000"),
     UUID("ffffffff-ffff-ffff-ffff-ffffffffffff"),
-]
-
-UNSTORABLE = [
-    pytest.param("a\0b", id="a-nul"),
-    pytest.param("\0", id="only-a-nul"),
-    pytest.param("a\ud800b", id="a-high-surrogate"),
-    pytest.param("a\udfffb", id="a-low-surrogate"),
-    pytest.param("a" * 100_000, id="over-long"),
-]
-
-# As they are: not normalised, not trimmed, not taken for None.
-STORABLE = [
-    pytest.param("", id="empty"),
-    pytest.param(" a ", id="blanks-around"),
-    pytest.param("\r\n\t\x1b[31m\x7f", id="control-characters"),
-    pytest.param("Zoë 名前 имя اسم \U0001f642", id="many-scripts"),
-    pytest.param("e\u0301 \u00e9", id="decomposed-and-composed"),
-    pytest.param("\ufeff\u200b\u202e\uffff\U0010ffff", id="invisible-characters"),
-    pytest.param("'; -- \" % _ \\ $1 :a ?", id="what-a-query-is-made-of"),
-]
-
-INSTANTS = [
-    pytest.param(at(), id="with-microseconds"),
-    pytest.param(datetime(1970, 1, 1, tzinfo=UTC), id="the-epoch"),
-    pytest.param(datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC), id="before-the-epoch"),
-    pytest.param(datetime(2038, 1, 19, 3, 14, 8, 1, tzinfo=UTC), id="beyond-32-bits"),
-    pytest.param(datetime(1, 1, 1, 0, 0, 0, 1, tzinfo=UTC), id="the-far-past"),
-    pytest.param(datetime(9999, 12, 31, 23, 59, 59, 999998, tzinfo=UTC), id="the-far-future"),
-    pytest.param(datetime.min.replace(tzinfo=UTC), id="the-first-of-all"),
-    pytest.param(datetime.max.replace(tzinfo=UTC), id="the-last-of-all"),
 ]
 
 
@@ -188,7 +159,7 @@ class UsersContract:
         assert found is not None
         assert found.created_at.utcoffset() == timedelta(0)
 
-    @pytest.mark.parametrize("text", STORABLE)
+    @pytest.mark.parametrize("text", STORABLE_TEXTS)
     async def test_a_text_comes_back_as_it_was(self, work: IdentityWork, text: str) -> None:
         user = a_user(username=text, email=text, password_hash=text)
         await keep(work, user)
@@ -201,7 +172,7 @@ class UsersContract:
         await keep(work, user)
         assert await user_of(work, user.id) == user
 
-    @pytest.mark.parametrize("text", UNSTORABLE)
+    @pytest.mark.parametrize("text", UNSTORABLE_TEXTS)
     @pytest.mark.parametrize(
         "user_with",
         [
@@ -218,7 +189,7 @@ class UsersContract:
                 await uow.users.add(user=user_with(text))
         assert await users_of(work) == []
 
-    @pytest.mark.parametrize("text", UNSTORABLE)
+    @pytest.mark.parametrize("text", UNSTORABLE_TEXTS)
     @pytest.mark.parametrize(
         "changed",
         [
@@ -322,7 +293,7 @@ class UsersContract:
         async with work() as uow:
             assert await uow.users.by_username(username_key=key) is None
 
-    @pytest.mark.parametrize("key", UNSTORABLE)
+    @pytest.mark.parametrize("key", UNSTORABLE_TEXTS)
     async def test_after_a_key_that_nobody_can_have_the_unit_of_work_goes_on(
         self, work: IdentityWork, key: str
     ) -> None:
@@ -720,7 +691,7 @@ class LoginLogContract:
         [found] = await log_of(work)
         assert found.at.utcoffset() == timedelta(0)
 
-    @pytest.mark.parametrize("text", STORABLE)
+    @pytest.mark.parametrize("text", STORABLE_TEXTS)
     async def test_a_text_comes_back_as_it_was(self, work: IdentityWork, text: str) -> None:
         attempt = an_attempt(
             username=text, username_key=text, ip=text, user_agent=text, request_id=text
@@ -740,7 +711,7 @@ class LoginLogContract:
         await keep(work, attempt)
         assert await log_of(work) == [attempt]
 
-    @pytest.mark.parametrize("text", UNSTORABLE)
+    @pytest.mark.parametrize("text", UNSTORABLE_TEXTS)
     @pytest.mark.parametrize(
         "attempt_with",
         [
@@ -1019,7 +990,7 @@ class LoginLogContract:
         await keep(work, an_attempt(at=at()))
         assert await log_of(work, LoginLogFilter(since=at(), until=at())) == []
 
-    @pytest.mark.parametrize("text", UNSTORABLE)
+    @pytest.mark.parametrize("text", UNSTORABLE_TEXTS)
     @pytest.mark.parametrize(
         "matching_with",
         [
@@ -1121,7 +1092,7 @@ class SessionsContract:
         assert found is not None
         assert found.expires_at.utcoffset() == timedelta(0)
 
-    @pytest.mark.parametrize("text", STORABLE)
+    @pytest.mark.parametrize("text", STORABLE_TEXTS)
     async def test_a_text_comes_back_as_it_was(self, work: IdentityWork, text: str) -> None:
         user = a_user()
         session = a_session(user_id=user.id, ip=text, user_agent=text)
@@ -1136,7 +1107,7 @@ class SessionsContract:
         await keep(work, user, session)
         assert await session_of(work, session.id) == session
 
-    @pytest.mark.parametrize("text", UNSTORABLE)
+    @pytest.mark.parametrize("text", UNSTORABLE_TEXTS)
     @pytest.mark.parametrize(
         "session_with",
         [
@@ -1401,7 +1372,7 @@ class RefreshTokensContract:
         assert found is not None
         assert found.issued_at.utcoffset() == timedelta(0)
 
-    @pytest.mark.parametrize("digest", UNSTORABLE)
+    @pytest.mark.parametrize("digest", UNSTORABLE_TEXTS)
     async def test_a_digest_that_cannot_be_stored_is_refused(
         self, work: IdentityWork, digest: str
     ) -> None:

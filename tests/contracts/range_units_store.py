@@ -22,6 +22,7 @@ from app.ports.range_units import (
 )
 from tests.builders import a_market, a_revision, a_table, an_exchange, at, new_id
 from tests.contracts.races import PATIENCE, all_at_once, race
+from tests.contracts.values import INSTANTS, STARTS, STORABLE_TEXTS, UNSTORABLE_TEXTS
 
 Operation = Callable[[RangeUnitsUnitOfWork], Awaitable[object]]
 
@@ -31,31 +32,6 @@ SEOUL = timezone(timedelta(hours=9))
 # Every sign that a code may have, in code-point order; a dictionary's order is another.
 CODES_IN_ORDER = ["*", "0", "1A", "1INCH", "A", "A-B", "A.B", "A1", "AB", "AB.C", "A_B", "Z", "ZA"]
 EXCHANGES_IN_ORDER = ["0x", "a", "a-b", "a1", "a_b", "aa", "b", "z"]
-
-UNSTORABLE = [
-    pytest.param("a\0b", id="a-nul"),
-    pytest.param("a\ud800b", id="a-high-surrogate"),
-    pytest.param("a\udfffb", id="a-low-surrogate"),
-    pytest.param("a" * 100_000, id="over-long"),
-]
-
-STORABLE = [
-    pytest.param("", id="empty"),
-    pytest.param(" a ", id="blanks-around"),
-    pytest.param("\r\n\t\x1b[31m\x7f", id="control-characters"),
-    pytest.param("코인원 名前 имя \U0001f642", id="many-scripts"),
-    pytest.param("e\u0301 \u00e9", id="decomposed-and-composed"),
-    pytest.param("'; -- \" % _ \\ $1 :a ?", id="what-a-query-is-made-of"),
-]
-
-INSTANTS = [
-    pytest.param(at(), id="with-microseconds"),
-    pytest.param(datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC), id="before-the-epoch"),
-    pytest.param(datetime(2038, 1, 19, 3, 14, 8, 1, tzinfo=UTC), id="beyond-32-bits"),
-    pytest.param(datetime(1, 1, 1, 0, 0, 0, 1, tzinfo=UTC), id="the-far-past"),
-    pytest.param(datetime(9999, 12, 31, 23, 59, 59, 999998, tzinfo=UTC), id="the-far-future"),
-    pytest.param(datetime.max.replace(tzinfo=UTC), id="the-last-of-all"),
-]
 
 NUMBERS = [
     "1",
@@ -152,13 +128,13 @@ class CatalogueContract:
         async with work() as uow:
             assert await uow.catalogue.exchange(code="Coinone") is None
 
-    @pytest.mark.parametrize("text", STORABLE)
+    @pytest.mark.parametrize("text", STORABLE_TEXTS)
     async def test_a_text_comes_back_as_it_was(self, work: RangeUnitsWork, text: str) -> None:
         exchange = an_exchange(name=text, time_zone=text)
         await keep_exchanges(work, exchange)
         assert await exchanges_of(work) == [exchange]
 
-    @pytest.mark.parametrize("text", UNSTORABLE)
+    @pytest.mark.parametrize("text", UNSTORABLE_TEXTS)
     @pytest.mark.parametrize(
         "exchange_with",
         [
@@ -313,7 +289,7 @@ class CatalogueContract:
                 await uow.catalogue.hold_markets(markets=[a_market(), a_market(exchange="nowhere")])
         assert await markets_of(work) == []
 
-    @pytest.mark.parametrize("text", UNSTORABLE)
+    @pytest.mark.parametrize("text", UNSTORABLE_TEXTS)
     @pytest.mark.parametrize(
         "market_with",
         [
@@ -566,28 +542,38 @@ class RevisionsContract:
     async def test_an_instant_comes_back_equal(
         self, work: RangeUnitsWork, instant: datetime
     ) -> None:
-        revision, table = a_revision(
-            effective_from=instant, recorded_at=instant, last_seen=instant, superseded_at=instant
-        )
+        revision, table = a_revision(recorded_at=instant, last_seen=instant, superseded_at=instant)
         await keep(work, (revision, table))
         assert await history_of(work) == [revision]
+
+    @pytest.mark.parametrize("start", STARTS)
+    async def test_a_start_comes_back_equal(self, work: RangeUnitsWork, start: datetime) -> None:
+        revision, table = a_revision(effective_from=start)
+        await keep(work, (revision, table))
+        assert await history_of(work) == [revision]
+
+    @pytest.mark.parametrize("start", STARTS)
+    async def test_a_start_comes_back_in_utc(self, work: RangeUnitsWork, start: datetime) -> None:
+        await keep(work, a_revision(effective_from=start))
+        [found] = await history_of(work)
+        assert found.effective_from is not None
+        assert found.effective_from.utcoffset() == timedelta(0)
 
     @pytest.mark.parametrize("instant", INSTANTS)
     async def test_an_instant_comes_back_in_utc(
         self, work: RangeUnitsWork, instant: datetime
     ) -> None:
-        await keep(work, a_revision(effective_from=instant))
+        await keep(work, a_revision(recorded_at=instant))
         [found] = await history_of(work)
-        assert found.effective_from is not None
-        assert found.effective_from.utcoffset() == timedelta(0)
+        assert found.recorded_at.utcoffset() == timedelta(0)
 
-    @pytest.mark.parametrize("source", STORABLE)
+    @pytest.mark.parametrize("source", STORABLE_TEXTS)
     async def test_a_source_comes_back_as_it_was(self, work: RangeUnitsWork, source: str) -> None:
         revision, table = a_revision(source=source)
         await keep(work, (revision, table))
         assert await history_of(work) == [revision]
 
-    @pytest.mark.parametrize("text", UNSTORABLE)
+    @pytest.mark.parametrize("text", UNSTORABLE_TEXTS)
     @pytest.mark.parametrize(
         "changed",
         [

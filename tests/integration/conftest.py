@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import delete, make_url, text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from app.adapters.sql import schema
@@ -28,7 +28,10 @@ def postgres_server_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-async def postgres_url(anyio_backend: str, postgres_server_url: str) -> AsyncIterator[str]:
+async def postgres_url(
+    anyio_backend: str,  # noqa: ARG001 - asked for first, so that all share one event loop
+    postgres_server_url: str,
+) -> AsyncIterator[str]:
     """An empty database of our own, so that nothing on a server that is lent is touched."""
     name = f"tickgate_test_{uuid4().hex}"
     engine = create_async_engine(postgres_server_url, isolation_level="AUTOCOMMIT")
@@ -47,7 +50,7 @@ async def sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
 async def migrated_database(
-    anyio_backend: str,
+    anyio_backend: str,  # noqa: ARG001 - asked for first, so that all share one event loop
     request: pytest.FixtureRequest,
     sqlite_url: str,
     postgres_url: str,
@@ -64,7 +67,7 @@ async def committed_database(migrated_database: AsyncDatabase) -> AsyncIterator[
     """A database that is empty, and takes real commits on several connections."""
     yield migrated_database
     tables = reversed(AsyncDatabase.get_base().metadata.sorted_tables)
-    statements = [f"DELETE FROM {table.name}" for table in tables]
+    statements = [str(delete(table)) for table in tables]
     async with migrated_database.engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             statements = [f"DO $$ BEGIN {'; '.join(statements)}; END $$"]

@@ -4,7 +4,6 @@ import base64
 import binascii
 import re
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Annotated, Final, Generic, TypeVar
 
 from pydantic import (
@@ -12,12 +11,10 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     WithJsonSchema,
 )
 
 from app.domain.errors import ErrorKind, TickgateError
-from app.domain.range_units.numbers import InvalidNumber, parse_decimal, plain
 
 T = TypeVar("T")
 
@@ -82,37 +79,8 @@ def read_instant(value: object) -> datetime:
     raise ValueError("is not a time such as 2026-01-31T09:00:00+09:00 (RFC 3339)")
 
 
-def read_number(value: object) -> Decimal:
-    """Read decimal text, exactly; a JSON number may have lost digits before it came here.
-
-    What is a decimal already is our own, in an answer.
-    """
-    if isinstance(value, Decimal):
-        return value
-    if not isinstance(value, str):
-        raise ValueError("is not a decimal number written as a string")  # noqa: TRY004 - Pydantic's
-    try:
-        return parse_decimal(value)
-    except InvalidNumber as error:
-        raise ValueError(str(error)) from None
-
-
 Instant = Annotated[
     datetime,
     BeforeValidator(read_instant),
     WithJsonSchema({"type": "string", "format": "date-time"}),
-]
-
-Number = Annotated[
-    Decimal,
-    BeforeValidator(read_number),
-    PlainSerializer(plain, return_type=str),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "maxLength": 100,
-            "pattern": r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$",
-            "examples": ["116455000", "0.0001"],
-        }
-    ),
 ]

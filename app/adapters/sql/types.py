@@ -9,8 +9,6 @@ from typing import Any
 
 from sqlalchemy import DateTime, Dialect, Numeric, String, Text, types
 
-from app.domain.range_units.numbers import plain
-
 _SORTABLE = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -60,7 +58,7 @@ class ExactDecimal(types.TypeDecorator[Decimal]):
         """Write text where numbers would be rounded."""
         if value is None or dialect.name != "sqlite":
             return value
-        return plain(value)
+        return format(value, "f")
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
         """Read what `process_bind_param` wrote."""

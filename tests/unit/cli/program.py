@@ -10,38 +10,26 @@ from app.adapters.cli.identity import IdentityServices
 from app.adapters.cli.main import DatabaseCommands, Runtime, build_cli
 from app.adapters.cli.range_units import RangeUnitsServices
 from app.adapters.cli.shell import run
-from app.adapters.exchanges.coinone import CoinoneFormat
 from app.adapters.exchanges.curated import read_table
-from app.adapters.memory.identity import FastHasher, IdentityState, MemoryIdentityUnitOfWork
-from app.adapters.memory.range_units import MemoryRangeUnitsUnitOfWork, RangeUnitsState
-from app.adapters.memory.store import MemoryStore
-from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
-from app.services.identity.user_login_log_service import UserLoginLogService
-from app.services.identity.user_service import UserService
-from app.services.range_units.price_service import PriceService
-from app.services.range_units.range_units_service import RangeUnitsService
+from tests.application import MemoryApplication
 
 Answer = TypeVar("Answer")
 
 
-class Program:
+class Program(MemoryApplication):
     """`tickgate` on memory adapters, seen as a shell sees it.
 
-    Controls: the stores and the clock; `on_serve` is what serving does beside being noted in
+    Further controls: `on_serve` is what serving does beside being noted in
     `served`; `revision` and `differences` are what the migrations say.
     """
 
     def __init__(self) -> None:
-        self.clock = SettableClock()
-        self.hasher = FastHasher()
-        self.identity_store = MemoryStore(IdentityState())
-        self.range_units_store = MemoryStore(RangeUnitsState())
+        super().__init__()
         self.served: list[dict[str, object]] = []
         self.on_serve: Callable[[], None] = lambda: None
         self.migrated: list[str] = []
         self.revision = "0001"
         self.differences: list[str] = []
-        self._ids = SequentialIds()
 
     def cli(self) -> typer.Typer:
         return build_cli(
@@ -75,34 +63,11 @@ class Program:
 
     @asynccontextmanager
     async def _identity(self) -> AsyncIterator[IdentityServices]:
-        def work() -> MemoryIdentityUnitOfWork:
-            return MemoryIdentityUnitOfWork(self.identity_store)
-
-        yield IdentityServices(
-            users=UserService(
-                uow=work,
-                reading=work,
-                hasher=self.hasher,
-                clock=self.clock,
-                ids=self._ids,
-                secrets=SequentialSecrets(),
-            ),
-            login_log=UserLoginLogService(uow=work, reading=work, clock=self.clock, ids=self._ids),
-        )
+        yield IdentityServices(self.users, self.login_log)
 
     @asynccontextmanager
     async def _range_units(self) -> AsyncIterator[RangeUnitsServices]:
-        def work() -> MemoryRangeUnitsUnitOfWork:
-            return MemoryRangeUnitsUnitOfWork(self.range_units_store)
-
-        range_units = RangeUnitsService(
-            uow=work,
-            reading=work,
-            formats={"coinone": CoinoneFormat()},
-            clock=self.clock,
-            ids=self._ids,
-        )
-        yield RangeUnitsServices(range_units, PriceService(range_units=range_units))
+        yield RangeUnitsServices(self.range_units, self.prices)
 
     def _serve(self, **how: object) -> None:
         self.served.append(how)

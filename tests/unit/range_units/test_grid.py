@@ -1,6 +1,7 @@
 """What the grid promises beyond the published cases: words, sides, and tables with no tick rule."""
 
 from decimal import Decimal
+from enum import StrEnum
 
 import pytest
 
@@ -204,6 +205,28 @@ def test_a_price_on_a_boundary_belongs_to_the_band_that_the_rule_says(
 def test_the_lowest_bound_of_all_belongs_to_the_first_band_either_way(boundary: Boundary) -> None:
     table = table_of([Row(D(2), D(2))], boundary=boundary)
     assert PriceGrid(table).is_valid(D(2))
+
+
+@pytest.mark.parametrize(
+    ("words", "written"),
+    [
+        (
+            Reason,
+            [
+                "off_tick", "not_positive", "below_first_band", "above_last_band", "below_min",
+                "above_max", "no_tick_rule",
+            ],
+        ),
+        (Direction, ["down", "up", "nearest"]),
+        (Ties, ["up", "down", "even"]),
+        (Side, ["buy", "sell"]),
+        (Intent, ["passive", "aggressive"]),
+    ],
+)  # fmt: skip
+def test_the_words_of_answers_stay_those_that_programs_know(
+    words: type[StrEnum], written: list[str]
+) -> None:
+    assert [word.value for word in words] == written
 
 
 # -- counting --------------------------------------------------------------------------------------

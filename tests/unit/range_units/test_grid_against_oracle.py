@@ -128,21 +128,21 @@ def some_valid_price(case: Case) -> Decimal:
 
 @BOUNDED
 @given(case=CASES)
-def test_validity(case: Case) -> None:
+def test_a_price_is_valid_where_nothing_speaks_against_it(case: Case) -> None:
     expected = Oracle(case.table).valid(Fraction(case.price))
     assert PriceGrid(case.table).is_valid(case.price) is expected
 
 
 @BOUNDED
 @given(case=CASES)
-def test_floor(case: Case) -> None:
+def test_floor_is_the_greatest_valid_price_at_or_below(case: Case) -> None:
     expected = Oracle(case.table).floor(Fraction(case.price))
     assert exact(PriceGrid(case.table).floor(case.price)) == expected
 
 
 @BOUNDED
 @given(case=CASES)
-def test_ceil(case: Case) -> None:
+def test_ceil_is_the_least_valid_price_at_or_above(case: Case) -> None:
     expected = Oracle(case.table).ceil(Fraction(case.price))
     assert exact(PriceGrid(case.table).ceil(case.price)) == expected
 
@@ -150,14 +150,14 @@ def test_ceil(case: Case) -> None:
 @pytest.mark.parametrize("ties", Ties)
 @BOUNDED
 @given(case=CASES)
-def test_nearest(ties: Ties, case: Case) -> None:
+def test_nearest_is_the_closer_side_and_ties_go_by_their_rule(ties: Ties, case: Case) -> None:
     expected = Oracle(case.table).nearest(Fraction(case.price), ties)
     assert exact(PriceGrid(case.table).nearest(case.price, ties)) in expected
 
 
 @BOUNDED
 @given(case=CASES)
-def test_neighbours(case: Case) -> None:
+def test_the_next_prices_are_the_closest_other_valid_ones(case: Case) -> None:
     oracle, price = Oracle(case.table), Fraction(case.price)
     answer = PriceGrid(case.table).answer(case.price)
     expected = (oracle.below(price), oracle.above(price))
@@ -166,7 +166,7 @@ def test_neighbours(case: Case) -> None:
 
 @BOUNDED
 @given(case=CASES)
-def test_reasons(case: Case) -> None:
+def test_the_reason_is_one_that_speaks_against_the_price(case: Case) -> None:
     reasons = Oracle(case.table).reasons(Fraction(case.price))
     reason = PriceGrid(case.table).answer(case.price).reason
     assert reason in reasons if reasons else reason is None
@@ -174,7 +174,7 @@ def test_reasons(case: Case) -> None:
 
 @BOUNDED
 @given(case=CASES)
-def test_the_band_that_contains_a_price(case: Case) -> None:
+def test_the_band_is_the_one_that_contains_the_price(case: Case) -> None:
     oracle, price = Oracle(case.table), Fraction(case.price)
     stretch = oracle.stretch_of(price) if price > 0 or not oracle.only_positive else None
     band = PriceGrid(case.table).answer(case.price).band
@@ -185,7 +185,7 @@ def test_the_band_that_contains_a_price(case: Case) -> None:
 
 @BOUNDED
 @given(case=CASES, ticks=st.integers(-12, 12))
-def test_steps(case: Case, ticks: int) -> None:
+def test_a_step_leads_where_walking_leads(case: Case, ticks: int) -> None:
     start = some_valid_price(case)
     expected = Oracle(case.table).step(Fraction(start), ticks)
     assert exact(PriceGrid(case.table).step(start, ticks)) == expected
@@ -193,7 +193,7 @@ def test_steps(case: Case, ticks: int) -> None:
 
 @BOUNDED
 @given(case=CASES, ticks=st.integers(-12, 12))
-def test_ticks(case: Case, ticks: int) -> None:
+def test_ticks_count_the_prices_of_the_walk(case: Case, ticks: int) -> None:
     start = some_valid_price(case)
     end = Oracle(case.table).step(Fraction(start), ticks)
     assume(end is not None)
@@ -203,7 +203,7 @@ def test_ticks(case: Case, ticks: int) -> None:
 
 @BOUNDED
 @given(case=CASES, levels=st.integers(0, 6))
-def test_ladders(case: Case, levels: int) -> None:
+def test_a_ladder_lists_the_walk_both_ways(case: Case, levels: int) -> None:
     oracle = Oracle(case.table)
     below, above = PriceGrid(case.table).ladder(case.price, levels)
     for found, after in ((below, oracle.below), (above, oracle.above)):
@@ -328,7 +328,7 @@ def test_a_small_table_is_laid_out_price_by_price(case: Case) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_boundaries_of_a_published_table(name: str) -> None:
+def test_the_boundaries_of_a_published_table_hold_no_surprise(name: str) -> None:
     table = ladder(name).table
     oracle, grid = Oracle(table), PriceGrid(table)
     units = [Fraction(band.price_unit) for band in table.bands]

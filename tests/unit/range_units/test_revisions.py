@@ -73,6 +73,12 @@ def test_a_market_is_known_by_upper_case(quote: str, target: str, market: Market
     assert market_of("OKX", quote, target) == market
 
 
+def test_a_market_is_one_key_however_it_was_spelled() -> None:
+    assert {market_of("OKX", "krw", "Btc"), market_of("okx", "KRW", "BTC")} == {
+        Market("okx", "KRW", "BTC")
+    }
+
+
 CODE_MESSAGE = "is not 1 to 32 of the letters A-Z, digits, ., _ and -"
 
 

@@ -1,5 +1,6 @@
 import hashlib
 from decimal import Decimal
+from enum import StrEnum
 
 import pytest
 from hypothesis import given, settings
@@ -110,6 +111,24 @@ def test_a_top_may_be_said_twice_if_it_is_the_same() -> None:
 def test_equal_limits_leave_one_price() -> None:
     table = table_of(TWO_ROWS, min_price=Decimal(5), max_price=Decimal("5.0"))
     assert table.min_price == table.max_price == Decimal(5)
+
+
+def test_equal_tables_are_one_key() -> None:
+    assert {table_of(TWO_ROWS): "kept"}[table_of(TWO_ROWS[::-1])] == "kept"
+
+
+@pytest.mark.parametrize(
+    ("words", "written"),
+    [
+        (Boundary, ["lower_inclusive", "upper_inclusive"]),
+        (Anchor, ["zero", "range_min"]),
+        (TopRule, ["open", "exclusive", "inclusive"]),
+    ],
+)
+def test_the_words_of_tables_stay_those_of_stored_tables(
+    words: type[StrEnum], written: list[str]
+) -> None:
+    assert [word.value for word in words] == written
 
 
 # -- what does not make a table --------------------------------------------------------------------

@@ -1,14 +1,47 @@
 """What is asked of range units: of which market, as of when."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from app.adapters.http.schemas import Instant, Sent
+from app.domain.range_units.numbers import InvalidNumber, parse_decimal, plain
 from app.domain.range_units.revisions import Market, market_of
 from app.services.range_units.price_service import PriceService
 from app.services.range_units.range_units_service import RangeUnitsService
+
+
+def read_number(value: object) -> Decimal:
+    """Read decimal text, exactly; a JSON number may have lost digits before it came here.
+
+    What is a decimal already is our own, in an answer.
+    """
+    if isinstance(value, Decimal):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("is not a decimal number written as a string")  # noqa: TRY004 - Pydantic's
+    try:
+        return parse_decimal(value)
+    except InvalidNumber as error:
+        raise ValueError(str(error)) from None
+
+
+Number = Annotated[
+    Decimal,
+    BeforeValidator(read_number),
+    PlainSerializer(plain, return_type=str),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "maxLength": 100,
+            "pattern": r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$",
+            "examples": ["116455000", "0.0001"],
+        }
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)

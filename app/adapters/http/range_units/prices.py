@@ -9,8 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from app.adapters.http.authentication import GuardedRoute, Reader
 from app.adapters.http.errors import responses
-from app.adapters.http.range_units.asked import MARKET_PATH, AsOf, OfMarket, Services
-from app.adapters.http.schemas import Number
+from app.adapters.http.range_units.asked import MARKET_PATH, AsOf, Number, OfMarket, Services
 from app.domain.range_units.grid import (
     Direction,
     Intent,

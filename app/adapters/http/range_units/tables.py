@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 
 from app.adapters.http.authentication import GuardedRoute, Reader, Writer
 from app.adapters.http.errors import responses
-from app.adapters.http.range_units.asked import MARKET_PATH, AsOf, OfMarket, Services
-from app.adapters.http.schemas import Instant, Number, Sent
+from app.adapters.http.range_units.asked import MARKET_PATH, AsOf, Number, OfMarket, Services
+from app.adapters.http.schemas import Instant, Sent
 from app.domain.range_units.table import (
     Anchor,
     Boundary,

@@ -1,0 +1,127 @@
+"""The application on memory adapters: what unit tests drive, by hand, over HTTP or by commands."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+
+import httpx
+from fastapi import FastAPI
+
+from app.adapters.exchanges.coinone import CoinoneFormat
+from app.adapters.http.app import HttpServices, create_app
+from app.adapters.http.identity.asked import IdentityServices
+from app.adapters.http.range_units.asked import RangeUnitsServices
+from app.adapters.memory.identity import (
+    FastHasher,
+    IdentityState,
+    MemoryIdentityUnitOfWork,
+    PlainTokens,
+)
+from app.adapters.memory.range_units import MemoryRangeUnitsUnitOfWork, RangeUnitsState
+from app.adapters.memory.store import MemoryStore
+from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
+from app.domain.errors import TickgateError
+from app.domain.principal import Role
+from app.services.identity.auth_service import AuthService
+from app.services.identity.user_login_log_service import UserLoginLogService
+from app.services.identity.user_service import UserService
+from app.services.range_units.price_service import PriceService
+from app.services.range_units.range_units_service import RangeUnitsService
+
+ACCESS_TOKEN_LIFETIME = timedelta(minutes=5)
+SESSION_IDLE_LIFETIME = timedelta(days=14)
+SESSION_LIFETIME = timedelta(days=90)
+BODY_LIMIT = 64 * 1024
+PAYLOAD_LIMIT = 1024 * 1024
+PASSWORD = "correct horse battery staple"
+
+
+class MemoryApplication:
+    """Every service on memory adapters, whose controls are at hand: stores, clock and hasher."""
+
+    def __init__(self) -> None:
+        self.clock = SettableClock()
+        self.hasher = FastHasher()
+        self.ids = SequentialIds()
+        self.identity_store = MemoryStore(IdentityState())
+        self.range_units_store = MemoryStore(RangeUnitsState())
+        self.not_ready: TickgateError | None = None
+        identity = partial(MemoryIdentityUnitOfWork, self.identity_store)
+        range_units = partial(MemoryRangeUnitsUnitOfWork, self.range_units_store)
+        secrets = SequentialSecrets()
+        self.auth = AuthService(
+            uow=identity,
+            reading=identity,
+            hasher=self.hasher,
+            tokens=PlainTokens(),
+            clock=self.clock,
+            ids=self.ids,
+            secrets=secrets,
+            access_token_lifetime=ACCESS_TOKEN_LIFETIME,
+            session_idle_lifetime=SESSION_IDLE_LIFETIME,
+            session_lifetime=SESSION_LIFETIME,
+        )
+        self.users = UserService(
+            uow=identity,
+            reading=identity,
+            hasher=self.hasher,
+            clock=self.clock,
+            ids=self.ids,
+            secrets=secrets,
+        )
+        self.login_log = UserLoginLogService(
+            uow=identity, reading=identity, clock=self.clock, ids=self.ids
+        )
+        self.range_units = RangeUnitsService(
+            uow=range_units,
+            reading=range_units,
+            formats={"coinone": CoinoneFormat()},
+            clock=self.clock,
+            ids=self.ids,
+        )
+        self.prices = PriceService(range_units=self.range_units)
+
+    def http(self) -> FastAPI:
+        """Make the HTTP API of these services."""
+
+        @asynccontextmanager
+        async def opened() -> AsyncIterator[HttpServices]:
+            yield HttpServices(
+                identity=IdentityServices(self.auth, self.users, self.login_log),
+                range_units=RangeUnitsServices(self.range_units, self.prices),
+                ready=self._ready,
+            )
+
+        return create_app(
+            opened=opened,
+            ids=self.ids,
+            body_limit=BODY_LIMIT,
+            payload_limit=PAYLOAD_LIMIT,
+            version="1.2.3",
+        )
+
+    async def _ready(self) -> None:
+        if self.not_ready is not None:
+            raise self.not_ready
+
+
+@asynccontextmanager
+async def client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client of an application that has been started; its defects are answers, too."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("203.0.113.7", 50000))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://tickgate.test") as client,
+    ):
+        yield client
+
+
+async def bearer(
+    application: MemoryApplication, client: httpx.AsyncClient, *, role: Role = Role.USER
+) -> dict[str, str]:
+    """Register a user named after the role, log in, and give the header of their access token."""
+    await application.users.create_user(username=role.value, password=PASSWORD, role=role)
+    body = {"username": role.value, "password": PASSWORD}
+    answer = await client.post("/v1/auth/login", json=body)
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
