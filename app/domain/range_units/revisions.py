@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from app.domain.errors import Fault
-from app.domain.range_units.errors import InvalidCode
+from app.domain.range_units.errors import InvalidCode, RevisionInForce
 from app.domain.range_units.table import RangeUnitTable
 
 _EXCHANGE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
@@ -107,6 +107,21 @@ def answering(own: Revision | None, ladder: Revision | None) -> Revision | None:
     if own is None or ladder is None:
         return own or ladder
     return ladder if own.effective_from is None and ladder.effective_from is not None else own
+
+
+def amends(known: Revision, *, start: datetime | None, now: datetime) -> bool:
+    """Whether other range units from `start` on take the place of a known revision.
+
+    They do where it has the same start, and that is yet to come. Raises `RevisionInForce` where
+    that has passed: what was in force is history.
+    """
+    if known.effective_from != start:
+        return False
+    if start is None or start <= now:
+        raise RevisionInForce(
+            f"{known.market} has other range units from that instant on, which are in force."
+        )
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from anyio import to_thread
 
 from app.domain.range_units.errors import (
     NoPayloadFormat,
-    RevisionInForce,
     UnknownExchange,
     UnknownHistory,
     UnknownMarket,
@@ -19,6 +18,7 @@ from app.domain.range_units.revisions import (
     Market,
     Observation,
     Revision,
+    amends,
     answering,
 )
 from app.domain.range_units.table import RangeUnitTable
@@ -102,19 +102,20 @@ class RangeUnitsService:
         payload_format = self._formats.get(market.exchange)
         if payload_format is None:
             raise NoPayloadFormat(f"No format of replies is known for {market.exchange}.")
+        observed_at = self._clock.now()
         # Off the event loop: a hundred thousand bands take a while to read and to digest.
         observations = await to_thread.run_sync(
             partial(
                 payload_format.read,
                 payload=payload,
                 market=market,
-                observed_at=self._clock.now(),
+                observed_at=observed_at,
                 source=source,
             )
         )
         digests = await to_thread.run_sync(_digests, observations)
         async with self._uow() as uow:
-            ingested = await self._observe(uow, observations, digests)
+            ingested = await self._observe(uow, observations, digests, observed_at)
             await uow.commit()
         return ingested
 
@@ -123,25 +124,29 @@ class RangeUnitsService:
         uow: RangeUnitsUnitOfWork,
         observations: Sequence[Observation],
         digests: Sequence[str],
+        observed_at: datetime,
     ) -> Ingested:
         markets = {observation.market for observation in observations}
         await uow.catalogue.hold_markets(markets=markets)
         # The clock is read once the markets are held: what is recorded later is dated later.
         now = self._clock.now()
-        current = await uow.revisions.in_force(markets=markets, as_of=now)
+        # A reply is compared with what was in force when it was observed. One that was overtaken
+        # by a later reply while it waited becomes history, and replaces nothing.
+        current = await _in_force(uow, markets, as_of=observed_at)
         confirmed, replaced, fresh = [], [], []
         for observation, digest in zip(observations, digests, strict=True):
-            known = current.get(observation.market)
+            known = _own(current, observation.market)
             if known is not None and known.digest == digest:
                 confirmed.append(known.id)
                 continue
-            if known is not None and known.effective_from == now:
+            if known is not None and known.effective_from == observed_at:
                 replaced.append(known.id)  # within the same microsecond: the later one counts
-            fresh.append((self._revision(observation, digest, now, now), observation.table))
-        await uow.revisions.confirm(revision_ids=confirmed, at=now)
+            revision = self._revision(observation, digest, observed_at, now)
+            fresh.append((revision, observation.table))
+        await uow.revisions.confirm(revision_ids=confirmed, at=observed_at)
         await uow.revisions.supersede(revision_ids=replaced, at=now)
         await uow.revisions.add(revisions=fresh)
-        updated = sum(revision.market in current for revision, _ in fresh)
+        updated = sum(_own(current, revision.market) is not None for revision, _ in fresh)
         return Ingested(len(fresh) - updated, updated, len(confirmed))
 
     async def put_range_units(
@@ -164,17 +169,13 @@ class RangeUnitsService:
             await uow.catalogue.hold_markets(markets=[market])
             now = self._clock.now()
             start = None if start_unknown else effective_from or now
-            found = await uow.revisions.in_force(markets=[market], as_of=start or BEGINNING)
-            known = found.get(market)
+            found = await _in_force(uow, [market], as_of=start or BEGINNING)
+            known = _own(found, market)
             if known is not None and known.digest == digest:
                 await uow.revisions.confirm(revision_ids=[known.id], at=now)
                 await uow.commit()
                 return RangeUnits(known, table, timedelta(0)), False
-            if known is not None and known.effective_from == start:
-                if start is None or start <= now:
-                    raise RevisionInForce(
-                        f"{market} has other range units from that instant on, already in force."
-                    )
+            if known is not None and amends(known, start=start, now=now):
                 await uow.revisions.supersede(revision_ids=[known.id], at=now)
             observation = Observation(market, table, start, source)
             revision = self._revision(observation, digest, start, now)
@@ -211,9 +212,7 @@ class RangeUnitsService:
         """
         now = self._clock.now()
         async with self._reading() as uow:
-            found = await uow.revisions.in_force(
-                markets={market, market.ladder}, as_of=as_of or now, known_at=known_at
-            )
+            found = await _in_force(uow, [market], as_of=as_of or now, known_at=known_at)
             revision = answering(found.get(market), found.get(market.ladder))
             if revision is None:
                 await _refuse_unknown(uow, market)
@@ -246,6 +245,23 @@ class RangeUnitsService:
 
 def _digests(observations: Sequence[Observation]) -> list[str]:
     return [observation.table.digest for observation in observations]
+
+
+async def _in_force(
+    uow: RangeUnitsUnitOfWork,
+    markets: Collection[Market],
+    *,
+    as_of: datetime,
+    known_at: datetime | None = None,
+) -> Mapping[Market, Revision]:
+    asked = {*markets, *(market.ladder for market in markets)}
+    return await uow.revisions.in_force(markets=asked, as_of=as_of, known_at=known_at)
+
+
+def _own(found: Mapping[Market, Revision], market: Market) -> Revision | None:
+    """Give the revision that answers for a market, where it is the market's own."""
+    revision = answering(found.get(market), found.get(market.ladder))
+    return revision if revision is not None and revision.market == market else None
 
 
 async def _known_exchange(uow: RangeUnitsUnitOfWork, code: str) -> None:
