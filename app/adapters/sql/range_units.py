@@ -1,10 +1,10 @@
 """Range units on the database: exchanges, markets, revisions and their bands."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     String,
+    Table,
     Uuid,
     func,
     insert,
@@ -37,6 +38,9 @@ T = TypeVar("T")
 
 # Postgres takes at most 32,767 parameters in a statement, and a market is three of them.
 _AT_ONCE: Final = 5_000
+
+# Parameters are prepared on the event loop: a larger bulk would hold up everyone else.
+_ROWS_AT_ONCE: Final = 10_000
 
 
 class ExchangeRow(Base):
@@ -133,6 +137,9 @@ class BandRow(Base):
     )
 
 
+_BAND_TABLE = cast("Table", BandRow.__table__)
+
+
 class SqlCatalogue(Catalogue):
     """The exchanges and markets of a database."""
 
@@ -215,7 +222,7 @@ class SqlRevisions(Revisions):
         self._transaction = transaction
 
     async def add(self, *, revisions: Sequence[tuple[Revision, RangeUnitTable]]) -> None:
-        """Two bulk INSERTs; the unique index refuses a start that is taken."""
+        """Bulk INSERTs; the unique index refuses a start that is taken."""
         if not revisions:
             return
         with self._transaction.refusing():
@@ -223,7 +230,7 @@ class SqlRevisions(Revisions):
                 storage.check_revision(revision)
         heads = [_revision_values(revision, table) for revision, table in revisions]
         await self._transaction.execute(insert(RevisionRow), heads)
-        bands = [
+        bands = (
             {
                 "revision_id": revision.id,
                 "position": position,
@@ -232,9 +239,9 @@ class SqlRevisions(Revisions):
             }
             for revision, table in revisions
             for position, band in enumerate(table.bands)
-        ]
-        if bands:
-            await self._transaction.execute(insert(BandRow), bands)
+        )
+        for some in _batches(bands, _ROWS_AT_ONCE):
+            await self._transaction.execute(insert(_BAND_TABLE), some)
 
     async def in_force(
         self, *, markets: Collection[Market], as_of: datetime, known_at: datetime | None = None
@@ -362,7 +369,7 @@ def _revision_of(row: RevisionRow) -> Revision:
     )
 
 
-def _batches(items: Collection[T], size: int) -> Iterator[list[T]]:
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
     rest = iter(items)
     while batch := list(islice(rest, size)):
         yield batch
