@@ -73,8 +73,8 @@ class RangeUnitTable:
 
     def rows(self) -> Iterator[Row]:
         """Give the bands in ascending order, each with where the next one begins."""
-        ends = [band.range_min for band in self.bands[1:]]
-        for band, end in zip(self.bands, [*ends, self.top], strict=True):
+        ends = [*(band.range_min for band in self.bands[1:]), self.top]
+        for band, end in zip(self.bands, ends, strict=False):  # without a band there is no end
             yield Row(band.range_min, band.price_unit, end)
 
     @property

@@ -141,9 +141,13 @@ def test_a_rejection_says_in_one_sentence_which_market_and_why() -> None:
     )
 
 
-def test_every_fault_begins_with_the_market() -> None:
+def test_every_fault_names_the_market() -> None:
     assert rejection(reply(band(0, 1, 0), "band")).faults == (
-        Fault("coinone KRW/BTC: range_price_units[1]", 'is the string "band", not an object'),
+        Fault(
+            "range_price_units[1]",
+            'is the string "band", not an object',
+            about="coinone KRW/BTC",
+        ),
     )
 
 
@@ -293,8 +297,8 @@ def test_of_very_many_faults_the_first_fifty_and_the_number_of_others_are_said()
     found = rejection(reply(*(band(n, n + 1, 0) for n in range(1000)))).faults
     assert (len(found), found[49], found[50]) == (
         51,
-        Fault("coinone KRW/BTC: range_price_units[49].price_unit", "is not above zero"),
-        Fault("coinone KRW/BTC", "950 more faults are not listed"),
+        Fault("range_price_units[49].price_unit", "is not above zero", about="coinone KRW/BTC"),
+        Fault("", "950 more faults are not listed", about="coinone KRW/BTC"),
     )
 
 
