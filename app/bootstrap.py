@@ -131,14 +131,27 @@ def signing_tokens(settings: Settings) -> Ed25519AccessTokens:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Application]:
-    """Give the application, and close its connections afterwards."""
+async def opened(settings: Settings, *, makes: bool = False) -> AsyncIterator[Application]:
+    """Give the application, and close its connections afterwards.
+
+    An embedded database that is not there is made only where that is said; raises
+    `SchemaOutOfDate` otherwise, as SQLite would make an empty one.
+    """
+    if settings.is_embedded:
+        _find(Path(settings.async_db_url.database or ""), makes=makes)
     application = Application(settings)
     try:
         yield application
     finally:
         with anyio.CancelScope(shield=True):
             await application.database.dispose()
+
+
+def _find(file: Path, *, makes: bool) -> None:
+    if makes:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    elif not file.exists():
+        raise SchemaOutOfDate
 
 
 def http_app(settings: Settings | None = None) -> FastAPI:
@@ -185,7 +198,9 @@ def command_line() -> typer.Typer:
             read_curated=read_table,
             serve=serve,
             database=DatabaseCommands(
-                upgrade=lambda revision: _on_database(partial(_upgrade, revision=revision)),
+                upgrade=lambda revision: _on_database(
+                    lambda application: schema.upgrade(application.database, revision), makes=True
+                ),
                 downgrade=lambda revision: _on_database(
                     lambda application: schema.downgrade(application.database, revision)
                 ),
@@ -207,7 +222,7 @@ def serve(*, host: str, port: int, workers: int, init: bool | None) -> None:
     signing_tokens(settings)
     if init is None:
         init = settings.is_embedded
-    made = _on_database(lambda application: _before_serving(application, init=init))
+    made = _on_database(lambda application: _before_serving(application, init=init), makes=init)
     if made is not None:
         typer.echo(welcome(*made, host=host, port=port))
     uvicorn.run(
@@ -225,7 +240,6 @@ def serve(*, host: str, port: int, workers: int, init: bool | None) -> None:
 
 async def _before_serving(application: Application, *, init: bool) -> tuple[str, str] | None:
     if init:
-        _make_data_dir(application.settings)
         return await application.prepare()
     try:
         await application.ready()
@@ -234,20 +248,11 @@ async def _before_serving(application: Application, *, init: bool) -> tuple[str,
     return None
 
 
-def _make_data_dir(settings: Settings) -> None:
-    database = settings.async_db_url.database
-    if settings.is_embedded and database:
-        Path(database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _on_database(work: Callable[[Application], Coroutine[Any, Any, T]]) -> T:
+def _on_database(
+    work: Callable[[Application], Coroutine[Any, Any, T]], *, makes: bool = False
+) -> T:
     async def run() -> T:
-        async with opened(Settings.load()) as application:
+        async with opened(Settings.load(), makes=makes) as application:
             return await work(application)
 
     return anyio.run(run)
-
-
-async def _upgrade(application: Application, revision: str) -> None:
-    _make_data_dir(application.settings)
-    await schema.upgrade(application.database, revision)

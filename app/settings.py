@@ -14,6 +14,9 @@ PREFIX: Final = "TICKGATE_"
 DRIVERS: Final = ("postgresql+asyncpg", "sqlite+aiosqlite")
 
 
+_PYDANTIC: Final = "Value error, "  # Pydantic's, before a message of ours
+
+
 class WrongSetting(Exception):
     """A setting that cannot be used; the message is one line that names the variable."""
 
@@ -59,7 +62,7 @@ class Settings(BaseModel):
             first = error.errors(include_url=False, include_input=False)[0]
             name = PREFIX + str(first["loc"][0]).upper()
             unknown = first["type"] == "extra_forbidden"
-            reason = "there is no such setting" if unknown else first["msg"]
+            reason = "there is no such setting" if unknown else first["msg"].removeprefix(_PYDANTIC)
             raise WrongSetting(f"{name}: {reason}") from None
 
     @field_validator("database_url")
