@@ -2,7 +2,9 @@
 
 Stores: every method may raise `StoreUnavailable`, and after any error of a unit of work all its
 further methods raise `UnitOfWorkFailed`. What goes in and comes out is immutable. Texts with a
-NUL or a lone surrogate, and over-long ones, raise `UnstorableText`; nothing is cut silently.
+NUL or a lone surrogate, and over-long ones, raise `UnstorableText`; nothing is cut silently. Ids
+and digests are new whenever something is added: a duplicate of those is a defect, and which error
+it raises is not specified.
 """
 
 from collections.abc import Callable
@@ -23,7 +25,7 @@ class Users(Protocol):
         """Store a new user.
 
         Raises `UsernameTaken` or `EmailTaken` here, not at commit, when a user with the same key
-        is there; a second unit of work that adds the same key waits for the first to end.
+        is there, either of them when both are; a second unit of work that adds the same key waits for the first to end.
         """
         ...
 
@@ -58,7 +60,10 @@ class LoginLog(Protocol):
     """Every attempt to log in. Entries are appended, settled once, and never removed here."""
 
     async def append(self, *, attempt: LoginAttempt) -> None:
-        """Store a new attempt, pending or settled already."""
+        """Store a new attempt, pending or settled already.
+
+        Its user and its session need not be there: the log outlives them.
+        """
         ...
 
     async def settle(self, *, attempt: LoginAttempt) -> None:
@@ -74,7 +79,8 @@ class LoginLog(Protocol):
     ) -> list[LoginAttempt]:
         """Give attempts that match every given field of the filter, newest first.
 
-        By `at`, then id, both descending; strictly older than `before`; at most `limit`.
+        By `at`, then id, both descending; strictly older than `before`; at most `limit`. A text
+        to look for that could not be stored raises `UnstorableText`.
         """
         ...
 
@@ -107,11 +113,11 @@ class RefreshTokens(Protocol):
     """Every refresh token that was issued, used or not, by the digest of its secret."""
 
     async def add(self, *, token: RefreshToken) -> None:
-        """Store a new token of a known session; no digest is ever stored twice."""
+        """Store a new token. Its session is there: storing it is part of the same use case."""
         ...
 
     async def hold(self, *, digest: str) -> RefreshToken | None:
-        """Give the token of that digest, or None.
+        """Give the token of that digest, or None; a digest nobody can have is nobody's.
 
         Until this unit of work ends, another one that holds the same token waits, and then sees
         what this one left.
@@ -128,8 +134,10 @@ class IdentityUnitOfWork(Protocol):
 
     Use it once, as an async context manager. Leaving without `commit` keeps nothing. Entering
     and leaving hold nothing back when cancelled: the transaction is then wholly there or wholly
-    gone. Reads see what was committed before, and the unit's own writes. Writers may wait for
-    one another from the first write on.
+    gone. Each read sees what was committed before it, and the unit's own writes. Units of work
+    that write may wait for one another, from entering on at the earliest and until they are left
+    or have committed; those of a factory for reading never wait, and have nothing to commit.
+    After `commit` nothing but leaving is possible.
     """
 
     @property
@@ -204,7 +212,7 @@ class AccessTokens(Protocol):
     """Signs and reads access tokens. Knows no time: expiry is the caller's to check."""
 
     def issue(self, *, claims: AccessClaims) -> str:
-        """Give a signed token that says `claims`, times in whole seconds."""
+        """Give a signed token that says `claims`, times cut to whole seconds."""
         ...
 
     def read(self, *, token: str) -> AccessClaims:

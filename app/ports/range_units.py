@@ -1,7 +1,8 @@
 """What the range-units services need of the world.
 
 Stores: every method may raise `StoreUnavailable`, and after any error of a unit of work all its
-further methods raise `UnitOfWorkFailed`. What goes in and comes out is immutable.
+further methods raise `UnitOfWorkFailed`. What goes in and comes out is immutable. Texts with a
+NUL or a lone surrogate, and over-long ones, raise `UnstorableText` when they are stored.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -36,7 +37,8 @@ class Catalogue(Protocol):
         """Add the markets that are not there yet, and hold all of them.
 
         Until this unit of work ends, another one that holds any of the same markets waits in
-        this call. Raises `UnknownExchange` when an exchange among them is not known.
+        this call. Raises `UnknownExchange` when an exchange among them is not known. Empty input
+        does nothing.
         """
         ...
 
@@ -55,8 +57,9 @@ class Revisions(Protocol):
     async def add(self, *, revisions: Sequence[tuple[Revision, RangeUnitTable]]) -> None:
         """Store revisions with their tables, in as many statements whatever their number.
 
-        Their markets are held. Raises `RevisionInForce` when a market has a revision, not
-        superseded, of the same start (two unknown starts are the same). Empty input does nothing.
+        Their markets are held. Raises `RevisionInForce` when a market would have two revisions
+        of the same start of which neither is superseded (two unknown starts are the same, and so
+        is the first instant of all). Empty input does nothing.
         """
         ...
 
@@ -98,8 +101,10 @@ class RangeUnitsUnitOfWork(Protocol):
 
     Use it once, as an async context manager. Leaving without `commit` keeps nothing. Entering
     and leaving hold nothing back when cancelled: the transaction is then wholly there or wholly
-    gone. Reads see what was committed before, and the unit's own writes. Writers may wait for
-    one another from the first write on.
+    gone. Each read sees what was committed before it, and the unit's own writes. Units of work
+    that write may wait for one another, from entering on at the earliest and until they are left
+    or have committed; those of a factory for reading never wait, and have nothing to commit.
+    After `commit` nothing but leaving is possible.
     """
 
     @property
@@ -144,7 +149,8 @@ class PayloadFormat(Protocol):
         """Read a reply, exactly, from its literal text.
 
         `market` is the one that was asked about; formats whose replies name their markets use
-        only its exchange. Never gives an empty list. Raises `PayloadRejected` with one fault
+        only its exchange. `observed_at` is when the reply was got, from when on it is in force.
+        Never gives an empty list, nor a market twice. Raises `PayloadRejected` with one fault
         for each thing that is wrong, naming the market it is about.
         """
         ...

@@ -1533,7 +1533,53 @@ OPERATIONS = [
 
 KNOWN = a_user(username="known", email="known@example.com")
 OTHER = a_user(username="other", email="other@example.com")
-"""Two users that every refusal below may collide with."""
+PENDING = an_attempt()
+SESSION = a_session(user_id=KNOWN.id)
+TOKEN = a_refresh_token(session_id=SESSION.id)
+NEW_SESSION = a_session(user_id=KNOWN.id)
+NEW_TOKEN = a_refresh_token(session_id=SESSION.id)
+"""What is there before each write and each refusal below, and what is not."""
+
+WRITES = [
+    pytest.param(lambda uow: uow.users.add(user=a_user()), id="users.add"),
+    pytest.param(
+        lambda uow: uow.users.replace(user=replace(KNOWN, disabled=True)), id="users.replace"
+    ),
+    pytest.param(lambda uow: uow.login_log.append(attempt=an_attempt()), id="login_log.append"),
+    pytest.param(
+        lambda uow: uow.login_log.settle(attempt=PENDING.settled(at=at(1), reason=None)),
+        id="login_log.settle",
+    ),
+    pytest.param(lambda uow: uow.sessions.add(session=NEW_SESSION), id="sessions.add"),
+    pytest.param(
+        lambda uow: uow.sessions.use(session_id=SESSION.id, at=at(1), idle_expires_at=at(2)),
+        id="sessions.use",
+    ),
+    pytest.param(lambda uow: uow.sessions.end(session_id=SESSION.id, at=at(1)), id="sessions.end"),
+    pytest.param(
+        lambda uow: uow.sessions.end_all(user_id=KNOWN.id, except_id=None, at=at(1)),
+        id="sessions.end_all",
+    ),
+    pytest.param(lambda uow: uow.refresh_tokens.add(token=NEW_TOKEN), id="refresh_tokens.add"),
+    pytest.param(
+        lambda uow: uow.refresh_tokens.use(digest=TOKEN.digest, at=at(1)),
+        id="refresh_tokens.use",
+    ),
+]
+
+
+async def readable(work: IdentityWork) -> object:
+    """Give all that can be read of the above without holding any of it."""
+    return (
+        await users_of(work),
+        await log_of(work),
+        [await session_of(work, session.id) for session in (SESSION, NEW_SESSION)],
+    )
+
+
+async def tokens(work: IdentityWork) -> object:
+    return [await token_of(work, token.digest) for token in (TOKEN, NEW_TOKEN)]
+
 
 REFUSALS = [
     pytest.param(
@@ -1620,17 +1666,37 @@ class IdentityUnitOfWorkContract:
         assert await session_of(work, session.id) is None
         assert await token_of(work, token.digest) is None
 
-    async def test_leaving_without_commit_changes_nothing(self, work: IdentityWork) -> None:
-        user, attempt = a_user(), an_attempt()
-        session = a_session(user_id=user.id)
-        await keep(work, user, attempt, session)
+    @pytest.mark.parametrize("write", WRITES)
+    async def test_a_write_without_commit_is_not_kept(
+        self, work: IdentityWork, write: Operation
+    ) -> None:
+        await keep(work, KNOWN, PENDING, SESSION, TOKEN)
         async with work() as uow:
-            await uow.users.replace(user=replace(user, disabled=True))
-            await uow.login_log.settle(attempt=attempt.settled(at=at(1), reason=None))
-            await uow.sessions.end(session_id=session.id, at=at(1))
-        assert await users_of(work) == [user]
-        assert await log_of(work) == [attempt]
-        assert await session_of(work, session.id) == session
+            await write(uow)
+        assert await readable(work) == ([KNOWN], [PENDING], [SESSION, None])
+        assert await tokens(work) == [TOKEN, None]
+
+    @pytest.mark.parametrize("write", WRITES)
+    async def test_a_write_is_kept_by_the_commit(
+        self, work: IdentityWork, write: Operation
+    ) -> None:
+        await keep(work, KNOWN, PENDING, SESSION, TOKEN)
+        before = (await readable(work), await tokens(work))
+        async with work() as uow:
+            await write(uow)
+            await uow.commit()
+        assert (await readable(work), await tokens(work)) != before
+
+    @pytest.mark.parametrize("write", WRITES)
+    async def test_a_write_is_seen_by_no_other_before_the_commit(
+        self, work: IdentityWork, reading: IdentityWork, write: Operation
+    ) -> None:
+        await keep(work, KNOWN, PENDING, SESSION, TOKEN)
+        with fail_after(PATIENCE):
+            async with work() as uow:
+                await write(uow)
+                assert await readable(reading) == ([KNOWN], [PENDING], [SESSION, None])
+                await uow.commit()
 
     async def test_an_error_on_the_way_keeps_nothing(self, work: IdentityWork) -> None:
         async def fail_half_way() -> None:
@@ -1683,26 +1749,6 @@ class IdentityUnitOfWorkContract:
             assert await uow.login_log.page(matching=LoginLogFilter(), before=None, limit=10) == [
                 attempt
             ]
-
-    async def test_what_is_not_committed_is_seen_by_no_other(
-        self, work: IdentityWork, reading: IdentityWork
-    ) -> None:
-        with fail_after(PATIENCE):
-            async with work() as uow:
-                await uow.users.add(user=a_user())
-                assert await users_of(reading) == []
-                await uow.commit()
-
-    async def test_a_change_not_committed_is_seen_by_no_other(
-        self, work: IdentityWork, reading: IdentityWork
-    ) -> None:
-        user = a_user()
-        await keep(work, user)
-        with fail_after(PATIENCE):
-            async with work() as uow:
-                await uow.users.replace(user=replace(user, disabled=True))
-                assert await users_of(reading) == [user]
-                await uow.commit()
 
     async def test_what_is_committed_is_seen_by_others_before_leaving(
         self, work: IdentityWork, reading: IdentityWork

@@ -1275,7 +1275,49 @@ OPERATIONS = [
 ]
 
 KNOWN = a_revision()
-"""A revision that the refusals below may collide with."""
+NEW = a_revision(effective_from=at())
+"""What is there before each write and each refusal below, and what is not."""
+
+
+async def add_new(uow: RangeUnitsUnitOfWork) -> None:
+    await uow.catalogue.hold_markets(markets=[NEW[0].market])
+    await uow.revisions.add(revisions=[NEW])
+
+
+WRITES = [
+    pytest.param(
+        lambda uow: uow.catalogue.put_exchanges(exchanges=[an_exchange(code="upbit")]),
+        id="catalogue.put_exchanges-new",
+    ),
+    pytest.param(
+        lambda uow: uow.catalogue.put_exchanges(exchanges=[an_exchange(name="New")]),
+        id="catalogue.put_exchanges-known",
+    ),
+    pytest.param(
+        lambda uow: uow.catalogue.hold_markets(markets=[a_market(target="ETH")]),
+        id="catalogue.hold_markets",
+    ),
+    pytest.param(add_new, id="revisions.add"),
+    pytest.param(
+        lambda uow: uow.revisions.confirm(revision_ids=[KNOWN[0].id], at=at(5)),
+        id="revisions.confirm",
+    ),
+    pytest.param(
+        lambda uow: uow.revisions.supersede(revision_ids=[KNOWN[0].id], at=at(5)),
+        id="revisions.supersede",
+    ),
+]
+
+BEFORE = ([an_exchange()], [KNOWN[0].market], [KNOWN[0]], None)
+
+
+async def everything(work: RangeUnitsWork) -> object:
+    return (
+        await exchanges_of(work),
+        await markets_of(work),
+        await history_of(work),
+        await table_of(work, NEW[0]),
+    )
 
 
 async def add_again(uow: RangeUnitsUnitOfWork) -> None:
@@ -1331,15 +1373,35 @@ class RangeUnitsUnitOfWorkContract:
         assert await history_of(work) == []
         assert await table_of(work, revision) is None
 
-    async def test_leaving_without_commit_changes_nothing(self, work: RangeUnitsWork) -> None:
-        one, other = a_revision(effective_from=at(0)), a_revision(effective_from=at(1))
-        await keep(work, one, other)
+    @pytest.mark.parametrize("write", WRITES)
+    async def test_a_write_without_commit_is_not_kept(
+        self, work: RangeUnitsWork, write: Operation
+    ) -> None:
+        await keep(work, KNOWN)
         async with work() as uow:
-            await uow.catalogue.put_exchanges(exchanges=[an_exchange(name="New")])
-            await uow.revisions.confirm(revision_ids=[one[0].id], at=at(5))
-            await uow.revisions.supersede(revision_ids=[other[0].id], at=at(5))
-        assert await exchanges_of(work) == [an_exchange()]
-        assert await history_of(work) == [other[0], one[0]]
+            await write(uow)
+        assert await everything(work) == BEFORE
+
+    @pytest.mark.parametrize("write", WRITES)
+    async def test_a_write_is_kept_by_the_commit(
+        self, work: RangeUnitsWork, write: Operation
+    ) -> None:
+        await keep(work, KNOWN)
+        async with work() as uow:
+            await write(uow)
+            await uow.commit()
+        assert await everything(work) != BEFORE
+
+    @pytest.mark.parametrize("write", WRITES)
+    async def test_a_write_is_seen_by_no_other_before_the_commit(
+        self, work: RangeUnitsWork, reading: RangeUnitsWork, write: Operation
+    ) -> None:
+        await keep(work, KNOWN)
+        with fail_after(PATIENCE):
+            async with work() as uow:
+                await write(uow)
+                assert await everything(reading) == BEFORE
+                await uow.commit()
 
     async def test_an_error_on_the_way_keeps_nothing(self, work: RangeUnitsWork) -> None:
         async def fail_half_way() -> None:
@@ -1396,32 +1458,6 @@ class RangeUnitsUnitOfWorkContract:
                 confirmed
             ]
             assert await uow.revisions.table(revision_id=revision.id) == table
-
-    async def test_what_is_not_committed_is_seen_by_no_other(
-        self, work: RangeUnitsWork, reading: RangeUnitsWork
-    ) -> None:
-        revision, table = a_revision()
-        with fail_after(PATIENCE):
-            async with work() as uow:
-                await uow.catalogue.put_exchanges(exchanges=[an_exchange()])
-                await uow.catalogue.hold_markets(markets=[revision.market])
-                await uow.revisions.add(revisions=[(revision, table)])
-                assert await exchanges_of(reading) == []
-                assert await markets_of(reading) == []
-                assert await in_force_of(reading, as_of=at()) is None
-                assert await table_of(reading, revision) is None
-                await uow.commit()
-
-    async def test_a_change_not_committed_is_seen_by_no_other(
-        self, work: RangeUnitsWork, reading: RangeUnitsWork
-    ) -> None:
-        revision, table = a_revision()
-        await keep(work, (revision, table))
-        with fail_after(PATIENCE):
-            async with work() as uow:
-                await uow.revisions.supersede(revision_ids=[revision.id], at=at(5))
-                assert await history_of(reading) == [revision]
-                await uow.commit()
 
     async def test_what_is_committed_is_seen_by_others_before_leaving(
         self, work: RangeUnitsWork, reading: RangeUnitsWork

@@ -122,8 +122,7 @@ def _table(rows: list[Row]) -> RangeUnitTable:
     try:
         table = table_of(rows, path=_BANDS)
     except InvalidTable as error:
-        # A top that is too low is here the last band's end, and listed as that already.
-        faults += [fault for fault in error.faults if fault.field != "top"]
+        faults += error.faults
     if faults:
         raise _Refused("does not make a range-unit table", faults)
     return table

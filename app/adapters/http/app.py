@@ -68,6 +68,8 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        # A redirect would name the scheme and host of this hop, not the client's.
+        redirect_slashes=False,
     )
     app.add_middleware(RequestContext, ids=ids, body_limit=body_limit, payload_limit=payload_limit)
     errors.install(app)
@@ -80,6 +82,7 @@ def create_app(
     )(_ready)
     for router in ROUTERS:
         app.include_router(router)
+    errors.document(app)
     return app
 
 

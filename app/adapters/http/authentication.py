@@ -1,14 +1,15 @@
 """Who calls: the bearer token (RFC 6750), checked before anything of the body is read."""
 
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
-from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.adapters.http.context import Refused
+from app.adapters.http.schemas import StrictRoute
 from app.domain.principal import Principal, Scope
 from app.services.identity.auth_service import AuthService
 
@@ -19,15 +20,24 @@ _documented = HTTPBearer(
 )
 
 
-class GuardedRoute(APIRoute):
-    """A route for authenticated callers only; FastAPI alone would read the body first."""
+class GuardedRoute(StrictRoute):
+    """A route for authenticated callers only, with the scope that its principal is declared by.
+
+    FastAPI alone would read the body first: here a stranger learns nothing about it, and makes
+    nobody read it.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Put the check before the rest."""
+        """Put the checks before the rest."""
         handle = super().get_route_handler()
+        calls = [dependency.call for dependency in self.dependant.dependencies]
+        scopes = [call.scope for call in calls if isinstance(call, Allowed)]
 
         async def guarded(request: Request) -> Response:
-            request.state.principal = await _authenticate(request)
+            principal = await _authenticate(request)
+            for scope in scopes:
+                _check(principal, scope)
+            request.state.principal = principal
             return await handle(request)
 
         return guarded
@@ -51,24 +61,31 @@ def _principal(
     return principal
 
 
-def _allowed(scope: Scope) -> Callable[[Principal], Principal]:
-    def check(principal: Annotated[Principal, Depends(_principal)]) -> Principal:
-        if scope not in principal.scopes:
-            raise Refused(
-                HTTPStatus.FORBIDDEN,
-                "insufficient_scope",
-                f"This needs the scope {scope}.",
-                {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
-            )
-        return principal
+def _check(principal: Principal, scope: Scope) -> None:
+    if scope not in principal.scopes:
+        raise Refused(
+            HTTPStatus.FORBIDDEN,
+            "insufficient_scope",
+            f"This needs the scope {scope}.",
+            {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
+        )
 
-    return check
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The dependency that gives the principal, and declares the scope it must have."""
+
+    scope: Scope
+
+    def __call__(self, principal: Annotated[Principal, Depends(_principal)]) -> Principal:
+        """Give what `GuardedRoute` has checked."""
+        return principal
 
 
 Anyone = Annotated[Principal, Depends(_principal)]
 """Any authenticated caller, about what is their own."""
 
-Reader = Annotated[Principal, Depends(_allowed(Scope.RANGE_UNITS_READ))]
-Writer = Annotated[Principal, Depends(_allowed(Scope.RANGE_UNITS_WRITE))]
-UsersAdmin = Annotated[Principal, Depends(_allowed(Scope.USERS_ADMIN))]
-LogReader = Annotated[Principal, Depends(_allowed(Scope.LOGIN_LOG_READ))]
+Reader = Annotated[Principal, Depends(Allowed(Scope.RANGE_UNITS_READ))]
+Writer = Annotated[Principal, Depends(Allowed(Scope.RANGE_UNITS_WRITE))]
+UsersAdmin = Annotated[Principal, Depends(Allowed(Scope.USERS_ADMIN))]
+LogReader = Annotated[Principal, Depends(Allowed(Scope.LOGIN_LOG_READ))]

@@ -91,6 +91,8 @@ class MemoryRevisions(Revisions):
         async with self._transaction.statement(writes=True) as rows:
             for revision, table in revisions:
                 check_revision(revision)
+                if revision.effective_from == BEGINNING:
+                    revision = replace(revision, effective_from=None)  # noqa: PLW2901
                 for other in rows.of(revision.market):
                     taken = other.effective_from == revision.effective_from
                     if taken and other.superseded_at is None and revision.superseded_at is None:

@@ -1,6 +1,7 @@
 """Access tokens: JWTs signed with Ed25519 (RFC 9068, RFC 8037)."""
 
 import os
+import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import Any, Final, Self
 from uuid import UUID
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -48,7 +50,7 @@ class Ed25519AccessTokens(AccessTokens):
         for path in sorted(directory.glob("*.pem")):
             try:
                 key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-            except (OSError, ValueError, TypeError) as error:
+            except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
                 raise SigningKeysUnreadable(f"{path.name} cannot be read: {error}") from error
             if not isinstance(key, Ed25519PrivateKey):
                 raise SigningKeysUnreadable(f"{path.name} is not an Ed25519 key")
@@ -75,11 +77,14 @@ class Ed25519AccessTokens(AccessTokens):
         """Verify the signature, issuer and audience; the times are the caller's to judge."""
         try:
             header = jwt.get_unverified_header(token)
-            if header.get("typ") != _TYPE:
+            key_id = header.get("kid")
+            if header.get("typ") != _TYPE or not isinstance(key_id, str):
+                raise InvalidToken
+            if key_id not in self._public:
                 raise InvalidToken
             payload = jwt.decode(
                 token,
-                self._public[header["kid"]],
+                self._public[key_id],
                 algorithms=[_ALGORITHM],
                 issuer=self._name,
                 audience=self._name,
@@ -90,19 +95,22 @@ class Ed25519AccessTokens(AccessTokens):
                     "verify_nbf": False,
                 },
             )
-            return _claims(payload)
-        except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError) as error:
+        except jwt.PyJWTError as error:
             raise InvalidToken from error
+        return _claims(payload)
 
 
 def _claims(payload: Mapping[str, Any]) -> AccessClaims:
-    return AccessClaims(
-        token_id=UUID(payload["jti"]),
-        user_id=UUID(payload["sub"]),
-        session_id=UUID(payload["sid"]),
-        issued_at=datetime.fromtimestamp(payload["iat"], UTC),
-        expires_at=datetime.fromtimestamp(payload["exp"], UTC),
-    )
+    try:
+        return AccessClaims(
+            token_id=UUID(str(payload["jti"])),
+            user_id=UUID(str(payload["sub"])),
+            session_id=UUID(str(payload["sid"])),
+            issued_at=datetime.fromtimestamp(payload["iat"], UTC),
+            expires_at=datetime.fromtimestamp(payload["exp"], UTC),
+        )
+    except (TypeError, ValueError, OverflowError, OSError) as error:
+        raise InvalidToken from error
 
 
 def make_first_key(directory: Path) -> None:
@@ -118,12 +126,11 @@ def make_first_key(directory: Path) -> None:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    draft = directory / f".{_FIRST_KEY}.{os.getpid()}"
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor, draft = tempfile.mkstemp(prefix=f".{_FIRST_KEY}.", dir=directory)  # mode 0600
     with os.fdopen(descriptor, "wb") as file:
         file.write(pem)
         file.flush()
         os.fsync(file.fileno())
     with suppress(FileExistsError):
         os.link(draft, directory / f"{_FIRST_KEY}.pem")
-    draft.unlink()
+    Path(draft).unlink()

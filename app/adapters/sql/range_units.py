@@ -43,6 +43,13 @@ _AT_ONCE: Final = 5_000
 _ROWS_AT_ONCE: Final = 10_000
 
 
+def _is_a_number(column: str, *, above: str = "'-Infinity'") -> CheckConstraint:
+    # Postgres's numeric also holds NaN, which compares above all numbers, and infinities.
+    within = f"{column} > {above} AND {column} < 'Infinity'"
+    constraint = CheckConstraint(within, name=f"{column}_is_a_number")
+    return constraint.ddl_if(dialect="postgresql")
+
+
 class ExchangeRow(Base):
     """An exchange."""
 
@@ -111,6 +118,9 @@ class RevisionRow(Base):
             "recorded_at",
             "id",
         ),
+        _is_a_number("top"),
+        _is_a_number("min_price"),
+        _is_a_number("max_price"),
     )
 
 
@@ -127,13 +137,8 @@ class BandRow(Base):
     price_unit: Mapped[Decimal] = mapped_column(ExactDecimal)
 
     __table_args__ = (
-        # Postgres's numeric also holds NaN, which compares above all numbers, and infinities.
-        CheckConstraint(
-            "price_unit > 0 AND price_unit < 'Infinity'", name="price_unit_is_a_number"
-        ).ddl_if(dialect="postgresql"),
-        CheckConstraint(
-            "range_min > '-Infinity' AND range_min < 'Infinity'", name="range_min_is_a_number"
-        ).ddl_if(dialect="postgresql"),
+        _is_a_number("range_min"),
+        _is_a_number("price_unit", above="0"),
     )
 
 

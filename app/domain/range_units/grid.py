@@ -43,7 +43,10 @@ class Ties(StrEnum):
     UP = "up"
     DOWN = "down"
     EVEN = "even"
-    """The one that is an even multiple of the unit of the band that contains the price."""
+    """The one that is an even multiple of the unit of the band that contains the price.
+
+    The lower one if both are, the upper one if neither is, as can be at a boundary.
+    """
 
 
 class Side(StrEnum):

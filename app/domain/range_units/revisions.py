@@ -66,7 +66,9 @@ def market_of(exchange: str, quote: str, target: str) -> Market:
         codes[name] = text.upper() if text.isascii() else text
         is_whole = name == "target" and text == WHOLE_QUOTE
         if not is_whole and _CURRENCY.fullmatch(codes[name]) is None:
-            message = "is not 1 to 32 of the letters A-Z, digits, ., _ and -"
+            message = (
+                "is not 1 to 32 of the letters A-Z, digits, ., _ and -, beginning with no sign"
+            )
             faults.append(Fault(name, message))
     if faults:
         raise InvalidCode("That is no market.", faults=faults)

@@ -118,9 +118,11 @@ def table_of(  # noqa: PLR0913 - the attributes of a table, all optional but the
     """Check published rows, in any order, and make a table of them.
 
     The top is `top`, else where the last row says it ends; `top_rule` defaults to exclusive when
-    there is one. `top_rule` open declares a published end to be a sentinel and drops it.
+    there is one. `top_rule` open declares a published end to be a sentinel and drops it. A limit
+    of 0 is none.
     Raises `InvalidTable` with one fault per thing that is wrong, at its place under `path`.
     """
+    min_price, max_price = min_price or None, max_price or None
     faults = list(_faults_of_rows(rows, path))
     ordered = sorted(rows, key=lambda row: row.range_min)
     published_top = ordered[-1].next_range_min if ordered else None
@@ -136,7 +138,8 @@ def table_of(  # noqa: PLR0913 - the attributes of a table, all optional but the
         top_rule = TopRule.OPEN if top is None else TopRule.EXCLUSIVE
     if top is None and top_rule is not TopRule.OPEN:
         faults.append(Fault("top", f"is needed when top_rule says {top_rule}"))
-    if top is not None and ordered and top <= ordered[-1].range_min:
+    # Where the end is the last row's own, too low an end is listed among the rows' faults.
+    if top is not None and ordered and top != published_top and top <= ordered[-1].range_min:
         faults.append(Fault("top", "is not above the last range_min"))
     if min_price is not None and max_price is not None and min_price > max_price:
         faults.append(Fault("min_price", "is above max_price"))

@@ -84,7 +84,8 @@ class UserService:
             user = replace(user, disabled=disabled)
             await uow.users.replace(user=user)
             if disabled:
-                await self._end_sessions(uow, user)
+                now = self._clock.now()
+                await uow.sessions.end_all(user_id=user.id, except_id=None, at=now)
             await uow.commit()
         return user
 
@@ -103,26 +104,31 @@ class UserService:
         matches = await self._hasher.verify(password=current_password, stored=user.password_hash)
         if not matches:
             raise WrongPassword
-        await self._store_password(user, new_password, keep_session=principal.session_id)
+        hashed = await self._hasher.hash(password=new_password)
+        async with self._uow() as uow:
+            current = _known(await uow.users.hold(user_id=user.id), user.id)
+            if current.password_changed_at != user.password_changed_at:
+                raise WrongPassword  # what was checked is no longer the current one
+            await self._store_password(uow, current, hashed, keep_session=principal.session_id)
+            await uow.commit()
 
     async def set_password(self, *, user_id: UUID, new_password: str) -> None:
         """Set a user's password as an operator; all their sessions end. Raises `WeakPassword`."""
         user = await self.get_user_by_id(user_id=user_id)
         check_new_password(new_password, username=user.username)
-        await self._store_password(user, new_password, keep_session=None)
-
-    async def _store_password(self, seen: User, password: str, keep_session: UUID | None) -> None:
-        hashed = await self._hasher.hash(password=password)
+        hashed = await self._hasher.hash(password=new_password)
         async with self._uow() as uow:
-            user = _known(await uow.users.hold(user_id=seen.id), seen.id)
-            if user.password_changed_at != seen.password_changed_at:
-                # What was checked is no longer the current password.
-                raise WrongPassword
-            now = self._clock.now()
-            user = replace(user, password_hash=hashed, password_changed_at=now)
-            await uow.users.replace(user=user)
-            await self._end_sessions(uow, user, except_id=keep_session)
+            user = _known(await uow.users.hold(user_id=user_id), user_id)
+            await self._store_password(uow, user, hashed, keep_session=None)
             await uow.commit()
+
+    async def _store_password(
+        self, uow: IdentityUnitOfWork, user: User, hashed: str, keep_session: UUID | None
+    ) -> None:
+        now = self._clock.now()
+        user = replace(user, password_hash=hashed, password_changed_at=now)
+        await uow.users.replace(user=user)
+        await uow.sessions.end_all(user_id=user.id, except_id=keep_session, at=now)
 
     async def _new_user(self, username: str, password: str, email: str | None, role: Role) -> User:
         check_username(username)
@@ -140,11 +146,6 @@ class UserService:
             created_at=now,
             password_changed_at=now,
         )
-
-    async def _end_sessions(
-        self, uow: IdentityUnitOfWork, user: User, except_id: UUID | None = None
-    ) -> None:
-        await uow.sessions.end_all(user_id=user.id, except_id=except_id, at=self._clock.now())
 
 
 def _known(user: User | None, asked: object) -> User:

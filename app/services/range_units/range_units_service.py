@@ -1,5 +1,5 @@
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NoReturn
@@ -174,7 +174,8 @@ class RangeUnitsService:
             if known is not None and known.digest == digest:
                 await uow.revisions.confirm(revision_ids=[known.id], at=now)
                 await uow.commit()
-                return RangeUnits(known, table, timedelta(0)), False
+                confirmed = replace(known, last_seen=max(known.last_seen, now))
+                return RangeUnits(confirmed, table, timedelta(0)), False
             if known is not None and amends(known, start=start, now=now):
                 await uow.revisions.supersede(revision_ids=[known.id], at=now)
             observation = Observation(market, table, start, source)

@@ -203,8 +203,23 @@ def test_a_price_on_a_boundary_belongs_to_the_band_that_the_rule_says(
 
 @pytest.mark.parametrize("boundary", Boundary)
 def test_the_lowest_bound_of_all_belongs_to_the_first_band_either_way(boundary: Boundary) -> None:
-    table = table_of([Row(D(2), D(2))], boundary=boundary)
-    assert PriceGrid(table).is_valid(D(2))
+    table = table_of([Row(D(2), D(2)), Row(D(8), D(4))], boundary=boundary)
+    answer = PriceGrid(table).answer(D(2))
+    assert (answer.valid, answer.band) == (True, Row(D(2), D(2), D(8)))
+
+
+@pytest.mark.parametrize(
+    ("top_rule", "band", "reason"),
+    [
+        (TopRule.INCLUSIVE, Row(D(0), D(4), D(10)), Reason.OFF_TICK),
+        (TopRule.EXCLUSIVE, None, Reason.ABOVE_LAST_BAND),
+    ],
+)
+def test_the_top_belongs_to_the_last_band_only_where_it_is_inclusive(
+    top_rule: TopRule, band: Row | None, reason: Reason
+) -> None:
+    answer = grid_of(("0", "4"), top="10", top_rule=top_rule).answer(D(10))
+    assert (answer.band, answer.reason) == (band, reason)
 
 
 @pytest.mark.parametrize(

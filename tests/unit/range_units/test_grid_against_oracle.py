@@ -47,7 +47,10 @@ class Place(NamedTuple):
 
 HUGE = st.integers(10**35, 10**36 - 1).map(Decimal)
 PLACES = st.builds(
-    Place, st.integers(0, 5), st.integers(-15, 15), st.sampled_from([0, 0, 0, 0, 5, 1, 9])
+    Place,
+    st.integers(0, 5),
+    st.sampled_from([0, 0, 1, -1]) | st.integers(-15, 15),
+    st.sampled_from([0, 0, 0, 0, 5, 1, 9]),
 )
 LIMITS = st.tuples(st.none() | PLACES, st.none() | PLACES)
 BANDS = st.lists(st.tuples(st.integers(1, 25), st.integers(1, 9)), min_size=1, max_size=4)

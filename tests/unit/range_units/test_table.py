@@ -171,6 +171,12 @@ def test_a_row_must_end_above_its_beginning(end: str) -> None:
     ]
 
 
+def test_too_low_an_end_of_the_last_row_is_told_once() -> None:
+    assert faults_of([row("0", "1", "10"), row("10", "5", "10")]) == [
+        Fault("range_units[1].next_range_min", "is not above range_min")
+    ]
+
+
 def test_a_duplicate_names_both_rows_by_their_place_in_the_list() -> None:
     assert faults_of([row("10.0", "5"), row("0", "1"), row("1E+1", "2")]) == [
         Fault("range_units[2].range_min", "duplicate: 10 is also that of range_units[0]")

@@ -7,9 +7,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 from pydantic import Field, SecretStr
 
-from app.adapters.http.schemas import (
-    InvalidCursor,
-)
+from app.adapters.http.schemas import InvalidCursor
 from app.domain.identity.users import PASSWORD_MOST_BYTES
 from app.services.identity.auth_service import AuthService
 from app.services.identity.user_login_log_service import UserLoginLogService

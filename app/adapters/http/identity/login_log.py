@@ -1,12 +1,12 @@
 """The login log: one's own, and everyone's."""
 
 from datetime import datetime
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import ip_address
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from app.adapters.http.authentication import Anyone, GuardedRoute, LogReader
 from app.adapters.http.errors import responses
@@ -51,6 +51,10 @@ class AttemptAnswer(BaseModel):
     duration_ms: int | None
 
 
+def _address(text: str | None) -> str | None:
+    return None if text is None else str(ip_address(text))
+
+
 class PageOfOwnAttempts(Sent):
     """Which part of one's own attempts."""
 
@@ -63,7 +67,7 @@ class PageOfAttempts(PageOfOwnAttempts):
 
     user_id: UUID | None = None
     username: Annotated[str | None, Field(max_length=1024)] = None
-    ip: IPv4Address | IPv6Address | None = None
+    ip: Annotated[str | None, AfterValidator(_address)] = None
     outcome: Outcome | None = None
     reason: FailReason | None = None
     since: Annotated[Instant | None, Field(description="From this instant on.")] = None
@@ -86,7 +90,7 @@ async def search_login_log(
     matching = LoginLogFilter(
         user_id=page.user_id,
         username_key=None if page.username is None else username_key(page.username),
-        ip=None if page.ip is None else str(page.ip),
+        ip=page.ip,
         outcome=page.outcome,
         fail_reason=page.reason,
         since=page.since,

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
@@ -15,16 +14,14 @@ from app.adapters.http.authentication import Anyone, GuardedRoute
 from app.adapters.http.context import client_of
 from app.adapters.http.errors import responses
 from app.adapters.http.identity.asked import Password, Services, services_of
-from app.adapters.http.schemas import (
-    Sent,
-)
+from app.adapters.http.schemas import Sent, StrictRoute
 from app.domain.identity.login_log import (
     FailReason,
 )
 from app.services.identity.auth_service import Login
 
 
-class RecordedRoute(APIRoute):
+class RecordedRoute(StrictRoute):
     """The login's route: an attempt that is not even a request is in the login log, too."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -48,7 +45,7 @@ class RecordedRoute(APIRoute):
 
 
 logins = APIRouter(prefix="/v1/auth", tags=["logins"], route_class=RecordedRoute)
-tokens = APIRouter(prefix="/v1/auth", tags=["logins"])
+tokens = APIRouter(prefix="/v1/auth", tags=["logins"], route_class=StrictRoute)
 sessions = APIRouter(prefix="/v1/auth", tags=["logins"], route_class=GuardedRoute)
 
 

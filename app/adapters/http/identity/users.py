@@ -11,13 +11,7 @@ from pydantic import BaseModel, Field
 from app.adapters.http.authentication import Anyone, GuardedRoute, UsersAdmin
 from app.adapters.http.errors import responses
 from app.adapters.http.identity.asked import Password, Services, id_of_cursor
-from app.adapters.http.schemas import (
-    Limit,
-    Page,
-    Sent,
-    cursor_of,
-    parts_of,
-)
+from app.adapters.http.schemas import Limit, Page, Sent, cursor_of, parts_of
 from app.domain.identity.users import User
 from app.domain.principal import Role
 

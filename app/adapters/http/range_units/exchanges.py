@@ -10,8 +10,9 @@ from pydantic import AfterValidator, BaseModel, Field
 from app.adapters.http.authentication import GuardedRoute, Reader, Writer
 from app.adapters.http.errors import responses
 from app.adapters.http.range_units.asked import Services
-from app.adapters.http.schemas import Limit, Page, Sent, cursor_of, parts_of
-from app.domain.range_units.revisions import Exchange, exchange_code, market_of
+from app.adapters.http.schemas import InvalidCursor, Limit, Page, Sent, cursor_of, parts_of
+from app.domain.range_units.errors import InvalidCode
+from app.domain.range_units.revisions import Exchange, Market, exchange_code, market_of
 
 exchanges = APIRouter(prefix="/v1/exchanges", tags=["exchanges"], route_class=GuardedRoute)
 
@@ -27,7 +28,7 @@ class ExchangeAnswer(BaseModel):
 def _time_zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (OSError, ValueError) as error:  # no such file, or no name of one
+    except (KeyError, OSError, ValueError) as error:  # unknown, or no name of a zone at all
         raise ValueError("is not a time zone of the IANA database") from error
     return name
 
@@ -83,7 +84,7 @@ async def list_markets(
 ) -> Page[MarketAnswer]:
     """Give the markets of an exchange, by quote and target currency."""
     code = exchange_code(exchange)
-    after = None if page.cursor is None else market_of(code, *parts_of(page.cursor, 2))
+    after = None if page.cursor is None else _position(code, *parts_of(page.cursor, 2))
     found = await services.range_units.list_markets(
         exchange=code, after=after, limit=page.limit + 1
     )
@@ -96,6 +97,13 @@ async def list_markets(
         ],
         next_cursor=cursor_of(shown[-1].quote, shown[-1].target) if more else None,
     )
+
+
+def _position(code: str, quote: str, target: str) -> Market:
+    try:
+        return market_of(code, quote, target)
+    except InvalidCode:
+        raise InvalidCursor from None
 
 
 def _exchange_answer(exchange: Exchange) -> ExchangeAnswer:

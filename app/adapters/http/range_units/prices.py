@@ -5,11 +5,12 @@ from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from app.adapters.http.authentication import GuardedRoute, Reader
 from app.adapters.http.errors import responses
 from app.adapters.http.range_units.asked import MARKET_PATH, AsOf, Number, OfMarket, Services
+from app.adapters.http.schemas import written_plainly
 from app.domain.range_units.grid import (
     Direction,
     Intent,
@@ -144,7 +145,7 @@ class LadderAsked(AsOf):
     """A price, valid itself or not, and how many valid prices to give on either side."""
 
     price: Number
-    levels: Annotated[int, Field(ge=1, le=MOST_LEVELS)] = 10
+    levels: Annotated[int, BeforeValidator(written_plainly), Field(ge=1, le=MOST_LEVELS)] = 10
 
 
 class LadderAnswer(ByRevision):

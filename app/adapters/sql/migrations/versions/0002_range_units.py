@@ -11,6 +11,13 @@ branch_labels = None
 depends_on = None
 
 MARKET = ["exchange", "quote", "target"]
+NUMBERS = [
+    ("range_unit_revisions", "top", "'-Infinity'"),
+    ("range_unit_revisions", "min_price", "'-Infinity'"),
+    ("range_unit_revisions", "max_price", "'-Infinity'"),
+    ("range_unit_bands", "range_min", "'-Infinity'"),
+    ("range_unit_bands", "price_unit", "0"),
+]
 
 
 def upgrade() -> None:
@@ -77,16 +84,12 @@ def upgrade() -> None:
     )
     if op.get_bind().dialect.name == "postgresql":
         # Its numeric also holds NaN, which compares above all numbers, and infinities.
-        op.create_check_constraint(
-            op.f("ck_range_unit_bands_price_unit_is_a_number"),
-            "range_unit_bands",
-            "price_unit > 0 AND price_unit < 'Infinity'",
-        )
-        op.create_check_constraint(
-            op.f("ck_range_unit_bands_range_min_is_a_number"),
-            "range_unit_bands",
-            "range_min > '-Infinity' AND range_min < 'Infinity'",
-        )
+        for table, column, above in NUMBERS:
+            op.create_check_constraint(
+                op.f(f"ck_{table}_{column}_is_a_number"),
+                table,
+                f"{column} > {above} AND {column} < 'Infinity'",
+            )
 
 
 def downgrade() -> None:

@@ -1,0 +1,101 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from app.adapters.http.app import HttpServices, create_app
+from app.adapters.http.identity.asked import IdentityServices
+from app.adapters.http.range_units.asked import RangeUnitsServices
+from app.adapters.memory.system import SequentialIds
+from app.domain.principal import Role
+from app.domain.range_units.revisions import Exchange, Market
+from tests.application import (
+    BODY_LIMIT,
+    PAYLOAD_LIMIT,
+    MemoryApplication,
+    bearer,
+    client_of,
+)
+from tests.unit.http.api import MARKET, MarketClient
+from tests.unit.range_units.ladders import ladder
+
+
+class Stage:
+    """One HTTP API for all tests, which serves the application of the test at hand.
+
+    Its routes take longer to make than most of the tests take.
+    """
+
+    def __init__(self) -> None:
+        self.application = MemoryApplication()
+        self.app = create_app(
+            opened=self._opened,
+            ids=SequentialIds(),
+            body_limit=BODY_LIMIT,
+            payload_limit=PAYLOAD_LIMIT,
+            version="1.2.3",
+        )
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator[HttpServices]:
+        on = self.application
+        yield HttpServices(
+            identity=IdentityServices(on.auth, on.users, on.login_log),
+            range_units=RangeUnitsServices(on.range_units, on.prices),
+            ready=on._ready,
+        )
+
+
+@pytest.fixture(scope="session")
+def stage() -> Stage:
+    return Stage()
+
+
+@pytest.fixture
+def application() -> MemoryApplication:
+    return MemoryApplication()
+
+
+@pytest.fixture
+async def client(stage: Stage, application: MemoryApplication) -> AsyncIterator[httpx.AsyncClient]:
+    stage.application = application
+    async with client_of(stage.app) as client:
+        yield client
+
+
+@pytest.fixture
+async def admin(application: MemoryApplication, client: httpx.AsyncClient) -> dict[str, str]:
+    """Give the header of a user who may do everything."""
+    return await bearer(application, client, role=Role.ADMIN)
+
+
+@pytest.fixture
+async def user(application: MemoryApplication, client: httpx.AsyncClient) -> dict[str, str]:
+    """Give the header of a user who may only read range units."""
+    return await bearer(application, client)
+
+
+@pytest.fixture
+async def market(application: MemoryApplication) -> str:
+    """Give the path of a market of Coinone, which has the ladder that Coinone documents."""
+    await application.range_units.put_exchange(exchange=Exchange("coinone", "Coinone"))
+    await application.range_units.put_range_units(
+        market=Market("coinone", "KRW", "BTC"),
+        table=ladder("coinone-krw-documented").table,
+        source="docs.coinone.co.kr",
+        start_unknown=True,
+    )
+    return MARKET
+
+
+@pytest.fixture
+async def coinone(application: MemoryApplication, admin: dict[str, str]) -> dict[str, str]:
+    """Give the header of who may do everything, when Coinone is known but has no markets."""
+    await application.range_units.put_exchange(exchange=Exchange("coinone", "Coinone"))
+    return admin
+
+
+@pytest.fixture
+def btc(client: httpx.AsyncClient, user: dict[str, str], market: str) -> MarketClient:
+    return MarketClient(client, user, market)

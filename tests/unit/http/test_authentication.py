@@ -1,0 +1,183 @@
+from datetime import timedelta
+from uuid import UUID
+
+import httpx
+import pytest
+
+from tests.application import ACCESS_TOKEN_LIFETIME, MemoryApplication
+from tests.unit.http.api import GUARDED, JSON, OPEN, OPERATIONS, Chunks, Operation, refusal, send
+
+ME = "/v1/users/me"
+
+FOR_USERS = {
+    "POST /v1/auth/logout",
+    "GET /v1/users/me",
+    "POST /v1/users/me/password",
+    "GET /v1/users/me/login-log",
+    "GET /v1/exchanges",
+    "GET /v1/exchanges/{exchange}/markets",
+    "GET /v1/exchanges/{exchange}/markets/{quote}/{target}/range-units",
+    "GET /v1/exchanges/{exchange}/markets/{quote}/{target}/prices/{price}",
+    "POST /v1/exchanges/{exchange}/markets/{quote}/{target}/prices/check",
+    "POST /v1/exchanges/{exchange}/markets/{quote}/{target}/prices/round",
+    "POST /v1/exchanges/{exchange}/markets/{quote}/{target}/prices/step",
+    "GET /v1/exchanges/{exchange}/markets/{quote}/{target}/ticks",
+    "GET /v1/exchanges/{exchange}/markets/{quote}/{target}/ladder",
+}
+SCOPES = {
+    "POST /v1/users": "users:admin",
+    "GET /v1/users": "users:admin",
+    "GET /v1/users/{user_id}": "users:admin",
+    "GET /v1/login-log": "login-log:read",
+    "PUT /v1/exchanges/{exchange}": "range-units:write",
+    "POST /v1/exchanges/{exchange}/range-units/ingest": "range-units:write",
+    "PUT /v1/exchanges/{exchange}/markets/{quote}/{target}/range-units": "range-units:write",
+}
+
+
+# -- every operation -------------------------------------------------------------------------
+
+
+def test_what_is_open_to_everyone_is_on_a_list_that_has_nothing_else() -> None:
+    assert set(map(str, OPERATIONS)) >= OPEN
+
+
+def test_every_other_operation_is_for_users_or_needs_a_scope() -> None:
+    assert set(map(str, GUARDED)) == FOR_USERS | SCOPES.keys()
+
+
+@pytest.mark.parametrize("operation", GUARDED, ids=str)
+async def test_nothing_is_answered_without_a_token(
+    client: httpx.AsyncClient, operation: Operation
+) -> None:
+    answer = await client.request(operation.method, operation.url())
+    assert refusal(answer) == (401, "missing_token")
+
+
+@pytest.mark.parametrize("operation", GUARDED, ids=str)
+async def test_nothing_of_a_body_is_read_without_a_token(
+    client: httpx.AsyncClient, operation: Operation
+) -> None:
+    body = Chunks(b"{")
+    await send(client, operation.method, operation.url(), body)
+    assert body.read == 0
+
+
+@pytest.mark.parametrize("operation", [op for op in GUARDED if str(op) in SCOPES], ids=str)
+async def test_a_user_without_the_scope_is_told_which_one_is_missing(
+    client: httpx.AsyncClient, user: dict[str, str], operation: Operation
+) -> None:
+    answer = await client.request(operation.method, operation.url(), headers=user)
+    scope = SCOPES[str(operation)]
+    challenge = f'Bearer error="insufficient_scope", scope="{scope}"'
+    assert refusal(answer) == (403, "insufficient_scope")
+    assert answer.headers["WWW-Authenticate"] == challenge
+
+
+@pytest.mark.parametrize("operation", [op for op in GUARDED if str(op) in FOR_USERS], ids=str)
+async def test_a_user_may_read_range_units_and_manage_themselves(
+    client: httpx.AsyncClient, user: dict[str, str], operation: Operation
+) -> None:
+    answer = await client.request(operation.method, operation.url(), headers=user)
+    assert answer.status_code not in {401, 403}
+
+
+async def test_a_user_without_the_scope_learns_nothing_about_the_body(
+    client: httpx.AsyncClient, user: dict[str, str]
+) -> None:
+    answer = await client.post("/v1/users", content=b"{", headers=user | JSON)
+    assert refusal(answer) == (403, "insufficient_scope")
+
+
+# -- the header ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "header", ["", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "Token abc", "Bearerabc", "\t"]
+)
+async def test_a_header_without_a_bearer_token_is_as_good_as_none(
+    client: httpx.AsyncClient, header: str
+) -> None:
+    answer = await client.get(ME, headers={"Authorization": header})
+    assert refusal(answer) == (401, "missing_token")
+
+
+@pytest.mark.parametrize(
+    "token",
+    [b"garbage", b"a b", b"\xff\xfe", b"x" * 10_000, b"null", b"a.b.c", b"plain.1", b'"', b"tg_a"],
+    ids=lambda token: token[:10],
+)
+async def test_a_token_that_was_never_issued_is_refused(
+    client: httpx.AsyncClient, token: bytes
+) -> None:
+    answer = await client.get(ME, headers=[(b"Authorization", b"Bearer " + token)])
+    assert refusal(answer) == (401, "invalid_token")
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer"])
+async def test_the_scheme_is_read_in_either_case(
+    client: httpx.AsyncClient, user: dict[str, str], scheme: str
+) -> None:
+    token = user["Authorization"].split()[1]
+    answer = await client.get(ME, headers={"Authorization": f"{scheme} {token}"})
+    assert answer.status_code == 200
+
+
+async def test_a_token_in_the_query_is_not_looked_at(
+    client: httpx.AsyncClient, user: dict[str, str]
+) -> None:
+    token = user["Authorization"].split()[1]
+    answer = await client.get(ME, params={"access_token": token})
+    assert refusal(answer) == (401, "missing_token")
+
+
+async def test_who_sent_no_token_is_challenged_without_an_error(client: httpx.AsyncClient) -> None:
+    answer = await client.get(ME)
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+async def test_who_sent_a_bad_token_is_told_so_in_the_challenge(client: httpx.AsyncClient) -> None:
+    """RFC 6750, section 3: a client tells from it that a new token is needed."""
+    answer = await client.get(ME, headers={"Authorization": "Bearer garbage"})
+    assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
+
+
+# -- sessions that are over ------------------------------------------------------------------
+
+
+async def test_a_token_is_good_until_just_before_it_expires(
+    application: MemoryApplication, client: httpx.AsyncClient, user: dict[str, str]
+) -> None:
+    application.clock.advance(ACCESS_TOKEN_LIFETIME - timedelta(seconds=1))
+    assert (await client.get(ME, headers=user)).status_code == 200
+
+
+async def test_a_token_expires(
+    application: MemoryApplication, client: httpx.AsyncClient, user: dict[str, str]
+) -> None:
+    application.clock.advance(ACCESS_TOKEN_LIFETIME)
+    assert refusal(await client.get(ME, headers=user)) == (401, "invalid_token")
+
+
+async def test_a_token_is_over_with_its_session(
+    client: httpx.AsyncClient, user: dict[str, str]
+) -> None:
+    await client.post("/v1/auth/logout", headers=user)
+    assert refusal(await client.get(ME, headers=user)) == (401, "invalid_token")
+
+
+async def test_a_token_of_a_disabled_user_is_refused(
+    application: MemoryApplication, client: httpx.AsyncClient, user: dict[str, str]
+) -> None:
+    user_id = UUID((await client.get(ME, headers=user)).json()["id"])
+    await application.users.set_disabled(user_id=user_id, disabled=True)
+    assert refusal(await client.get(ME, headers=user)) == (401, "invalid_token")
+
+
+async def test_a_token_stays_refused_when_its_user_is_enabled_again(
+    application: MemoryApplication, client: httpx.AsyncClient, user: dict[str, str]
+) -> None:
+    user_id = UUID((await client.get(ME, headers=user)).json()["id"])
+    await application.users.set_disabled(user_id=user_id, disabled=True)
+    await application.users.set_disabled(user_id=user_id, disabled=False)
+    assert refusal(await client.get(ME, headers=user)) == (401, "invalid_token")

@@ -1,0 +1,190 @@
+"""Prices whose answers are known, asked over HTTP on tables that were stated over HTTP.
+
+Each row begins with its number in the list of golden cases.
+"""
+
+from typing import Any, Final
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from tests.unit.http.api import MARKET, faults, refusal, table_file
+
+START: Final = {"effective_from": "2020-01-01T00:00:00+09:00"}
+CD: Final = "coinone-krw-documented"
+
+
+async def stated(
+    client: httpx.AsyncClient, coinone: dict[str, str], name: str, **fields: Any
+) -> None:
+    body = table_file(name) | fields
+    answer = await client.put(f"{MARKET}/range-units", json=body, headers=coinone)
+    assert answer.status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("case", "table", "price", "expected"),
+    [
+        (1, CD, "0.3", {"valid": True, "next_down": "0.2999", "next_up": "0.3001"}),
+        (2, CD, "5003", {"valid": False, "floor": "5000", "ceil": "5005"}),
+        (4, CD, "116455500", {"floor": "116455000", "ceil": "116456000"}),
+        (
+            5,
+            "coinone-krw-2024-09-30",
+            "116455000",
+            {"valid": False, "floor": "116450000", "ceil": "116460000"},
+        ),
+        (6, "coinone-krw-2024-09-30", "5.003", {"floor": "5", "ceil": "5.005"}),
+        (7, CD, "1000", {"next_down": "999.9", "next_up": "1001"}),
+        (8, CD, "999.95", {"floor": "999.9", "ceil": "1000"}),
+        (10, "upbit-krw-2025-07-31", "1000", {"next_down": "999", "next_up": "1001"}),
+        (13, "tse-topix500", "1000", {"next_down": "999.9", "next_up": "1000.5"}),
+        (13, "tse-topix500", "1000.1", {"valid": False, "floor": "1000", "ceil": "1000.5"}),
+        (
+            14,
+            "okx-events",
+            "0.0005",
+            {"reason": "below_first_band", "floor": None, "ceil": "0.001"},
+        ),
+        (15, "okx-events", "0.9995", {"valid": False, "floor": "0.999", "ceil": None}),
+        (16, CD, "-0", {"price": "0", "reason": "not_positive", "ceil": "0.0001"}),
+        (17, CD, "10000000000", {"reason": "above_last_band", "floor": "9999999000"}),
+        (18, "binance-sample", "0.0000005", {"reason": "below_min", "ceil": "0.000001"}),
+        (18, "binance-sample", "0.000001", {"valid": True, "reason": None}),
+        (18, "binance-sample", "100000", {"valid": True, "reason": None}),
+        (18, "binance-sample", "100000.000001", {"reason": "above_max", "floor": "100000"}),
+    ],
+)
+async def test_a_price_of_a_bundled_table_is_answered(  # noqa: PLR0913 - a table of cases
+    client: httpx.AsyncClient,
+    coinone: dict[str, str],
+    *,
+    case: int,
+    table: str,
+    price: str,
+    expected: dict[str, object],
+) -> None:
+    await stated(client, coinone, table, **START)
+    answer = (await client.get(f"{MARKET}/prices/{price}", headers=coinone)).json()
+    assert {name: answer[name] for name in expected} == expected, case
+
+
+async def test_a_published_top_that_is_a_sentinel_can_be_left_open(
+    client: httpx.AsyncClient, coinone: dict[str, str]
+) -> None:
+    await stated(client, coinone, CD, top=None, top_rule="open", **START)
+    answer = await client.get(f"{MARKET}/prices/10000000000", headers=coinone)
+    assert answer.json()["valid"] is True
+
+
+@pytest.mark.parametrize(
+    ("case", "price", "as_of", "valid"),
+    [
+        (23, "7003", "2024-01-28T23:59:59+09:00", False),
+        (23, "7003", "2024-01-29T00:00:00+09:00", True),
+        (23, "7003", "2025-07-30T23:59:59+09:00", True),
+        (23, "7003", "2025-07-31T00:00:00+09:00", False),
+        (24, "1234500", "2024-01-28T23:59:59+09:00", True),
+        (24, "1234500", "2024-01-29T00:00:00+09:00", True),
+        (24, "1234500", "2025-07-30T23:59:59+09:00", True),
+        (24, "1234500", "2025-07-31T00:00:00+09:00", False),
+    ],
+)
+async def test_what_is_valid_changes_when_the_exchange_changes_its_units(  # noqa: PLR0913 - a table
+    client: httpx.AsyncClient,
+    coinone: dict[str, str],
+    *,
+    case: int,
+    price: str,
+    as_of: str,
+    valid: bool,
+) -> None:
+    await stated(client, coinone, "upbit-krw-before-2024-01-29", **START)
+    for name in ("upbit-krw-2024-01-29", "upbit-krw-2025-07-31"):
+        await stated(client, coinone, name)
+    url = f"{MARKET}/prices/{price}"
+    unescaped = await client.get(f"{url}?as_of={as_of}", headers=coinone)
+    escaped = await client.get(url, params={"as_of": as_of}, headers=coinone)
+    sent = {"prices": [price], "as_of": as_of}
+    checked = await client.post(f"{MARKET}/prices/check", json=sent, headers=coinone)
+    answers = [unescaped.json(), escaped.json(), *checked.json()["results"]]
+    assert [answer["valid"] for answer in answers] == [valid] * 3, case
+
+
+# -- hostile numbers (case 22) ---------------------------------------------------------------
+
+TEXTS: Final = [
+    *("NaN", "sNaN", "Infinity", "-Infinity", " 5 ", "5 ", "\t5", "1_000", "１２", "1,000", "0x10"),  # noqa: RUF001 - digits of another script
+    *("+5", ".5", "5.", "05", "--5", "5e", "1e999999", "1e-999999", "1e41", "1e-41", "five", ""),
+    *("1" * 41, "1" * 10_000, "0." + "0" * 98 + "1", "5\0", "5\n", "²", "1e9" + "9" * 90),
+]
+NO_TEXTS: Final[list[object]] = [True, None, [], ["5"], {}, {"price": "5"}, 5, 0.3, 10**400]
+
+PLACES: Final[dict[str, tuple[str, str, str]]] = {
+    "check": ("POST", "prices/check", "prices[1]"),
+    "round": ("POST", "prices/round", "prices[1]"),
+    "step": ("POST", "prices/step", "price"),
+    "range_min": ("PUT", "range-units", "range_units[0].range_min"),
+    "next_range_min": ("PUT", "range-units", "range_units[0].next_range_min"),
+    "price_unit": ("PUT", "range-units", "range_units[0].price_unit"),
+    "top": ("PUT", "range-units", "top"),
+    "min_price": ("PUT", "range-units", "min_price"),
+    "max_price": ("PUT", "range-units", "max_price"),
+}
+MAY_BE_NULL: Final = {"next_range_min", "top", "min_price", "max_price"}
+
+
+def body_with(place: str, number: object) -> dict[str, object]:
+    match place:
+        case "check":
+            return {"prices": ["1", number]}
+        case "round":
+            return {"prices": ["1", number], "direction": "up"}
+        case "step":
+            return {"price": number, "ticks": 1}
+        case "range_min" | "next_range_min" | "price_unit":
+            band = {"range_min": "0", "price_unit": "1", place: number}
+            return {"range_units": [band], "source": "a notice"}
+        case _:
+            band = {"range_min": "0", "price_unit": "1"}
+            return {"range_units": [band], "source": "a notice", place: number}
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_a_hostile_number_in_a_body_is_refused_where_it_is(
+    client: httpx.AsyncClient, coinone: dict[str, str], place: str
+) -> None:
+    method, path, field = PLACES[place]
+    taken = []
+    for number in [*TEXTS, *NO_TEXTS]:
+        body = body_with(place, number)
+        answer = await client.request(method, f"{MARKET}/{path}", json=body, headers=coinone)
+        if answer.status_code != 422 or list(faults(answer)) != [field]:
+            taken.append(number)
+    assert taken == ([None] if place in MAY_BE_NULL else [])
+
+
+@pytest.mark.parametrize("parameter", ["from", "to", "price"])
+async def test_a_hostile_number_in_a_query_is_refused_by_name(
+    client: httpx.AsyncClient, coinone: dict[str, str], parameter: str
+) -> None:
+    path = "ladder" if parameter == "price" else "ticks"
+    query = {"price": "1"} if parameter == "price" else {"from": "1", "to": "1"}
+    taken = []
+    for text in TEXTS:
+        sent = query | {parameter: text}
+        answer = await client.get(f"{MARKET}/{path}", params=sent, headers=coinone)
+        if answer.status_code != 422 or list(faults(answer)) != [parameter]:
+            taken.append(text)
+    assert taken == []
+
+
+@pytest.mark.parametrize(
+    "text", [text for text in TEXTS if text], ids=lambda text: f"{text[:9]!a}:{len(text)}"
+)
+async def test_a_hostile_number_in_a_path_is_refused(
+    client: httpx.AsyncClient, coinone: dict[str, str], text: str
+) -> None:
+    answer = await client.get(f"{MARKET}/prices/{quote(text)}", headers=coinone)
+    assert (refusal(answer), list(faults(answer))) == ((422, "invalid_request"), ["price"])

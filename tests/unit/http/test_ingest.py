@@ -1,0 +1,163 @@
+from datetime import timedelta
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from tests.application import MemoryApplication
+from tests.unit.http.api import INGEST, MARKET, faults, refusal
+
+
+def reply(*bands: tuple[str, str, str]) -> bytes:
+    """Write what Coinone replies; numbers are not strings there."""
+    shown = ",".join(
+        f'{{"range_min":{low},"next_range_min":{high},"price_unit":{unit}}}'
+        for low, high, unit in bands
+    )
+    return f'{{"result":"success","error_code":"0","range_price_units":[{shown}]}}'.encode()
+
+
+GOOD: Final = reply(("0", "1000", "0.1"), ("1000", "10000000000", "1"))
+FINER: Final = reply(("0", "1000", "1.0E-2"), ("1000", "10000000000", "1"))
+
+
+async def ingest(
+    client: httpx.AsyncClient, admin: dict[str, str], payload: bytes, url: str = INGEST
+) -> httpx.Response:
+    return await client.post(url, content=payload, headers=admin)
+
+
+async def served(client: httpx.AsyncClient, admin: dict[str, str]) -> dict[str, Any]:
+    answer: dict[str, Any] = (await client.get(f"{MARKET}/range-units", headers=admin)).json()
+    return answer
+
+
+def counts(**counted: int) -> dict[str, Any]:
+    none = {"attempted": 1, "inserted": 0, "updated": 0, "unchanged": 0, "rejected": 0}
+    return none | {"rejections": []} | counted
+
+
+async def test_what_becomes_of_each_reply_is_counted(
+    client: httpx.AsyncClient, coinone: dict[str, str]
+) -> None:
+    answers = [await ingest(client, coinone, payload) for payload in (GOOD, GOOD, FINER)]
+    assert [answer.status_code for answer in answers] == [200] * 3
+    assert [answer.json() for answer in answers] == [
+        counts(inserted=1),
+        counts(unchanged=1),
+        counts(updated=1),
+    ]
+
+
+async def test_a_reply_is_in_force_from_now_on(
+    client: httpx.AsyncClient, coinone: dict[str, str]
+) -> None:
+    await ingest(client, coinone, GOOD)
+    units = await served(client, coinone)
+    assert units["effective_from"] == "2026-01-02T03:04:05.678901Z"
+    assert units["source"] == "a reply handed in by admin"
+    assert units["range_units"] == [
+        {"range_min": "0", "next_range_min": "1000", "price_unit": "0.1"},
+        {"range_min": "1000", "next_range_min": "10000000000", "price_unit": "1"},
+    ]
+
+
+async def test_the_same_reply_again_only_confirms(
+    application: MemoryApplication, client: httpx.AsyncClient, coinone: dict[str, str]
+) -> None:
+    await ingest(client, coinone, GOOD)
+    before = await served(client, coinone)
+    application.clock.advance(timedelta(minutes=1))
+    await ingest(client, coinone, GOOD)
+    after = await served(client, coinone)
+    assert after == before | {"last_seen": "2026-01-02T03:05:05.678901Z"}
+
+
+REJECTED: Final = {
+    "an error": b'{"result":"error","error_code":"108","error_msg":"Unknown CryptoCurrency"}',
+    "no bands": reply(),
+    "HTML": b"<html></html>",
+    "nothing": b"",
+    "no JSON": b'{"result"',
+    "no UTF-8": b"\xff",
+    "NaN": reply(("0", "1000", "NaN")),
+    "strings": reply(("0", "1000", '"0.1"')),
+    "deeply nested": b"[" * 100_000,
+    "a huge number": reply(("0", "9" * 5000, "1")),
+    "lone surrogates": rb'{"result":"error","error_msg":"\ud800","\ud800":1}',
+    "a gap": reply(("0", "10", "1"), ("20", "30", "1")),
+    "an overlap": reply(("0", "20", "1"), ("10", "30", "1")),
+    "a duplicate": reply(("0", "10", "1"), ("0", "10", "1")),
+    "a unit of zero": reply(("0", "10", "0")),
+}
+
+
+@pytest.mark.parametrize("payload", REJECTED)
+async def test_a_reply_without_a_trustworthy_table_is_rejected_with_its_reasons(
+    client: httpx.AsyncClient, coinone: dict[str, str], payload: str
+) -> None:
+    answer = await ingest(client, coinone, REJECTED[payload])
+    problem = answer.json()
+    assert refusal(answer) == (422, "payload_rejected")
+    assert (problem["attempted"], problem["rejected"]) == (1, 1)
+    assert {rejection["market"] for rejection in problem["rejections"]} == {"coinone KRW/BTC"}
+    assert all(rejection["reason"] for rejection in problem["rejections"])
+
+
+async def test_every_fault_of_a_reply_is_listed_at_its_place(
+    client: httpx.AsyncClient, coinone: dict[str, str]
+) -> None:
+    answer = await ingest(client, coinone, reply(("0", "10", "0"), ("20", "30", "-1")))
+    reasons = [rejection["reason"] for rejection in answer.json()["rejections"]]
+    assert [reason.partition(":")[0] for reason in reasons] == list(faults(answer))
+    assert list(faults(answer)) == [
+        "range_price_units[0].price_unit",
+        "range_price_units[1].price_unit",
+        "range_price_units[1].range_min",
+    ]
+
+
+async def test_a_rejected_reply_leaves_the_last_good_revision(
+    client: httpx.AsyncClient, coinone: dict[str, str]
+) -> None:
+    await ingest(client, coinone, GOOD)
+    before = await served(client, coinone)
+    await ingest(client, coinone, REJECTED["a gap"])
+    assert await served(client, coinone) == before
+
+
+async def test_a_reply_about_an_unknown_exchange_is_not_taken(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    assert refusal(await ingest(client, admin, GOOD)) == (404, "unknown_exchange")
+
+
+async def test_a_reply_of_an_exchange_whose_form_is_not_known_is_not_taken(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    await client.put("/v1/exchanges/upbit", json={"name": "Upbit"}, headers=admin)
+    answer = await ingest(client, admin, GOOD, INGEST.replace("coinone", "upbit"))
+    assert refusal(answer) == (404, "no_payload_format")
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "wrong"),
+    [
+        ("", "invalid_request", ["quote", "target"]),
+        ("?quote=KRW", "invalid_request", ["target"]),
+        ("?quote=KRW&target=B%2FC", "invalid_code", ["target"]),
+        ("?quote=*&target=%00", "invalid_code", ["quote", "target"]),
+    ],
+)
+async def test_a_reply_needs_the_market_that_was_asked_about(
+    client: httpx.AsyncClient, coinone: dict[str, str], query: str, code: str, wrong: list[str]
+) -> None:
+    answer = await ingest(client, coinone, GOOD, INGEST.partition("?")[0] + query)
+    assert (refusal(answer), list(faults(answer))) == ((422, code), wrong)
+
+
+async def test_a_reply_is_taken_under_any_media_type(
+    client: httpx.AsyncClient, coinone: dict[str, str]
+) -> None:
+    headers = coinone | {"Content-Type": "text/plain"}
+    assert (await ingest(client, headers, GOOD)).json() == counts(inserted=1)

@@ -1,0 +1,119 @@
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from tests.application import MemoryApplication
+from tests.unit.http.api import GUARDED, OPERATIONS, Operation
+
+DOCUMENT: Final = MemoryApplication().http().openapi()
+DOCUMENTED: Final = [each for each in OPERATIONS if each.path != "/openapi.json"]
+OF_VERSION_1: Final = [each for each in DOCUMENTED if each.path.startswith("/v1/")]
+
+
+def described(operation: Operation) -> dict[str, Any]:
+    found: dict[str, Any] = DOCUMENT["paths"][operation.path][operation.method.lower()]
+    return found
+
+
+def references(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        yield from [node["$ref"]] if isinstance(node.get("$ref"), str) else []
+        node = list(node.values())
+    if isinstance(node, list):
+        for part in node:
+            yield from references(part)
+
+
+async def test_the_document_is_served_to_everyone(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/openapi.json")
+    assert (answer.status_code, answer.json()) == (200, DOCUMENT)
+
+
+def test_the_document_says_what_it_is_of() -> None:
+    assert (DOCUMENT["info"]["title"], DOCUMENT["info"]["version"]) == ("Tickgate", "1.2.3")
+
+
+def test_all_that_is_referred_to_is_there() -> None:
+    schemas = {f"#/components/schemas/{name}" for name in DOCUMENT["components"]["schemas"]}
+    assert set(references(DOCUMENT)) - schemas == set()
+
+
+def test_every_operation_has_an_id_of_its_own() -> None:
+    ids = [described(operation)["operationId"] for operation in DOCUMENTED]
+    assert len(set(ids)) == len(DOCUMENTED)
+
+
+@pytest.mark.parametrize("operation", DOCUMENTED, ids=str)
+def test_every_operation_says_what_it_does(operation: Operation) -> None:
+    assert all(described(operation).get(part) for part in ("summary", "description", "tags"))
+
+
+@pytest.mark.parametrize("operation", GUARDED, ids=str)
+def test_every_guarded_operation_asks_for_a_bearer_token(operation: Operation) -> None:
+    [scheme] = DOCUMENT["components"]["securitySchemes"].items()
+    assert (scheme[1]["type"], scheme[1]["scheme"]) == ("http", "bearer")
+    assert described(operation)["security"] == [{scheme[0]: []}]
+
+
+def expected(operation: Operation) -> Iterator[str]:
+    """Tell which refusals an operation can give, by what it takes."""
+    yield "503"
+    if operation in GUARDED:
+        yield "401"
+    if "requestBody" in described(operation):
+        yield "413"
+    if "requestBody" in described(operation) or "parameters" in described(operation):
+        yield "422"
+    if re.search(r"{(user_id|quote|price)}|/markets|ingest", operation.path):
+        yield "404"
+
+
+@pytest.mark.parametrize("operation", OF_VERSION_1, ids=str)
+def test_every_operation_documents_the_problems_that_it_can_give(operation: Operation) -> None:
+    assert set(expected(operation)) - described(operation)["responses"].keys() == set()
+
+
+def test_what_needs_a_scope_documents_that_it_can_be_missing() -> None:
+    own = ("/v1/auth/logout", "/v1/users/me", "/v1/users/me/login-log")
+    scoped = [operation for operation in GUARDED if operation.path not in own]
+    assert [str(each) for each in scoped if "403" not in described(each)["responses"]] == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "status"),
+    [
+        ("POST /v1/auth/refresh", "409"),
+        ("POST /v1/users", "409"),
+        ("PUT /v1/exchanges/{exchange}/markets/{quote}/{target}/range-units", "409"),
+        ("PUT /v1/exchanges/{exchange}/markets/{quote}/{target}/range-units", "201"),
+        ("PUT /v1/exchanges/{exchange}", "201"),
+        ("GET /readyz", "503"),
+    ],
+)
+def test_what_only_some_operations_answer_is_documented_there(operation: str, status: str) -> None:
+    [found] = [each for each in DOCUMENTED if str(each) == operation]
+    assert status in described(found)["responses"]
+
+
+def test_a_problem_is_documented_under_its_own_media_type() -> None:
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    otherwise = {
+        f"{operation}: {status}"
+        for operation in DOCUMENTED
+        for status, answer in described(operation)["responses"].items()
+        if status >= "400" and answer["content"] != problem
+    }
+    assert otherwise == set()
+
+
+def test_a_price_is_a_string_in_every_schema() -> None:
+    numeric = [
+        f"{name}.{field}"
+        for name, schema in DOCUMENT["components"]["schemas"].items()
+        for field, value in schema.get("properties", {}).items()
+        if "number" in str(value)
+    ]
+    assert numeric == []

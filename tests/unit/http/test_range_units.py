@@ -1,0 +1,89 @@
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from tests.unit.http.api import faults, refusal
+
+NOW: Final = "2026-01-02T03:04:05.678901Z"
+COINONE: Final = "/v1/exchanges/coinone"
+UNITS: Final = f"{COINONE}/markets/KRW/BTC/range-units"
+BANDS: Final = [
+    {"range_min": "0", "price_unit": "0.10"},
+    {"range_min": "1E+3", "price_unit": "1"},
+]
+SHOWN: Final = [
+    {"range_min": "0", "next_range_min": "1000", "price_unit": "0.1"},
+    {"range_min": "1000", "next_range_min": None, "price_unit": "1"},
+]
+COARSER: Final = [{"range_min": "0", "price_unit": "5"}]
+
+
+async def put(
+    client: httpx.AsyncClient, admin: dict[str, str], url: str = UNITS, **fields: Any
+) -> httpx.Response:
+    body = {"range_units": BANDS, "source": "a notice"} | fields
+    return await client.put(url, json=body, headers=admin)
+
+
+async def units(
+    client: httpx.AsyncClient, admin: dict[str, str], url: str = UNITS, **query: str
+) -> dict[str, Any]:
+    answer: dict[str, Any] = (await client.get(url, params=query, headers=admin)).json()
+    return answer
+
+
+async def test_a_market_without_its_own_answers_by_its_quote_currency(
+    client: httpx.AsyncClient, coinone: dict[str, str]
+) -> None:
+    stated = await put(client, coinone, f"{COINONE}/markets/KRW/*/range-units")
+    shown = await units(client, coinone)
+    assert (shown, shown["target_currency"]) == (stated.json(), "*")
+
+
+@pytest.mark.parametrize(
+    ("path", "refused"),
+    [
+        ("/v1/exchanges/nowhere/markets/KRW/BTC/range-units", (404, "unknown_exchange")),
+        (f"{COINONE}/markets/KRW/ETH/range-units", (404, "unknown_market")),
+        (f"{UNITS}?as_of=2020-01-01T00:00:00Z", (404, "unknown_history")),
+        (f"{UNITS}?known_at=2020-01-01T00:00:00Z", (404, "unknown_history")),
+        (f"{COINONE}/markets/*/BTC/range-units", (422, "invalid_code")),
+        (f"{COINONE}/markets/KRW/B%20C/range-units", (422, "invalid_code")),
+        (f"{COINONE}/markets/KRW/B%00C/range-units", (422, "invalid_code")),
+    ],
+)
+async def test_what_is_not_known_is_refused_as_what_it_is(
+    client: httpx.AsyncClient, coinone: dict[str, str], path: str, refused: tuple[int, str]
+) -> None:
+    await put(client, coinone)
+    assert refusal(await client.get(path, headers=coinone)) == refused
+
+
+@pytest.mark.parametrize("plus", ["+", "%2B"])
+@pytest.mark.parametrize("parameter", ["as_of", "known_at"])
+async def test_the_plus_of_an_offset_need_not_be_escaped(
+    client: httpx.AsyncClient, coinone: dict[str, str], parameter: str, plus: str
+) -> None:
+    await put(client, coinone)
+    just_now = f"{UNITS}?{parameter}=2026-01-02T12:04:05.678901{plus}09:00"
+    just_before = f"{UNITS}?{parameter}=2026-01-02T12:04:05.678900{plus}09:00"
+    statuses = [
+        (await client.get(url, headers=coinone)).status_code for url in (just_now, just_before)
+    ]
+    assert statuses == [200, 404]
+
+
+@pytest.mark.parametrize("parameter", ["as_of", "known_at"])
+@pytest.mark.parametrize(
+    "instant",
+    [
+        *("", "now", "2026-01-02", "2026-01-02T03:04:05", "2026-01-02T25:00:00Z", "1767323045"),
+        *("2026-W01-1T00:00:00Z", "0001-01-01T00:00:00+00:01", "\uff12026-01-02T03:04:05Z", "\0"),
+    ],
+)
+async def test_an_instant_has_a_date_a_time_and_an_offset(
+    client: httpx.AsyncClient, user: dict[str, str], parameter: str, instant: str
+) -> None:
+    answer = await client.get(UNITS, params={parameter: instant}, headers=user)
+    assert (refusal(answer), list(faults(answer))) == ((422, "invalid_request"), [parameter])

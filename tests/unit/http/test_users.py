@@ -1,0 +1,244 @@
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from tests.application import PASSWORD
+from tests.unit.http.api import faults, refusal
+
+USERS: Final = "/v1/users"
+ME: Final = "/v1/users/me"
+NEW_PASSWORD: Final = "staple battery horse correct"
+
+
+async def create(client: httpx.AsyncClient, admin: dict[str, str], **other: Any) -> httpx.Response:
+    body = {"username": "grid-bot-7", "password": PASSWORD} | other
+    return await client.post(USERS, json=body, headers=admin)
+
+
+async def log_in(client: httpx.AsyncClient, username: str, password: str) -> httpx.Response:
+    return await client.post("/v1/auth/login", json={"username": username, "password": password})
+
+
+async def change(
+    client: httpx.AsyncClient,
+    user: dict[str, str],
+    current: str = PASSWORD,
+    new: str = NEW_PASSWORD,
+) -> httpx.Response:
+    body = {"current_password": current, "new_password": new}
+    return await client.post(f"{ME}/password", json=body, headers=user)
+
+
+# -- registering -----------------------------------------------------------------------------
+
+
+async def test_a_registered_user_is_shown_without_the_password(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    answer = await create(client, admin, email="Bot@example.org", role="admin")
+    assert answer.status_code == 201
+    assert answer.json() == {
+        "id": answer.json()["id"],
+        "username": "grid-bot-7",
+        "email": "Bot@example.org",
+        "role": "admin",
+        "disabled": False,
+        "created_at": "2026-01-02T03:04:05.678901Z",
+        "password_changed_at": "2026-01-02T03:04:05.678901Z",
+    }
+
+
+async def test_a_registered_user_is_found_where_the_answer_says(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    created = await create(client, admin)
+    assert created.headers["Location"] == f"/v1/users/{created.json()['id']}"
+    found = await client.get(created.headers["Location"], headers=admin)
+    assert (found.status_code, found.json()) == (200, created.json())
+
+
+@pytest.mark.parametrize("other", [{}, {"email": None, "role": "user"}])
+async def test_a_user_has_no_address_and_is_no_admin_unless_it_is_said(
+    client: httpx.AsyncClient, admin: dict[str, str], other: dict[str, str | None]
+) -> None:
+    user = (await create(client, admin, **other)).json()
+    assert (user["email"], user["role"]) == (None, "user")
+
+
+async def test_a_registered_user_may_log_in(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    await create(client, admin)
+    assert (await log_in(client, "grid-bot-7", PASSWORD)).status_code == 200
+
+
+@pytest.mark.parametrize("username", ["grid-bot-7", "GRID-Bot-7"])
+async def test_a_username_is_taken_in_any_case(
+    client: httpx.AsyncClient, admin: dict[str, str], username: str
+) -> None:
+    await create(client, admin)
+    assert refusal(await create(client, admin, username=username)) == (409, "username_taken")
+
+
+async def test_an_address_is_taken_in_any_case(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    await create(client, admin, email="bot@example.org")
+    answer = await create(client, admin, username="bot-8", email="BOT@example.org")
+    assert refusal(answer) == (409, "email_taken")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("username", "ab", "invalid_user"),
+        ("username", "a" * 65, "invalid_user"),
+        ("username", "аdmin", "invalid_user"),  # noqa: RUF001 - a letter that looks like another
+        ("username", "two words", "invalid_user"),
+        ("username", "", "invalid_user"),
+        ("email", "", "invalid_user"),
+        ("email", "nobody", "invalid_user"),
+        ("email", "a@b@c.org", "invalid_user"),
+        ("password", "x" * 14, "weak_password"),
+        ("password", "grid-bot-7grid-bot-7", "weak_password"),
+        ("password", "Tickgate-tickgate", "weak_password"),
+        ("password", "ß" * 513, "weak_password"),
+        ("password", "", "invalid_request"),
+        ("password", "x" * 1025, "invalid_request"),
+        ("role", "root", "invalid_request"),
+        ("role", None, "invalid_request"),
+    ],
+    ids=lambda value: f"{str(value)[:18]!a}:{len(str(value))}",
+)
+async def test_what_cannot_be_registered_is_refused_by_field(
+    client: httpx.AsyncClient, admin: dict[str, str], field: str, value: str | None, code: str
+) -> None:
+    answer = await create(client, admin, **{field: value})
+    assert refusal(answer) == (422, code)
+    assert list(faults(answer)) == [field]
+
+
+async def test_a_password_may_be_as_long_as_its_bound(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    await create(client, admin, password="ß" * 512)
+    assert (await log_in(client, "grid-bot-7", "ß" * 512)).status_code == 200
+
+
+# -- showing ---------------------------------------------------------------------------------
+
+
+async def test_users_see_themselves(client: httpx.AsyncClient, user: dict[str, str]) -> None:
+    answer = await client.get(ME, headers=user)
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "id": answer.json()["id"],
+        "username": "user",
+        "email": None,
+        "role": "user",
+        "disabled": False,
+        "created_at": "2026-01-02T03:04:05.678901Z",
+        "password_changed_at": "2026-01-02T03:04:05.678901Z",
+    }
+
+
+async def test_an_unknown_user_is_not_found(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    answer = await client.get(f"{USERS}/00000000-0000-0000-0000-00000000ffff", headers=admin)
+    assert refusal(answer) == (404, "unknown_user")
+
+
+async def test_users_are_listed_in_the_order_of_their_registration(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    created = [
+        (await create(client, admin, username=name)).json() for name in ("zoe", "ann", "Bob")
+    ]
+    answer = await client.get(USERS, headers=admin)
+    _, *items = answer.json()["items"]
+    assert (items, answer.json()["next_cursor"]) == (created, None)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5])
+async def test_a_list_of_users_goes_on_where_its_cursor_says(
+    client: httpx.AsyncClient, admin: dict[str, str], limit: int
+) -> None:
+    for name in ("zoe", "ann", "bob"):
+        await create(client, admin, username=name)
+    names, query = [], {"limit": str(limit)}
+    while True:
+        page = (await client.get(USERS, params=query, headers=admin)).json()
+        names.append([user["username"] for user in page["items"]])
+        if page["next_cursor"] is None:
+            break
+        query["cursor"] = page["next_cursor"]
+    everyone = ["admin", "zoe", "ann", "bob"]
+    assert names == [everyone[at : at + limit] for at in range(0, 4, limit)]
+
+
+@pytest.mark.parametrize("limit", ["0", "501", "-1", "1.5", "true", "", "１", "9" * 5000])  # noqa: RUF001 - a digit of another script
+async def test_a_list_has_between_one_and_five_hundred_items(
+    client: httpx.AsyncClient, admin: dict[str, str], limit: str
+) -> None:
+    answer = await client.get(USERS, params={"limit": limit}, headers=admin)
+    assert (refusal(answer), list(faults(answer))) == ((422, "invalid_request"), ["limit"])
+
+
+@pytest.mark.parametrize("limit", ["1_0", " 5 "])
+async def test_a_limit_is_written_plainly(
+    client: httpx.AsyncClient, admin: dict[str, str], limit: str
+) -> None:
+    answer = await client.get(USERS, params={"limit": limit}, headers=admin)
+    assert answer.status_code == 422
+
+
+async def test_a_list_may_have_five_hundred_items(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    answer = await client.get(USERS, params={"limit": "500"}, headers=admin)
+    assert answer.status_code == 200
+
+
+# -- changing one's password -----------------------------------------------------------------
+
+
+async def test_changing_a_password_answers_with_nothing(
+    client: httpx.AsyncClient, user: dict[str, str]
+) -> None:
+    answer = await change(client, user)
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
+@pytest.mark.parametrize(("password", "status"), [(PASSWORD, 401), (NEW_PASSWORD, 200)])
+async def test_the_new_password_takes_the_place_of_the_old_one(
+    client: httpx.AsyncClient, user: dict[str, str], password: str, status: int
+) -> None:
+    await change(client, user)
+    assert (await log_in(client, "user", password)).status_code == status
+
+
+async def test_changing_a_password_ends_every_session_but_this_one(
+    client: httpx.AsyncClient, user: dict[str, str]
+) -> None:
+    token = (await log_in(client, "user", PASSWORD)).json()["access_token"]
+    await change(client, user)
+    other = await client.get(ME, headers={"Authorization": f"Bearer {token}"})
+    this = await client.get(ME, headers=user)
+    assert (other.status_code, this.status_code) == (401, 200)
+
+
+async def test_changing_a_password_needs_the_current_one(
+    client: httpx.AsyncClient, user: dict[str, str]
+) -> None:
+    answer = await change(client, user, current="wrong")
+    assert refusal(answer) == (403, "wrong_password")
+
+
+@pytest.mark.parametrize("new", ["x" * 14, PASSWORD, "user" * 5, "ß" * 1024])
+async def test_a_password_is_not_changed_to_a_weak_one(
+    client: httpx.AsyncClient, user: dict[str, str], new: str
+) -> None:
+    answer = await change(client, user, new=new)
+    assert (refusal(answer), list(faults(answer))) == ((422, "weak_password"), ["new_password"])
