@@ -25,7 +25,8 @@ class Users(Protocol):
         """Store a new user.
 
         Raises `UsernameTaken` or `EmailTaken` here, not at commit, when a user with the same key
-        is there, either of them when both are; a second unit of work that adds the same key waits for the first to end.
+        is there, either of them when both are; a second unit of work that adds the same key waits
+        for the first to end.
         """
         ...
 

@@ -231,11 +231,11 @@ def test_id_note_and_limits_need_not_be_there() -> None:
         ),
         (
             table_file(market="KRW/"),
-            "market: its target is not 1 to 32 of the letters A-Z, digits, ., _ and -",
+            "market: its target is not 1 to 32 of the letters A-Z, digits, ., _ and -, beginning with no sign",
         ),
         (
             table_file(market="*/BTC"),
-            "market: its quote is not 1 to 32 of the letters A-Z, digits, ., _ and -",
+            "market: its quote is not 1 to 32 of the letters A-Z, digits, ., _ and -, beginning with no sign",
         ),
         (table_file(bands=None), "bands: is null, not a list"),
         (table_file(bands=[]), "bands: is empty"),
