@@ -50,7 +50,10 @@ class Settings(BaseModel):
         `WrongSetting`.
         """
         environment = os.environ if environment is None else environment
-        found = {**dotenv_values(env_file), **environment}
+        try:
+            found = {**dotenv_values(env_file, interpolate=False), **environment}
+        except UnicodeDecodeError:
+            raise WrongSetting(f"{env_file} is not a text in UTF-8") from None
         values = {
             name.removeprefix(PREFIX).lower(): value
             for name, value in found.items()
@@ -71,7 +74,7 @@ class Settings(BaseModel):
         if value is not None:
             try:
                 driver = make_url(value.get_secret_value()).drivername
-            except ArgumentError:
+            except (ArgumentError, ValueError):
                 raise ValueError("is not a database URL") from None
             if driver not in DRIVERS:
                 raise ValueError(f"begins with none of {', '.join(f'{d}://' for d in DRIVERS)}")

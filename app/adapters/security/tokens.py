@@ -95,7 +95,7 @@ class Ed25519AccessTokens(AccessTokens):
                     "verify_nbf": False,
                 },
             )
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, UnicodeError) as error:
             raise InvalidToken from error
         return _claims(payload)
 

@@ -1,6 +1,8 @@
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import typer
@@ -50,16 +52,17 @@ class Program(MemoryApplication):
         )
 
     def run(self, *arguments: str, stdin: str | bytes = "", charset: str = "utf-8") -> "Ended":
-        result = CliRunner(charset=charset).invoke(
-            self.cli(), arguments, input=stdin, prog_name="tickgate", catch_exceptions=False
+        invoke = partial(CliRunner(charset=charset).invoke, self.cli(), arguments)
+        result = in_thread(
+            partial(invoke, input=stdin, prog_name="tickgate", catch_exceptions=False)
         )
         return Ended(result.exit_code, result.stdout, result.stderr)
 
     def with_identity(self, use: Callable[[IdentityServices], Awaitable[Answer]]) -> Answer:
-        return run(self._identity, use)
+        return in_thread(lambda: run(self._identity, use))
 
     def with_range_units(self, use: Callable[[RangeUnitsServices], Awaitable[Answer]]) -> Answer:
-        return run(self._range_units, use)
+        return in_thread(lambda: run(self._range_units, use))
 
     @asynccontextmanager
     async def _identity(self) -> AsyncIterator[IdentityServices]:
@@ -72,6 +75,12 @@ class Program(MemoryApplication):
     def _serve(self, **how: object) -> None:
         self.served.append(how)
         self.on_serve()
+
+
+def in_thread(call: Callable[[], Answer]) -> Answer:
+    """Call what runs an event loop; pytest's own, of the integration tests, stays this thread's."""
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(call).result()
 
 
 class Ended:

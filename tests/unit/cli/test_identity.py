@@ -6,7 +6,7 @@ from app.domain.identity.login_log import FailReason, LoginAttempt, Outcome
 from app.domain.identity.users import User
 from app.domain.principal import Role
 from tests.builders import a_user, an_attempt, at
-from tests.unit.cli.program import Program
+from tests.unit.cli.program import Program, in_thread
 
 PASSWORD = "correct horse battery staple"
 
@@ -35,7 +35,7 @@ def is_password_of(program: Program, user: User, password: str) -> bool:
     async def verify() -> bool:
         return await program.hasher.verify(password=password, stored=user.password_hash)
 
-    return anyio.run(verify)
+    return in_thread(lambda: anyio.run(verify))
 
 
 def create(program: Program, *options: str, line: bytes = PASSWORD.encode()) -> int:

@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from anyio import from_thread
 
 from app.adapters.memory.range_units import MemoryRangeUnitsUnitOfWork, RangeUnitsState
 from app.domain.errors import StoreUnavailable
@@ -18,7 +19,13 @@ from app.domain.range_units.errors import (
     UnknownHistory,
     UnknownMarket,
 )
-from app.domain.range_units.revisions import Exchange, Market, Observation, Revision
+from app.domain.range_units.revisions import (
+    BEGINNING,
+    Exchange,
+    Market,
+    Observation,
+    Revision,
+)
 from app.domain.range_units.table import RangeUnitTable
 from app.ports.range_units import PayloadFormat
 from app.services.range_units.range_units_service import (
@@ -120,22 +127,21 @@ class Stated(PayloadFormat):
         return [Observation(of, table, observed_at, source) for of, table in self._tables]
 
 
-def reading(
-    application: MemoryApplication, *tables: tuple[Market, RangeUnitTable]
-) -> RangeUnitsService:
-    """Give the application's service, to which every reply states these tables."""
+def reading(application: MemoryApplication, replies: PayloadFormat) -> RangeUnitsService:
+    """Give the application's service with another format."""
     work = partial(MemoryRangeUnitsUnitOfWork, application.range_units_store)
     return RangeUnitsService(
         uow=work,
         reading=work,
-        formats={"coinone": Stated(*tables)},
+        formats={"coinone": replies},
         clock=application.clock,
         ids=application.ids,
     )
 
 
 async def state(application: MemoryApplication, *tables: tuple[Market, RangeUnitTable]) -> Ingested:
-    return await reading(application, *tables).ingest(market=BTC, payload=b"", source=SOURCE)
+    service = reading(application, Stated(*tables))
+    return await service.ingest(market=BTC, payload=b"", source=SOURCE)
 
 
 # -- ingesting ---------------------------------------------------------------------------------
@@ -342,6 +348,75 @@ async def test_many_who_ingest_two_tables_at_once_leave_one_in_force(
     await all_at_once(*[partial(one, payload) for payload in (PAYLOAD, OTHER_PAYLOAD) * 5])
     standing = [r for r in await history(application) if r.superseded_at is None]
     assert standing == [(await current(application)).revision]
+
+
+# -- replies that others overtake --------------------------------------------------------------
+
+
+class Overtaken(Stated):
+    """While such a reply is read, something else happens."""
+
+    def __init__(
+        self, *tables: tuple[Market, RangeUnitTable], meanwhile: Callable[[], Awaitable[object]]
+    ) -> None:
+        super().__init__(*tables)
+        self._meanwhile = meanwhile
+
+    def read(
+        self, *, payload: bytes, market: Market, observed_at: datetime, source: str
+    ) -> list[Observation]:
+        from_thread.run(self._meanwhile)
+        return super().read(payload=payload, market=market, observed_at=observed_at, source=source)
+
+
+async def state_overtaken(
+    application: MemoryApplication, table: RangeUnitTable, by: RangeUnitTable
+) -> Ingested:
+    """Ingest one reply, and while it is read another that was observed a minute later."""
+
+    async def later_reply() -> None:
+        application.clock.advance(MINUTE)
+        await state(application, (BTC, by))
+
+    slow = reading(application, Overtaken((BTC, table), meanwhile=later_reply))
+    return await slow.ingest(market=BTC, payload=b"", source=SOURCE)
+
+
+async def test_a_reply_that_a_later_one_overtook_does_not_replace_it(
+    application: MemoryApplication,
+) -> None:
+    await state_overtaken(application, FINE, by=COARSE)
+    application.clock.advance(MINUTE)
+    assert (await current(application)).table == COARSE
+
+
+async def test_a_reply_that_a_later_one_overtook_is_history(
+    application: MemoryApplication,
+) -> None:
+    observed_at = application.clock.now()
+    await state_overtaken(application, FINE, by=COARSE)
+    assert (await current(application, as_of=observed_at)).table == FINE
+
+
+async def test_a_reply_that_a_later_one_overtook_is_recorded_when_it_is(
+    application: MemoryApplication,
+) -> None:
+    observed_at = application.clock.now()
+    await state_overtaken(application, FINE, by=COARSE)
+    revision = (await current(application, as_of=observed_at)).revision
+    assert (revision.effective_from, revision.recorded_at) == (
+        observed_at,
+        application.clock.now(),
+    )
+
+
+async def test_a_reply_that_a_later_one_overtook_is_compared_with_what_was_before_both(
+    application: MemoryApplication,
+) -> None:
+    await state(application, (BTC, FINE))
+    application.clock.advance(MINUTE)
+    assert (await state_overtaken(application, FINE, by=COARSE)).unchanged == 1
+    assert len(await history(application)) == 2
 
 
 # -- whole or not at all -----------------------------------------------------------------------
@@ -557,6 +632,33 @@ async def test_units_of_unknown_start_are_not_amended(application: MemoryApplica
     await put(application, COARSE, start_unknown=True)
     with pytest.raises(RevisionInForce):
         await put(application, FINE, start_unknown=True)
+
+
+async def test_the_first_instant_of_all_is_an_unknown_start(
+    application: MemoryApplication,
+) -> None:
+    units, _ = await put(application, effective_from=BEGINNING)
+    assert units == await current(application)
+
+
+async def test_units_of_unknown_start_that_a_dated_ladder_ended_are_new_when_stated_again(
+    application: MemoryApplication,
+) -> None:
+    await put(application, FINE, start_unknown=True)
+    await put(application, COARSE, market=LADDER)
+    application.clock.advance(MINUTE)
+    _, new = await put(application, FINE)
+    assert (new, (await current(application)).table) == (True, FINE)
+
+
+async def test_units_of_unknown_start_that_a_dated_ladder_ended_are_new_when_ingested_again(
+    application: MemoryApplication,
+) -> None:
+    await put(application, FINE, start_unknown=True)
+    await put(application, COARSE, market=LADDER)
+    application.clock.advance(MINUTE)
+    assert (await state(application, (BTC, FINE))).inserted == 1
+    assert (await current(application)).table == FINE
 
 
 async def test_units_of_unknown_start_that_are_stated_again_are_unchanged(
