@@ -138,28 +138,17 @@ class IdentityUnitOfWork(Protocol):
     gone. Each read sees what was committed before it, and the unit's own writes. Units of work
     that write may wait for one another, from entering on at the earliest and until they are left
     or have committed; those of a factory for reading never wait, and have nothing to commit.
-    After `commit` nothing but leaving is possible.
+    After `commit` it is left; what anything else does then is not specified.
     """
 
-    @property
-    def users(self) -> Users:
-        """The users, in this transaction."""
-        ...
-
-    @property
-    def login_log(self) -> LoginLog:
-        """The login log, in this transaction."""
-        ...
-
-    @property
-    def sessions(self) -> Sessions:
-        """The sessions, in this transaction."""
-        ...
-
-    @property
-    def refresh_tokens(self) -> RefreshTokens:
-        """The refresh tokens, in this transaction."""
-        ...
+    users: Users
+    """The users, in this transaction."""
+    login_log: LoginLog
+    """The login log, in this transaction."""
+    sessions: Sessions
+    """The sessions, in this transaction."""
+    refresh_tokens: RefreshTokens
+    """The refresh tokens, in this transaction."""
 
     async def commit(self) -> None:
         """Keep all writes. Runs to its end even when cancelled, which is delivered afterwards."""

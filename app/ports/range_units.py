@@ -104,18 +104,13 @@ class RangeUnitsUnitOfWork(Protocol):
     gone. Each read sees what was committed before it, and the unit's own writes. Units of work
     that write may wait for one another, from entering on at the earliest and until they are left
     or have committed; those of a factory for reading never wait, and have nothing to commit.
-    After `commit` nothing but leaving is possible.
+    After `commit` it is left; what anything else does then is not specified.
     """
 
-    @property
-    def catalogue(self) -> Catalogue:
-        """The exchanges and markets, in this transaction."""
-        ...
-
-    @property
-    def revisions(self) -> Revisions:
-        """The revisions, in this transaction."""
-        ...
+    catalogue: Catalogue
+    """The exchanges and markets, in this transaction."""
+    revisions: Revisions
+    """The revisions, in this transaction."""
 
     async def commit(self) -> None:
         """Keep all writes. Runs to its end even when cancelled, which is delivered afterwards."""

@@ -256,30 +256,10 @@ class MemoryIdentityUnitOfWork(MemoryTransaction[IdentityState], IdentityUnitOfW
 
     def __init__(self, store: MemoryStore[IdentityState]) -> None:
         super().__init__(store)
-        self._users = MemoryUsers(self)
-        self._login_log = MemoryLoginLog(self)
-        self._sessions = MemorySessions(self)
-        self._refresh_tokens = MemoryRefreshTokens(self)
-
-    @property
-    def users(self) -> Users:
-        """The users."""
-        return self._users
-
-    @property
-    def login_log(self) -> LoginLog:
-        """The login log."""
-        return self._login_log
-
-    @property
-    def sessions(self) -> Sessions:
-        """The sessions."""
-        return self._sessions
-
-    @property
-    def refresh_tokens(self) -> RefreshTokens:
-        """The refresh tokens."""
-        return self._refresh_tokens
+        self.users: Users = MemoryUsers(self)
+        self.login_log: LoginLog = MemoryLoginLog(self)
+        self.sessions: Sessions = MemorySessions(self)
+        self.refresh_tokens: RefreshTokens = MemoryRefreshTokens(self)
 
 
 class FastHasher(PasswordHasher):

@@ -170,15 +170,5 @@ class MemoryRangeUnitsUnitOfWork(MemoryTransaction[RangeUnitsState], RangeUnitsU
 
     def __init__(self, store: MemoryStore[RangeUnitsState]) -> None:
         super().__init__(store)
-        self._catalogue = MemoryCatalogue(self)
-        self._revisions = MemoryRevisions(self)
-
-    @property
-    def catalogue(self) -> Catalogue:
-        """The exchanges and markets."""
-        return self._catalogue
-
-    @property
-    def revisions(self) -> Revisions:
-        """The revisions."""
-        return self._revisions
+        self.catalogue: Catalogue = MemoryCatalogue(self)
+        self.revisions: Revisions = MemoryRevisions(self)

@@ -391,27 +391,7 @@ class SqlIdentityUnitOfWork(SqlTransaction, IdentityUnitOfWork):
 
     def __init__(self, sessions: Sessions) -> None:
         super().__init__(sessions)
-        self._users = SqlUsers(self)
-        self._login_log = SqlLoginLog(self)
-        self._sessions = SqlSessions(self)
-        self._refresh_tokens = SqlRefreshTokens(self)
-
-    @property
-    def users(self) -> Users:
-        """The users."""
-        return self._users
-
-    @property
-    def login_log(self) -> LoginLog:
-        """The login log."""
-        return self._login_log
-
-    @property
-    def sessions(self) -> SessionsPort:
-        """The sessions."""
-        return self._sessions
-
-    @property
-    def refresh_tokens(self) -> RefreshTokens:
-        """The refresh tokens."""
-        return self._refresh_tokens
+        self.users: Users = SqlUsers(self)
+        self.login_log: LoginLog = SqlLoginLog(self)
+        self.sessions: SessionsPort = SqlSessions(self)
+        self.refresh_tokens: RefreshTokens = SqlRefreshTokens(self)

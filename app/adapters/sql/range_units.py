@@ -391,15 +391,5 @@ class SqlRangeUnitsUnitOfWork(SqlTransaction, RangeUnitsUnitOfWork):
 
     def __init__(self, sessions: Sessions) -> None:
         super().__init__(sessions)
-        self._catalogue = SqlCatalogue(self)
-        self._revisions = SqlRevisions(self)
-
-    @property
-    def catalogue(self) -> Catalogue:
-        """The exchanges and markets."""
-        return self._catalogue
-
-    @property
-    def revisions(self) -> Revisions:
-        """The revisions."""
-        return self._revisions
+        self.catalogue: Catalogue = SqlCatalogue(self)
+        self.revisions: Revisions = SqlRevisions(self)
