@@ -8,13 +8,14 @@ from app.adapters.http.app import HttpServices, create_app
 from app.adapters.http.identity.asked import IdentityServices
 from app.adapters.http.range_units.asked import RangeUnitsServices
 from app.adapters.memory.system import SequentialIds
+from app.domain.identity.login_log import Client
 from app.domain.principal import Role
 from app.domain.range_units.revisions import Exchange, Market
 from tests.application import (
     BODY_LIMIT,
+    PASSWORD,
     PAYLOAD_LIMIT,
     MemoryApplication,
-    bearer,
     client_of,
 )
 from tests.unit.http.api import MARKET, MarketClient
@@ -64,16 +65,28 @@ async def client(stage: Stage, application: MemoryApplication) -> AsyncIterator[
         yield client
 
 
+async def logged_in(application: MemoryApplication, role: Role) -> dict[str, str]:
+    """Register a user named after the role, and give the header of their access token.
+
+    By hand, not over HTTP: most tests need one, and only a few are about logging in.
+    """
+    await application.users.create_user(username=role.value, password=PASSWORD, role=role)
+    login = await application.auth.authenticate_user(
+        username=role.value, password=PASSWORD, client=Client()
+    )
+    return {"Authorization": f"Bearer {login.access_token}"}
+
+
 @pytest.fixture
-async def admin(application: MemoryApplication, client: httpx.AsyncClient) -> dict[str, str]:
+async def admin(application: MemoryApplication) -> dict[str, str]:
     """Give the header of a user who may do everything."""
-    return await bearer(application, client, role=Role.ADMIN)
+    return await logged_in(application, Role.ADMIN)
 
 
 @pytest.fixture
-async def user(application: MemoryApplication, client: httpx.AsyncClient) -> dict[str, str]:
+async def user(application: MemoryApplication) -> dict[str, str]:
     """Give the header of a user who may only read range units."""
-    return await bearer(application, client)
+    return await logged_in(application, Role.USER)
 
 
 @pytest.fixture

@@ -56,10 +56,9 @@ async def test_a_cursor_leads_to_what_the_page_before_did_not_show(
 @pytest.mark.parametrize(
     "cursor",
     [
-        *("", "=", "x", "null", "%", "a b", "커서", "\0", "\ufffd", "A" * 10_000),
-        *(written("\0"), written("", ""), written("\0", "\0"), written("KRW\0", "BTC")),
-        *(written("a", "b", "c"), written("2026-01-02T03:04:05+00:00", "7")),
-        *(written("now", AN_ID), written("10000-01-01T00:00:00Z", AN_ID)),
+        *("", "=", "x", "커서", "\0", "A" * 10_000),
+        *(written("\0"), written("", ""), written("a", "b", "c"), written("KRW\0", "BTC")),
+        *(written("2026-01-02T03:04:05+00:00", "7"), written("now", AN_ID)),
         written("9999-12-31T23:59:59-09:00", AN_ID),
     ],
     ids=lambda cursor: f"{cursor[:12]!a}:{len(cursor)}",

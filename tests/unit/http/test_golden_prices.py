@@ -4,12 +4,11 @@ Each row begins with its number in the list of golden cases.
 """
 
 from typing import Any, Final
-from urllib.parse import quote
 
 import httpx
 import pytest
 
-from tests.unit.http.api import MARKET, faults, refusal, table_file
+from tests.unit.http.api import MARKET, table_file
 
 START: Final = {"effective_from": "2020-01-01T00:00:00+09:00"}
 CD: Final = "coinone-krw-documented"
@@ -110,81 +109,3 @@ async def test_what_is_valid_changes_when_the_exchange_changes_its_units(  # noq
     checked = await client.post(f"{MARKET}/prices/check", json=sent, headers=coinone)
     answers = [unescaped.json(), escaped.json(), *checked.json()["results"]]
     assert [answer["valid"] for answer in answers] == [valid] * 3, case
-
-
-# -- hostile numbers (case 22) ---------------------------------------------------------------
-
-TEXTS: Final = [
-    *("NaN", "sNaN", "Infinity", "-Infinity", " 5 ", "5 ", "\t5", "1_000", "１２", "1,000", "0x10"),  # noqa: RUF001 - digits of another script
-    *("+5", ".5", "5.", "05", "--5", "5e", "1e999999", "1e-999999", "1e41", "1e-41", "five", ""),
-    *("1" * 41, "1" * 10_000, "0." + "0" * 98 + "1", "5\0", "5\n", "²", "1e9" + "9" * 90),
-]
-NO_TEXTS: Final[list[object]] = [True, None, [], ["5"], {}, {"price": "5"}, 5, 0.3, 10**400]
-
-PLACES: Final[dict[str, tuple[str, str, str]]] = {
-    "check": ("POST", "prices/check", "prices[1]"),
-    "round": ("POST", "prices/round", "prices[1]"),
-    "step": ("POST", "prices/step", "price"),
-    "range_min": ("PUT", "range-units", "range_units[0].range_min"),
-    "next_range_min": ("PUT", "range-units", "range_units[0].next_range_min"),
-    "price_unit": ("PUT", "range-units", "range_units[0].price_unit"),
-    "top": ("PUT", "range-units", "top"),
-    "min_price": ("PUT", "range-units", "min_price"),
-    "max_price": ("PUT", "range-units", "max_price"),
-}
-MAY_BE_NULL: Final = {"next_range_min", "top", "min_price", "max_price"}
-
-
-def body_with(place: str, number: object) -> dict[str, object]:
-    match place:
-        case "check":
-            return {"prices": ["1", number]}
-        case "round":
-            return {"prices": ["1", number], "direction": "up"}
-        case "step":
-            return {"price": number, "ticks": 1}
-        case "range_min" | "next_range_min" | "price_unit":
-            band = {"range_min": "0", "price_unit": "1", place: number}
-            return {"range_units": [band], "source": "a notice"}
-        case _:
-            band = {"range_min": "0", "price_unit": "1"}
-            return {"range_units": [band], "source": "a notice", place: number}
-
-
-@pytest.mark.parametrize("place", PLACES)
-async def test_a_hostile_number_in_a_body_is_refused_where_it_is(
-    client: httpx.AsyncClient, coinone: dict[str, str], place: str
-) -> None:
-    method, path, field = PLACES[place]
-    taken = []
-    for number in [*TEXTS, *NO_TEXTS]:
-        body = body_with(place, number)
-        answer = await client.request(method, f"{MARKET}/{path}", json=body, headers=coinone)
-        if answer.status_code != 422 or list(faults(answer)) != [field]:
-            taken.append(number)
-    assert taken == ([None] if place in MAY_BE_NULL else [])
-
-
-@pytest.mark.parametrize("parameter", ["from", "to", "price"])
-async def test_a_hostile_number_in_a_query_is_refused_by_name(
-    client: httpx.AsyncClient, coinone: dict[str, str], parameter: str
-) -> None:
-    path = "ladder" if parameter == "price" else "ticks"
-    query = {"price": "1"} if parameter == "price" else {"from": "1", "to": "1"}
-    taken = []
-    for text in TEXTS:
-        sent = query | {parameter: text}
-        answer = await client.get(f"{MARKET}/{path}", params=sent, headers=coinone)
-        if answer.status_code != 422 or list(faults(answer)) != [parameter]:
-            taken.append(text)
-    assert taken == []
-
-
-@pytest.mark.parametrize(
-    "text", [text for text in TEXTS if text], ids=lambda text: f"{text[:9]!a}:{len(text)}"
-)
-async def test_a_hostile_number_in_a_path_is_refused(
-    client: httpx.AsyncClient, coinone: dict[str, str], text: str
-) -> None:
-    answer = await client.get(f"{MARKET}/prices/{quote(text)}", headers=coinone)
-    assert (refusal(answer), list(faults(answer))) == ((422, "invalid_request"), ["price"])

@@ -16,62 +16,49 @@ from tests.unit.http.api import OPERATIONS, Chunks, Operation, send
 
 DOCUMENT: Final = MemoryApplication().http().openapi()
 
+
+@pytest.fixture(scope="session", params=["asyncio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """What is made of a value does not depend on the event loop, and these are thousands."""
+    backend: str = request.param
+    return backend
+
+
 # JSON text, as some of it is nothing that a JSON writer would write.
 TEXTS: Final = {
     "NUL": r'"a\u0000b"',
     "lone surrogate": r'"\ud800"',
-    "surrogates the wrong way round": r'"\udc00\ud800"',
     "a megabyte": '"' + "x" * 1_000_000 + '"',
     "CR and LF": r'"a\r\nSet-Cookie: b"',
     "terminal escape": r'"\u001b[2J\u001b]0;x\u0007"',
     "right to left": r'"\u202eabc"',
     "emoji": '"👩‍👩‍👧‍👦🏴‍☠️"',
-    "not normalised": r'"ﬀ\u0041\u030a"',
     "a ligature of eighteen letters": '"' + "ﷺ" * 64 + '"',
     "SQL": '"\'; DROP TABLE users; --"',
     "path": '"../../../etc/passwd"',
-    "template": '"{0.__class__} %s ${x} {{7*7}}"',
     "empty": '""',
-    "blank": '" "',
     "null": "null",
     "true": "true",
-    "zero": "0",
     "negative": "-1",
     "fraction": "0.1",
     "integer of 65 bits": "18446744073709551616",
-    "integer of 400 digits": "9" * 400,
     "integer of 5000 digits": "9" * 5000,
     "beyond a float": "1e400",
     "NaN": "NaN",
-    "minus infinity": "-Infinity",
-    "empty list": "[]",
     "list": '["x", null, 1]',
-    "empty object": "{}",
     "object": '{"$ref": "#", "__proto__": {"a": 1}, "\\ud800": 1}',
     "deep list": "[" * 500 + "]" * 500,
-    "very deep list": "[" * 30_000 + "]" * 30_000,
-    "deep object": '{"a":' * 500 + "1" + "}" * 500,
-    "unfinished": '"abc',
 }
 # As they stand in a URL.
 WORDS: Final = [
-    *("%00", "a%00b", "%ED%A0%80", "%FF", "%C3%28", "%0D%0ASet-Cookie:%20b", "%1B[2J", "%E2%80%AE"),
-    *("%F0%9F%91%A9", "", "%20", "..%2F..%2Fetc%2Fpasswd", "%25s", "'%20OR%201=1--", "null", "NaN"),
-    *(
-        "true",
-        "-1",
-        "0",
-        "1e999999",
-        "9" * 400,
-        "9" * 5000,
-        "x" * 60_000,
-        "[]",
-        "{}",
-        "%5B%5D",
-        "*",
-    ),
+    *("%00", "%ED%A0%80", "%FF", "%0D%0ASet-Cookie:%20b", "%1B[2J", "%F0%9F%91%A9", "", "%20"),
+    *("..%2F..%2Fetc%2Fpasswd", "%25s", "'%20OR%201=1--", "-1", "1e999999", "9" * 5000, "[]"),
+    *("x" * 60_000, "*", "00000000-0000-0000-0000-000000000000"),
+]
+WORDS_OF_A_QUERY: Final = [
+    *WORDS,
     *("0001-01-01T00:00:00-23:59", "9999-12-31T23:59:59-00:01", "9999-12-31T23:59:59.999999Z"),
-    *("::1", "::ffff:192.0.2.1", "fe80::1%251", "00000000-0000-0000-0000-000000000000", "e1", "-0"),
+    *("::1", "::ffff:192.0.2.1", "fe80::1%251", "null", "true"),
 ]
 
 BODIES: Final[dict[str, dict[str, Any]]] = {
@@ -180,7 +167,7 @@ async def test_nothing_in_a_query_makes_a_defect(
         others = "&".join(
             f"{other}={QUERY[other]}" for other in names if other in QUERY.keys() - {name}
         )
-        for word in WORDS:
+        for word in WORDS_OF_A_QUERY:
             url = f"{operation.url()}?{others}&{name}={word}"
             answer = await client.request(operation.method, url, headers=admin)
             if not is_answered(answer):
@@ -204,11 +191,9 @@ async def test_nothing_in_a_path_makes_a_defect(
     assert found == []
 
 
-@pytest.mark.parametrize("word", WORDS, ids=lambda word: f"{word[:16]}:{len(word)}")
-async def test_nothing_in_an_unknown_path_makes_a_defect(
-    client: httpx.AsyncClient, word: str
-) -> None:
-    assert is_answered(await client.get(f"/v1/{word}"))
+async def test_nothing_in_an_unknown_path_makes_a_defect(client: httpx.AsyncClient) -> None:
+    answers = [(word[:50], await client.get(f"/v1/{word}")) for word in WORDS]
+    assert [word for word, answer in answers if not is_answered(answer)] == []
 
 
 @pytest.mark.usefixtures("market")

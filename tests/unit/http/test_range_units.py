@@ -60,6 +60,34 @@ async def test_what_is_not_known_is_refused_as_what_it_is(
     assert refusal(await client.get(path, headers=coinone)) == refused
 
 
+QUESTIONS: Final[list[tuple[str, dict[str, Any] | None]]] = [
+    ("range-units", None),
+    ("prices/5", None),
+    ("ticks?from=5&to=10", None),
+    ("ladder?price=5", None),
+    ("prices/check", {"prices": ["5"]}),
+    ("prices/round", {"prices": ["5"], "direction": "up"}),
+    ("prices/step", {"price": "5", "ticks": 1}),
+]
+
+
+@pytest.mark.parametrize(("question", "body"), QUESTIONS, ids=[each[0] for each in QUESTIONS])
+async def test_every_question_about_a_market_may_be_asked_of_another_time(
+    client: httpx.AsyncClient, coinone: dict[str, str], question: str, body: dict[str, Any] | None
+) -> None:
+    await put(client, coinone, effective_from="2020-01-01T00:00:00Z")
+    path, _, query = question.partition("?")
+    statuses = []
+    for instant in ("2019-12-31T23:59:59Z", "2020-01-01T00:00:00Z"):
+        url = f"{UNITS.removesuffix('range-units')}{path}"
+        if body is None:
+            answer = await client.get(f"{url}?{query}&as_of={instant}", headers=coinone)
+        else:
+            answer = await client.post(url, json=body | {"as_of": instant}, headers=coinone)
+        statuses.append(answer.status_code)
+    assert statuses == [404, 200]
+
+
 @pytest.mark.parametrize("plus", ["+", "%2B"])
 @pytest.mark.parametrize("parameter", ["as_of", "known_at"])
 async def test_the_plus_of_an_offset_need_not_be_escaped(

@@ -1,10 +1,11 @@
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from anyio import from_thread
@@ -357,7 +358,9 @@ class Overtaken(Stated):
     """While such a reply is read, something else happens."""
 
     def __init__(
-        self, *tables: tuple[Market, RangeUnitTable], meanwhile: Callable[[], Awaitable[object]]
+        self,
+        *tables: tuple[Market, RangeUnitTable],
+        meanwhile: Callable[[], Coroutine[Any, Any, object]],
     ) -> None:
         super().__init__(*tables)
         self._meanwhile = meanwhile

@@ -1,0 +1,171 @@
+"""What tests of the whole application start: databases of their own, and the service's process."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import httpx
+from anyio import fail_after, move_on_after, open_process
+from anyio.abc import Process
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from app.adapters.sql.database import AsyncDatabase
+
+Answer = TypeVar("Answer")
+
+PATIENCE = 30
+"""Seconds after which what should have happened counts as never happening."""
+
+_ROOT = Path(__file__).parents[2]
+_A_LOOK = 0.02  # seconds between two looks at a port that nobody listens on yet
+
+
+@asynccontextmanager
+async def new_postgres_database(server_url: str) -> AsyncIterator[str]:
+    """Give the URL of an empty database that lives as long as the block."""
+    name = f"tickgate_test_{uuid4().hex}"
+    engine = create_async_engine(server_url, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text(f"CREATE DATABASE {name}"))
+    try:
+        yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
+    finally:
+        async with engine.connect() as connection:
+            await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def opened_database(url: str, *, pool_size: int = 10) -> AsyncIterator[AsyncDatabase]:
+    """Give a database, and close its connections afterwards."""
+    database = AsyncDatabase(url, pool_size=pool_size)
+    try:
+        yield database
+    finally:
+        await database.dispose()
+
+
+async def rows_of(database: AsyncDatabase, query: str, **parameters: object) -> list[Any]:
+    """Look into a database from outside, holding nobody up."""
+    async with database.read_sessions() as session:
+        return list(await session.execute(text(query), parameters))
+
+
+async def contents_of(database: AsyncDatabase) -> dict[str, list[str]]:
+    """Give every row of every table, in an order that does not depend on the database's."""
+    tables = [table.name for table in database.get_base().metadata.sorted_tables]
+    return {
+        table: sorted(map(str, await rows_of(database, f"SELECT * FROM {table}")))  # noqa: S608 - our own names
+        for table in tables
+    }
+
+
+async def eventually(
+    question: Callable[[], Awaitable[Answer]], *, seconds: int = PATIENCE
+) -> Answer:
+    """Ask again and again until the answer is not empty; the question itself takes its time."""
+    with fail_after(seconds):
+        while not (answer := await question()):
+            pass
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A service that runs. `directory` is where it was started, and holds what it wrote."""
+
+    base_url: str
+    process: Process
+    directory: Path
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        """The process that was started; with several workers, their parent."""
+        return self.process.pid
+
+    def said(self) -> str:
+        """Give all that it wrote until now, to either stream."""
+        return self.log.read_text(encoding="utf-8")
+
+    async def ends(self, signal_number: signal.Signals) -> int:
+        """Send a signal, and give the exit status: that of a shell, 128 and more for a signal."""
+        self.process.send_signal(signal_number)
+        with fail_after(PATIENCE):
+            status = await self.process.wait()
+        return status if status >= 0 else 128 - status
+
+    @asynccontextmanager
+    async def client(self, *, timeout: float = PATIENCE) -> AsyncIterator[httpx.AsyncClient]:  # noqa: ASYNC109 - httpx's, of each request
+        """Give a client, which goes through no proxy that the machine may have."""
+        async with httpx.AsyncClient(
+            base_url=self.base_url, timeout=timeout, trust_env=False
+        ) as client:
+            yield client
+
+
+def command(*arguments: str) -> list[str]:
+    """Give the command line of `tickgate`, run by this interpreter."""
+    return [sys.executable, "-m", "app", *arguments]
+
+
+def environment_of(settings: Mapping[str, str]) -> dict[str, str]:
+    """Give the whole environment of a service: nothing of this machine's settings is in it."""
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(_ROOT), **settings}
+
+
+def free_port() -> int:
+    """Give a port of the loopback that nobody listened on a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@asynccontextmanager
+async def serving(
+    directory: Path, *options: str, settings: Mapping[str, str], port: int | None = None
+) -> AsyncIterator[Server]:
+    """Serve from a directory until the block ends, and leave no process behind then."""
+    port = port or free_port()
+    log = directory / f"log-{uuid4().hex}.txt"
+    with log.open("wb") as output:
+        process = await open_process(
+            command("serve", "--port", str(port), *options),
+            cwd=directory,
+            env=environment_of(settings),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            # Workers are in the same session as their parent, and end with it.
+            start_new_session=True,
+        )
+    server = Server(f"http://127.0.0.1:{port}", process, directory, log)
+    async with process:
+        try:
+            await _is_served(server)
+            yield server
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+async def _is_served(server: Server) -> None:
+    with fail_after(PATIENCE):
+        async with server.client() as client:
+            while True:
+                with suppress(httpx.TransportError):
+                    answer = await client.get("/livez")
+                    if answer.is_success:
+                        return
+                with move_on_after(_A_LOOK):
+                    status = await server.process.wait()
+                    raise RuntimeError(f"Exit status {status}:\n{server.said()}")

@@ -1,0 +1,263 @@
+"""The whole application in this process, over HTTP, on SQLite and on Postgres."""
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+from anyio import create_task_group
+from pydantic import SecretStr
+
+from app.adapters.security.tokens import make_first_key
+from app.adapters.sql.database import AsyncDatabase
+from app.bootstrap import http_app, opened
+from app.domain.principal import Role
+from app.settings import Settings
+from tests.application import PASSWORD, client_of
+from tests.integration.server import rows_of
+
+MARKET: Final = "/v1/exchanges/coinone/markets/KRW/BTC"
+REPLY: Final = Path(__file__).parents[1] / "payloads" / "coinone_range_units_KRW_BTC.json"
+MANY: Final = 50
+
+Headers = dict[str, str]
+
+
+@pytest.fixture
+def settings(committed_database: AsyncDatabase, tmp_path: Path) -> Settings:
+    url = committed_database.url.render_as_string(hide_password=False)
+    return Settings(database_url=SecretStr(url), data_dir=tmp_path, bcrypt_cost=4)
+
+
+@pytest.fixture
+async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    make_first_key(settings.token_keys_dir)
+    async with opened(settings) as application:
+        await application.users.create_user(username="boss", password=PASSWORD, role=Role.ADMIN)
+    async with client_of(http_app(settings)) as client:
+        yield client
+
+
+async def log_in(
+    client: httpx.AsyncClient, username: str = "boss", password: str = PASSWORD
+) -> httpx.Response:
+    body = {"username": username, "password": password}
+    return await client.post("/v1/auth/login", json=body)
+
+
+@pytest.fixture
+async def boss(client: httpx.AsyncClient) -> Headers:
+    login = await log_in(client)
+    return {"Authorization": f"Bearer {login.json()['access_token']}"}
+
+
+@pytest.fixture
+async def ingested(client: httpx.AsyncClient, boss: Headers) -> httpx.Response:
+    exchange = {"name": "Coinone", "time_zone": "Asia/Seoul"}
+    await client.put("/v1/exchanges/coinone", json=exchange, headers=boss)
+    return await client.post(
+        "/v1/exchanges/coinone/range-units/ingest",
+        params={"quote": "KRW", "target": "BTC"},
+        content=REPLY.read_bytes(),
+        headers=boss,
+    )
+
+
+async def test_who_logged_in_is_told_who_they_are(client: httpx.AsyncClient, boss: Headers) -> None:
+    answer = await client.get("/v1/users/me", headers=boss)
+    assert (answer.status_code, answer.json()["username"]) == (200, "boss")
+
+
+async def test_the_application_is_ready(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/readyz")).status_code == 200
+
+
+async def test_a_reply_is_taken(ingested: httpx.Response) -> None:
+    taken = {"attempted": 1, "inserted": 1, "updated": 0, "unchanged": 0}
+    assert (ingested.status_code, ingested.json()) == (200, taken | NOTHING_REJECTED)
+
+
+NOTHING_REJECTED: Final = {"rejected": 0, "rejections": []}
+
+
+@pytest.mark.usefixtures("ingested")
+async def test_range_units_are_those_of_the_reply(client: httpx.AsyncClient, boss: Headers) -> None:
+    answer = await client.get(f"{MARKET}/range-units", headers=boss)
+    shown = [
+        {name: Decimal(number) for name, number in band.items()}
+        for band in answer.json()["range_units"]
+    ]
+    reply = json.loads(REPLY.read_bytes(), parse_float=Decimal)
+    assert shown == reply["range_price_units"]
+
+
+@pytest.mark.usefixtures("ingested")
+async def test_a_price_is_judged_by_the_reply(client: httpx.AsyncClient, boss: Headers) -> None:
+    answer = await client.get(f"{MARKET}/prices/116455500", headers=boss)
+    judged = answer.json()
+    assert (judged["valid"], judged["floor"], judged["ceil"]) == (False, "116455000", "116456000")
+
+
+@pytest.mark.usefixtures("ingested")
+async def test_prices_are_rounded_by_the_reply(client: httpx.AsyncClient, boss: Headers) -> None:
+    body = {"prices": ["0.00015", "5003"], "direction": "down"}
+    answer = await client.post(f"{MARKET}/prices/round", json=body, headers=boss)
+    assert [result["rounded"] for result in answer.json()["results"]] == ["0.0001", "5000"]
+
+
+@pytest.mark.usefixtures("ingested")
+async def test_prices_are_checked_by_the_reply(client: httpx.AsyncClient, boss: Headers) -> None:
+    body = {"prices": ["5005", "5003"]}
+    answer = await client.post(f"{MARKET}/prices/check", json=body, headers=boss)
+    assert [result["valid"] for result in answer.json()["results"]] == [True, False]
+
+
+UNITS: Final = {
+    "range_units": [{"range_min": "0", "price_unit": "0.1"}, {"range_min": "7", "price_unit": "3"}],
+    "source": "a notice",
+}
+
+
+@pytest.mark.usefixtures("ingested")
+async def test_stated_range_units_answer_from_then_on(
+    client: httpx.AsyncClient, boss: Headers
+) -> None:
+    put = await client.put(f"{MARKET}/range-units", json=UNITS, headers=boss)
+    answer = await client.get(f"{MARKET}/prices/8", headers=boss)
+    assert (put.status_code, answer.json()["price_unit"]) == (201, "3")
+    assert answer.json()["revision_id"] == put.json()["revision_id"]
+
+
+@pytest.mark.usefixtures("ingested")
+async def test_stating_the_same_again_changes_nothing(
+    client: httpx.AsyncClient, boss: Headers
+) -> None:
+    first = await client.put(f"{MARKET}/range-units", json=UNITS, headers=boss)
+    again = await client.put(f"{MARKET}/range-units", json=UNITS, headers=boss)
+    assert again.status_code == 200
+    assert again.json()["revision_id"] == first.json()["revision_id"]
+
+
+@pytest.mark.usefixtures("ingested")
+async def test_exchanges_and_markets_are_listed(client: httpx.AsyncClient, boss: Headers) -> None:
+    exchanges = await client.get("/v1/exchanges", headers=boss)
+    markets = await client.get("/v1/exchanges/coinone/markets", headers=boss)
+    assert [exchange["exchange"] for exchange in exchanges.json()["items"]] == ["coinone"]
+    assert markets.json()["items"] == [{"quote_currency": "KRW", "target_currency": "BTC"}]
+
+
+@pytest.fixture
+async def bot(client: httpx.AsyncClient, boss: Headers) -> Headers:
+    body = {"username": "grid-bot-7", "password": PASSWORD}
+    await client.post("/v1/users", json=body, headers=boss)
+    await log_in(client, "Grid-Bot-7", "not the password")
+    login = await log_in(client, "grid-bot-7")
+    return {"Authorization": f"Bearer {login.json()['access_token']}"}
+
+
+async def test_a_new_user_sees_their_own_logins_only(
+    client: httpx.AsyncClient, bot: Headers
+) -> None:
+    answer = await client.get("/v1/users/me/login-log", headers=bot)
+    assert [(seen["username"], seen["outcome"]) for seen in answer.json()["items"]] == [
+        ("grid-bot-7", "success"),
+        ("Grid-Bot-7", "failed"),
+    ]
+
+
+async def test_a_new_user_may_not_see_the_logins_of_others(
+    client: httpx.AsyncClient, bot: Headers
+) -> None:
+    assert (await client.get("/v1/login-log", headers=bot)).status_code == 403
+
+
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({}, ["grid-bot-7", "Grid-Bot-7", "boss"]),
+        ({"username": "GRID-BOT-7"}, ["grid-bot-7", "Grid-Bot-7"]),
+        ({"outcome": "failed"}, ["Grid-Bot-7"]),
+        ({"reason": "bad_password"}, ["Grid-Bot-7"]),
+        ({"outcome": "success", "username": "grid-bot-7"}, ["grid-bot-7"]),
+        ({"ip": "203.0.113.7", "outcome": "success"}, ["grid-bot-7", "boss"]),
+        ({"ip": "203.0.113.8"}, []),
+        ({"until": "2026-01-01T00:00:00+09:00"}, []),
+        ({"since": "2026-01-01T00:00:00+09:00"}, ["grid-bot-7", "Grid-Bot-7", "boss"]),
+    ],
+    ids=str,
+)
+async def test_the_login_log_is_searched(
+    client: httpx.AsyncClient, boss: Headers, wanted: dict[str, str], found: list[str]
+) -> None:
+    answer = await client.get("/v1/login-log", params=wanted, headers=boss)
+    assert [attempt["username"] for attempt in answer.json()["items"]] == found
+
+
+async def test_the_login_log_is_read_page_by_page_while_others_log_in(
+    client: httpx.AsyncClient, boss: Headers
+) -> None:
+    for number in range(6):
+        await log_in(client, f"stranger-{number}", "whatever it may be")
+    seen: list[str] = []
+    page: dict[str, str] = {"limit": "3"}
+    while len(seen) < 7:
+        answer = (await client.get("/v1/login-log", params=page, headers=boss)).json()
+        seen += [attempt["username"] for attempt in answer["items"]]
+        if answer["next_cursor"] is None:
+            break
+        page["cursor"] = answer["next_cursor"]
+        await log_in(client, "late-stranger", "whatever it may be")
+    assert seen == [*(f"stranger-{number}" for number in reversed(range(6))), "boss"]
+
+
+async def all_at_once(client: httpx.AsyncClient, password: str) -> list[httpx.Response]:
+    answers: list[httpx.Response] = []
+
+    async def attempt() -> None:
+        answers.append(await log_in(client, password=password))
+
+    async with create_task_group() as tasks:
+        for _ in range(MANY):
+            tasks.start_soon(attempt)
+    return answers
+
+
+async def outcomes(database: AsyncDatabase) -> Counter[Any]:
+    return Counter(tuple(row) for row in await rows_of(database, OUTCOMES))
+
+
+OUTCOMES: Final = "SELECT outcome, fail_reason FROM login_attempts"
+
+
+async def test_parallel_correct_logins_all_succeed(client: httpx.AsyncClient) -> None:
+    answers = await all_at_once(client, PASSWORD)
+    assert Counter(answer.status_code for answer in answers) == {200: MANY}
+
+
+async def test_parallel_correct_logins_open_a_session_each(client: httpx.AsyncClient) -> None:
+    answers = await all_at_once(client, PASSWORD)
+    assert len({answer.json()["session_id"] for answer in answers}) == MANY
+
+
+async def test_parallel_correct_logins_are_all_in_the_log(
+    client: httpx.AsyncClient, committed_database: AsyncDatabase
+) -> None:
+    await all_at_once(client, PASSWORD)
+    assert await outcomes(committed_database) == {("success", None): MANY}
+
+
+async def test_parallel_wrong_guesses_are_all_refused(client: httpx.AsyncClient) -> None:
+    answers = await all_at_once(client, "not the password")
+    assert Counter(answer.status_code for answer in answers) == {401: MANY}
+
+
+async def test_parallel_wrong_guesses_are_all_in_the_log(
+    client: httpx.AsyncClient, committed_database: AsyncDatabase
+) -> None:
+    await all_at_once(client, "not the password")
+    assert await outcomes(committed_database) == {("failed", "bad_password"): MANY}

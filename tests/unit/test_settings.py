@@ -1,0 +1,344 @@
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from app.settings import Settings, WrongSetting
+
+NUMBERS = [
+    pytest.param("bcrypt_cost", 4, 16, id="bcrypt_cost"),
+    pytest.param("hash_threads", 1, 64, id="hash_threads"),
+    pytest.param("hash_queue", 0, 10_000, id="hash_queue"),
+    pytest.param("access_token_seconds", 30, 3600, id="access_token_seconds"),
+    pytest.param("session_idle_days", 1, 365, id="session_idle_days"),
+    pytest.param("session_max_days", 1, 365, id="session_max_days"),
+    pytest.param("database_pool", 1, 1000, id="database_pool"),
+    pytest.param("max_body_bytes", 1024, None, id="max_body_bytes"),
+    pytest.param("max_payload_bytes", 1024, None, id="max_payload_bytes"),
+]
+
+POSTGRES = "postgresql+asyncpg://tickgate:hunter2@db.example:5432/tickgate"
+
+WRONG_URLS = [
+    pytest.param("hunter2", id="no-url"),
+    pytest.param("postgresql://tickgate:hunter2@db.example/tickgate", id="without-a-driver"),
+    pytest.param("postgresql+psycopg://tickgate:hunter2@db.example/d", id="another-driver"),
+    pytest.param("sqlite:///hunter2.db", id="a-driver-that-blocks"),
+    pytest.param("mysql+aiomysql://tickgate:hunter2@db.example/d", id="another-database"),
+    pytest.param("postgresql+asyncpg://u:p@db.example:hunter2/d", id="a-port-of-letters"),
+    # What follows an unescaped `@` of a password is taken for the host and its port.
+    pytest.param("postgresql+asyncpg://u:p@:hunter2@db.example/d", id="a-password-not-escaped"),
+]
+
+
+def load(environment: dict[str, str] | None = None, env_file: Path = Path("missing")) -> Settings:
+    return Settings.load(environment or {}, env_file)
+
+
+def refusal(environment: dict[str, str]) -> str:
+    with pytest.raises(WrongSetting) as caught:
+        load(environment)
+    return str(caught.value)
+
+
+# -- what is set where nothing is said ---------------------------------------------------------
+
+
+def test_nothing_has_to_be_set() -> None:
+    assert load() == Settings()
+
+
+def test_a_password_is_hashed_at_a_cost_of_twelve() -> None:
+    assert load().bcrypt_cost == 12
+
+
+def test_as_many_passwords_are_hashed_at_once_as_there_are_processors() -> None:
+    assert load().hash_threads == (os.cpu_count() or 1)
+
+
+def test_an_access_token_is_good_for_five_minutes_and_a_session_for_weeks() -> None:
+    settings = load()
+    assert (
+        settings.access_token_seconds,
+        settings.session_idle_days,
+        settings.session_max_days,
+    ) == (300, 14, 90)
+
+
+def test_there_is_no_pepper() -> None:
+    assert load().password_pepper.get_secret_value() == ""
+
+
+def test_requests_and_payloads_are_bounded() -> None:
+    settings = load()
+    assert (settings.max_body_bytes, settings.max_payload_bytes) == (64 * 1024, 32 * 1024 * 1024)
+
+
+def test_the_database_is_a_file_in_the_data_directory() -> None:
+    assert str(load().async_db_url) == "sqlite+aiosqlite:///data/tickgate.db"
+
+
+def test_the_signing_keys_are_in_the_data_directory() -> None:
+    assert load().token_keys_dir == Path("data/keys")
+
+
+# -- what is set -------------------------------------------------------------------------------
+
+
+def test_every_setting_is_read_from_its_variable() -> None:
+    settings = load(
+        {
+            "TICKGATE_DATA_DIR": "/var/lib/tickgate",
+            "TICKGATE_DATABASE_URL": POSTGRES,
+            "TICKGATE_TOKEN_KEYS": "/run/keys",
+            "TICKGATE_BCRYPT_COST": "10",
+            "TICKGATE_PASSWORD_PEPPER": "a pepper",
+            "TICKGATE_HASH_THREADS": "3",
+            "TICKGATE_HASH_QUEUE": "7",
+            "TICKGATE_ACCESS_TOKEN_SECONDS": "60",
+            "TICKGATE_SESSION_IDLE_DAYS": "2",
+            "TICKGATE_SESSION_MAX_DAYS": "5",
+            "TICKGATE_DATABASE_POOL": "20",
+            "TICKGATE_MAX_BODY_BYTES": "2048",
+            "TICKGATE_MAX_PAYLOAD_BYTES": "4096",
+        }
+    )
+    assert {
+        "data_dir": settings.data_dir,
+        "database_url": settings.async_db_url.render_as_string(hide_password=False),
+        "token_keys": settings.token_keys_dir,
+        "bcrypt_cost": settings.bcrypt_cost,
+        "password_pepper": settings.password_pepper.get_secret_value(),
+        "hash_threads": settings.hash_threads,
+        "hash_queue": settings.hash_queue,
+        "access_token_seconds": settings.access_token_seconds,
+        "session_idle_days": settings.session_idle_days,
+        "session_max_days": settings.session_max_days,
+        "database_pool": settings.database_pool,
+        "max_body_bytes": settings.max_body_bytes,
+        "max_payload_bytes": settings.max_payload_bytes,
+    } == {
+        "data_dir": Path("/var/lib/tickgate"),
+        "database_url": POSTGRES,
+        "token_keys": Path("/run/keys"),
+        "bcrypt_cost": 10,
+        "password_pepper": "a pepper",
+        "hash_threads": 3,
+        "hash_queue": 7,
+        "access_token_seconds": 60,
+        "session_idle_days": 2,
+        "session_max_days": 5,
+        "database_pool": 20,
+        "max_body_bytes": 2048,
+        "max_payload_bytes": 4096,
+    }
+
+
+def test_an_empty_variable_is_one_that_is_not_set() -> None:
+    empty = {f"TICKGATE_{name.upper()}": "" for name in Settings.model_fields}
+    assert load(empty) == Settings()
+
+
+def test_variables_of_others_are_none_of_our_business() -> None:
+    assert load({"PATH": "/bin", "BCRYPT_COST": "4", "OTHER_TICKGATE_X": "1"}) == Settings()
+
+
+def test_the_process_is_asked_where_no_environment_is_given(tmp_path: Path) -> None:
+    expected = load(dict(os.environ), tmp_path / "missing")
+    assert Settings.load(env_file=tmp_path / "missing") == expected
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_settings_do_not_change_once_they_are_read(name: str) -> None:
+    with pytest.raises(ValidationError):
+        setattr(load(), name, None)
+
+
+@pytest.mark.parametrize(("name", "least", "most"), NUMBERS)
+def test_a_number_may_be_as_small_and_as_large_as_its_bounds(
+    name: str, least: int, most: int | None
+) -> None:
+    bounds = [least] if most is None else [least, most]
+    read = [getattr(load({f"TICKGATE_{name.upper()}": str(bound)}), name) for bound in bounds]
+    assert read == bounds
+
+
+@pytest.mark.parametrize(("name", "least", "most"), NUMBERS)
+def test_a_number_beyond_its_bounds_is_refused_by_name(
+    name: str, least: int, most: int | None
+) -> None:
+    variable = f"TICKGATE_{name.upper()}"
+    beyond = [least - 1] if most is None else [least - 1, most + 1]
+    refusals = [refusal({variable: str(number)}) for number in beyond]
+    assert [text.split(": ")[0] for text in refusals] == [variable] * len(beyond)
+
+
+@pytest.mark.parametrize("value", ["x", "1.5", "0x10", "1e3", "nan", "9" * 5000, "\n", "1 000"])
+@pytest.mark.parametrize(("name", "least", "most"), NUMBERS)
+def test_what_is_no_number_is_refused_by_name_in_one_line(
+    name: str, least: int, most: int | None, value: str
+) -> None:
+    variable = f"TICKGATE_{name.upper()}"
+    text = refusal({variable: value})
+    assert text.startswith(f"{variable}: "), (least, most)
+    assert len(text.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["BCRYPT_COSTS", "DATABASE", "", "TOKEN_KEYS_DIR", "ASYNC_DB_URL"])
+def test_a_setting_that_there_is_not_is_refused_by_name(name: str) -> None:
+    assert refusal({f"TICKGATE_{name}": "1"}) == f"TICKGATE_{name}: there is no such setting"
+
+
+def test_of_several_wrong_settings_one_is_named() -> None:
+    text = refusal({"TICKGATE_BCRYPT_COST": "x", "TICKGATE_HASH_QUEUE": "-1"})
+    assert text.startswith("TICKGATE_BCRYPT_COST: ")
+
+
+# -- the database ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", WRONG_URLS)
+def test_a_database_that_cannot_be_used_is_refused_by_name_in_one_line(url: str) -> None:
+    text = refusal({"TICKGATE_DATABASE_URL": url})
+    assert text.startswith("TICKGATE_DATABASE_URL: ")
+    assert len(text.splitlines()) == 1
+
+
+@pytest.mark.parametrize("url", WRONG_URLS)
+def test_the_refusal_of_a_database_shows_nothing_of_its_url(url: str) -> None:
+    assert "hunter2" not in refusal({"TICKGATE_DATABASE_URL": url})
+
+
+def test_the_refusal_of_a_driver_says_which_there_are() -> None:
+    text = refusal({"TICKGATE_DATABASE_URL": "sqlite:///tickgate.db"})
+    assert "postgresql+asyncpg://" in text
+    assert "sqlite+aiosqlite://" in text
+
+
+def test_the_database_that_is_set_is_the_one_that_is_used() -> None:
+    url = load({"TICKGATE_DATABASE_URL": POSTGRES}).async_db_url
+    assert (url.drivername, url.host, url.port, url.database) == (
+        "postgresql+asyncpg",
+        "db.example",
+        5432,
+        "tickgate",
+    )
+
+
+def test_a_password_with_escapes_is_read_as_meant() -> None:
+    settings = load({"TICKGATE_DATABASE_URL": "postgresql+asyncpg://u:p%40%2F%3A@h/d"})
+    assert settings.async_db_url.password == "p@/:"
+
+
+def test_the_database_file_moves_with_the_data_directory() -> None:
+    url = load({"TICKGATE_DATA_DIR": "/var/lib/tickgate"}).async_db_url
+    assert url.database == "/var/lib/tickgate/tickgate.db"
+
+
+@pytest.mark.parametrize("folder", ["/a b/ç", "/a?b", "/a#b", "/a%20b", "/a@b:c"])
+def test_any_directory_can_hold_the_database(folder: str) -> None:
+    url = load({"TICKGATE_DATA_DIR": folder}).async_db_url
+    assert url.database == f"{folder}/tickgate.db"
+
+
+@pytest.mark.parametrize(
+    ("environment", "embedded"),
+    [
+        pytest.param({}, True, id="by-default"),
+        pytest.param({"TICKGATE_DATABASE_URL": "sqlite+aiosqlite:///x.db"}, True, id="sqlite"),
+        pytest.param({"TICKGATE_DATABASE_URL": POSTGRES}, False, id="postgres"),
+    ],
+)
+def test_a_database_that_is_a_file_is_embedded(
+    environment: dict[str, str], *, embedded: bool
+) -> None:
+    assert load(environment).is_embedded is embedded
+
+
+def test_the_signing_keys_move_with_the_data_directory() -> None:
+    keys = load({"TICKGATE_DATA_DIR": "/var/lib/tickgate"}).token_keys_dir
+    assert keys == Path("/var/lib/tickgate/keys")
+
+
+def test_the_signing_keys_can_be_elsewhere() -> None:
+    settings = load({"TICKGATE_DATA_DIR": "/var/lib/tickgate", "TICKGATE_TOKEN_KEYS": "/run/keys"})
+    assert settings.token_keys_dir == Path("/run/keys")
+
+
+# -- secrets -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("show", [repr, str, Settings.model_dump_json])
+def test_settings_that_are_shown_show_no_secret(show: Callable[[Settings], str]) -> None:
+    secrets = {"TICKGATE_DATABASE_URL": POSTGRES, "TICKGATE_PASSWORD_PEPPER": "hunter2"}
+    assert "hunter2" not in show(load(secrets))
+
+
+def test_the_url_of_the_database_hides_its_password() -> None:
+    url = load({"TICKGATE_DATABASE_URL": POSTGRES}).async_db_url
+    assert "hunter2" not in f"{url} {url!r}"
+
+
+# -- the .env file -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def env_file(tmp_path: Path) -> Path:
+    return tmp_path / ".env"
+
+
+def test_a_file_sets_what_the_environment_does_not(env_file: Path) -> None:
+    env_file.write_text("TICKGATE_BCRYPT_COST=10\nTICKGATE_DATA_DIR='/a b'\n")
+    settings = load(env_file=env_file)
+    assert (settings.bcrypt_cost, settings.data_dir) == (10, Path("/a b"))
+
+
+def test_the_environment_overrides_the_file(env_file: Path) -> None:
+    env_file.write_text("TICKGATE_BCRYPT_COST=10\nTICKGATE_HASH_QUEUE=5\n")
+    settings = load({"TICKGATE_BCRYPT_COST": "11"}, env_file)
+    assert (settings.bcrypt_cost, settings.hash_queue) == (11, 5)
+
+
+def test_a_file_may_hold_comments_blanks_and_variables_of_others(env_file: Path) -> None:
+    env_file.write_text(
+        "# ours\n\nOTHER=1\nexport TICKGATE_HASH_QUEUE=5 # few\nTICKGATE_DATA_DIR\n"
+    )
+    assert load(env_file=env_file) == Settings(hash_queue=5)
+
+
+def test_a_wrong_setting_of_the_file_is_refused_by_name(env_file: Path) -> None:
+    env_file.write_text("TICKGATE_BCRYPT_COST=x\n")
+    with pytest.raises(WrongSetting, match=r"^TICKGATE_BCRYPT_COST: "):
+        load(env_file=env_file)
+
+
+def test_a_setting_of_the_file_that_there_is_not_is_refused_by_name(env_file: Path) -> None:
+    env_file.write_text("TICKGATE_COST=10\n")
+    with pytest.raises(WrongSetting, match=r"^TICKGATE_COST: there is no such setting$"):
+        load(env_file=env_file)
+
+
+def test_what_the_environment_overrides_need_not_be_right(env_file: Path) -> None:
+    env_file.write_text("TICKGATE_BCRYPT_COST=x\n")
+    assert load({"TICKGATE_BCRYPT_COST": "10"}, env_file).bcrypt_cost == 10
+
+
+def test_a_secret_of_the_file_is_taken_as_it_is_written(env_file: Path) -> None:
+    # Were it filled in from the process, one file would mean a different pepper on each machine.
+    env_file.write_text("TICKGATE_PASSWORD_PEPPER='a${PATH}b$c'\n")
+    assert load(env_file=env_file).password_pepper.get_secret_value() == "a${PATH}b$c"
+
+
+def test_a_file_that_is_no_text_is_refused(env_file: Path) -> None:
+    env_file.write_bytes(b"TICKGATE_DATA_DIR=\xff\xfe\n")
+    with pytest.raises(WrongSetting):
+        load(env_file=env_file)
+
+
+def test_a_file_changes_nothing_about_the_process(env_file: Path) -> None:
+    env_file.write_text("TICKGATE_HASH_QUEUE=5\n")
+    before = dict(os.environ)
+    load(env_file=env_file)
+    assert dict(os.environ) == before
