@@ -51,12 +51,13 @@ class Settings(BaseModel):
         """
         environment = os.environ if environment is None else environment
         try:
-            found = {**dotenv_values(env_file, interpolate=False), **environment}
+            written = dotenv_values(env_file, interpolate=False)
         except UnicodeDecodeError:
             raise WrongSetting(f"{env_file} is not a text in UTF-8") from None
         values = {
             name.removeprefix(PREFIX).lower(): value
-            for name, value in found.items()
+            for source in (written, environment)
+            for name, value in source.items()
             if name.startswith(PREFIX) and value
         }
         try:

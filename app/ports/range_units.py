@@ -29,8 +29,8 @@ class Catalogue(Protocol):
         """Give the exchange of that code, or None."""
         ...
 
-    async def exchanges(self) -> list[Exchange]:
-        """Give all exchanges, by code in code-point order."""
+    async def exchanges(self, *, after: str | None = None, limit: int) -> list[Exchange]:
+        """Give exchanges by code, in code-point order, beyond the code `after`; at most `limit`."""
         ...
 
     async def hold_markets(self, *, markets: Collection[Market]) -> None:

@@ -79,7 +79,7 @@ async def keep_markets(work: RangeUnitsWork, *markets: Market) -> None:
 
 async def exchanges_of(work: RangeUnitsWork) -> list[Exchange]:
     async with work() as uow:
-        return await uow.catalogue.exchanges()
+        return await uow.catalogue.exchanges(limit=1000)
 
 
 async def markets_of(work: RangeUnitsWork, exchange: str = "coinone") -> list[Market]:
@@ -232,7 +232,7 @@ class CatalogueContract:
         async with work() as uow:
             (await uow.catalogue.put_exchanges(exchanges=[an_exchange()])).clear()
             await uow.catalogue.hold_markets(markets=[a_market()])
-            (await uow.catalogue.exchanges()).clear()
+            (await uow.catalogue.exchanges(limit=1000)).clear()
             (await uow.catalogue.markets(exchange="coinone", after=None, limit=9)).clear()
             await uow.commit()
         assert await exchanges_of(work) == [an_exchange()]
@@ -1245,7 +1245,7 @@ OPERATIONS = [
         id="catalogue.put_exchanges",
     ),
     pytest.param(lambda uow: uow.catalogue.exchange(code="a"), id="catalogue.exchange"),
-    pytest.param(lambda uow: uow.catalogue.exchanges(), id="catalogue.exchanges"),
+    pytest.param(lambda uow: uow.catalogue.exchanges(limit=1000), id="catalogue.exchanges"),
     pytest.param(
         lambda uow: uow.catalogue.hold_markets(markets=[a_market()]), id="catalogue.hold_markets"
     ),
@@ -1450,7 +1450,7 @@ class RangeUnitsUnitOfWorkContract:
             await uow.revisions.confirm(revision_ids=[revision.id], at=at(5))
             confirmed = replace(revision, last_seen=at(5))
             assert await uow.catalogue.exchange(code="coinone") == an_exchange()
-            assert await uow.catalogue.exchanges() == [an_exchange()]
+            assert await uow.catalogue.exchanges(limit=1000) == [an_exchange()]
             assert await uow.catalogue.markets(exchange="coinone", after=None, limit=9) == [
                 revision.market
             ]
@@ -1473,14 +1473,14 @@ class RangeUnitsUnitOfWorkContract:
     ) -> None:
         async with reading() as uow:
             await keep_exchanges(work, an_exchange())
-            assert await uow.catalogue.exchanges() == [an_exchange()]
+            assert await uow.catalogue.exchanges(limit=1000) == [an_exchange()]
 
     async def test_a_reader_holds_no_writer_back(
         self, work: RangeUnitsWork, reading: RangeUnitsWork
     ) -> None:
         with fail_after(PATIENCE):
             async with reading() as uow:
-                await uow.catalogue.exchanges()
+                await uow.catalogue.exchanges(limit=1000)
                 await keep_exchanges(work, an_exchange())
         assert await exchanges_of(work) == [an_exchange()]
 

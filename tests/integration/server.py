@@ -69,6 +69,19 @@ async def contents_of(database: AsyncDatabase) -> dict[str, list[str]]:
     }
 
 
+BUSY = """
+    SELECT pid FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend'
+    AND state <> 'idle' AND pid <> pg_backend_pid()
+"""
+"""Who else has a statement or a transaction going on in a database of Postgres."""
+
+
+async def is_quiet(database: AsyncDatabase) -> bool:
+    """Whether nobody else works on the database; of SQLite's processes, the dead do not."""
+    return database.url.get_backend_name() == "sqlite" or not await rows_of(database, BUSY)
+
+
 async def eventually(
     question: Callable[[], Awaitable[Answer]], *, seconds: int = PATIENCE
 ) -> Answer:

@@ -6,8 +6,8 @@ import shutil
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, Final
 import anyio
 import httpx
 import pytest
-from anyio import create_task_group, run_process
+from anyio import create_task_group, lowlevel, run_process
 from pydantic import SecretStr
 
 from app.adapters.sql.database import AsyncDatabase
@@ -30,6 +30,7 @@ from tests.integration.server import (
     environment_of,
     eventually,
     free_port,
+    is_quiet,
     new_postgres_database,
     opened_database,
     rows_of,
@@ -85,6 +86,7 @@ class History:
     last_words: str
     left: list[str]
     server: Server
+    found: dict[str, list[str]]
 
     def password(self) -> str:
         [password] = re.findall(r"^ *password: (\S+)$", self.first_words, re.MULTILINE)
@@ -113,7 +115,8 @@ async def history(
             last_words = server.said()
             left = sorted(path.name for path in (directory / "data").iterdir())
         async with start() as server:
-            yield History(place, first_words, made, status, last_words, left, server)
+            found = await contents_of(place.database)
+            yield History(place, first_words, made, status, last_words, left, server, found)
 
 
 def test_the_first_start_shows_one_password(history: History) -> None:
@@ -151,23 +154,221 @@ async def test_those_lines_work_as_pasted(history: History, shell: str) -> None:
         input=f"{SHELLS[shell]}{lines}\n".encode(),
         env=environment_of({"PYTHON": sys.executable, "STAND_IN": STAND_IN}),
     )
-    me, price = documents_of(pasted.stdout.decode())
-    assert (me["username"], me["role"]) == ("admin", "admin")
-    assert (price["price"], price["valid"]) == ("1234500", False)
-
-
-def documents_of(text: str) -> Iterator[dict[str, Any]]:
-    while text:
-        document, end = json.JSONDecoder().raw_decode(text)
-        yield document
-        text = text[end:].lstrip()
+    me, _, price = pasted.stdout.decode().partition("}")
+    assert json.loads(me + "}")["username"] == "admin"
+    assert json.loads(price)["price"] == "1234500"
 
 
 def test_the_second_start_shows_no_password(history: History) -> None:
     assert "password" not in history.server.said()
 
 
-async def test_the_second_start_changes_nothing(
-    history: History, postgres_server_url: str, tmp_path: Path
+def test_the_second_start_changes_nothing(history: History) -> None:
+    assert history.found == history.made
+
+
+def test_the_first_start_makes_something(history: History) -> None:
+    assert [table for table, rows in history.made.items() if rows] == [
+        "exchanges",
+        "users",
+        "markets",
+        "range_unit_revisions",
+        "range_unit_bands",
+    ]
+
+
+def test_a_request_to_terminate_ends_it_after_all_is_tidied_up(history: History) -> None:
+    assert history.status in (0, STATUS_OF_SIGTERM)
+    assert "Application shutdown complete." in history.last_words
+    assert "Traceback" not in history.last_words
+
+
+@pytest.mark.parametrize("history", ["sqlite"], indirect=True)
+def test_a_request_to_terminate_leaves_the_database_in_one_file(history: History) -> None:
+    assert history.left == ["keys", "tickgate.db"]
+
+
+def test_nobody_else_can_read_what_it_keeps(history: History) -> None:
+    kept = history.place.directory / "data"
+    assert oct(kept.stat().st_mode & 0o077) == "0o0"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("TICKGATE_BCRYPT_COST", "hunter2"),
+        ("TICKGATE_BCRYPT_COTS", "hunter2"),
+        ("TICKGATE_DATABASE_URL", "mysql://tickgate:hunter2@127.0.0.1/tickgate"),
+        ("TICKGATE_TOKEN_KEYS", "a-file"),
+    ],
+)
+async def test_a_wrong_setting_is_told_in_one_line_that_names_it(
+    tmp_path: Path, variable: str, value: str
 ) -> None:
-    del postgres_server_url, tmp_path
+    (tmp_path / "a-file").write_text("no directory of keys")
+    ended = await run_process(
+        command("serve", "--port", str(free_port())),
+        cwd=tmp_path,
+        env=environment_of({variable: value}),
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (2, b"")
+    assert re.fullmatch(rf"tickgate: {variable}: [^\n]+\n", ended.stderr.decode())
+    assert b"hunter2" not in ended.stderr
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A place with an administrator, and with range units of Coinone's KRW-BTC."""
+
+    place: Place
+    password: str
+    digest: str
+
+    @asynccontextmanager
+    async def application(self) -> AsyncIterator[Application]:
+        """Give the application on the same database, in this process."""
+        async with opened(self.place.settings_here(), makes=True) as application:
+            yield application
+
+    def served(self, *options: str, cost: int = 4) -> AbstractAsyncContextManager[Server]:
+        settings = self.place.settings | {"TICKGATE_BCRYPT_COST": str(cost)}
+        return serving(self.place.directory, *options, settings=settings)
+
+    async def log_in(self, client: httpx.AsyncClient) -> httpx.Response:
+        body = {"username": "admin", "password": self.password}
+        return await client.post("/v1/auth/login", json=body)
+
+    async def attempts(self, outcome: str) -> list[Any]:
+        query = "SELECT id FROM login_attempts WHERE outcome = :outcome"
+        return await rows_of(self.place.database, query, outcome=outcome)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def prepared(
+    request: pytest.FixtureRequest, tmp_path: Path, postgres_server_url: str
+) -> AsyncIterator[Prepared]:
+    async with new_place(request.param, tmp_path, postgres_server_url) as place:
+        async with opened(place.settings_here(), makes=True) as application:
+            made = await application.prepare()
+            assert made is not None
+            await application.range_units.ingest(
+                market=BTC, payload=REPLY.read_bytes(), source="a reply"
+            )
+            units = await application.range_units.current(market=BTC)
+        yield Prepared(place, made[1], units.revision.digest)
+
+
+async def test_killed_while_a_password_is_checked_it_leaves_the_attempt_pending(
+    prepared: Prepared,
+) -> None:
+    async with (
+        prepared.served(cost=14) as server,
+        server.client() as client,
+        create_task_group() as tasks,
+    ):
+        tasks.start_soon(ask_the_dying, partial(prepared.log_in, client))
+        await eventually(partial(prepared.attempts, "pending"))
+        assert await server.ends(signal.SIGKILL) == STATUS_OF_SIGKILL
+    assert len(await prepared.attempts("pending")) == 1
+
+
+async def ask_the_dying(request: Callable[[], Awaitable[httpx.Response]]) -> None:
+    with suppress(httpx.TransportError):
+        await request()
+
+
+async def test_asked_to_terminate_while_a_password_is_checked_it_answers_first(
+    prepared: Prepared,
+) -> None:
+    answers: list[httpx.Response] = []
+
+    async with prepared.served(cost=12) as server, server.client() as client:
+
+        async def log_in() -> None:
+            answers.append(await prepared.log_in(client))
+
+        async with create_task_group() as tasks:
+            tasks.start_soon(log_in)
+            await eventually(partial(prepared.attempts, "pending"))
+            await server.ends(signal.SIGTERM)
+    assert [answer.status_code for answer in answers] == [200]
+    assert len(await prepared.attempts("success")) == 1
+
+
+async def test_several_workers_serve_one_service(prepared: Prepared) -> None:
+    async with prepared.served("--workers", "2") as server, server.client() as client:
+        await eventually(partial(says_twice, server, "Application startup complete."))
+        login = await prepared.log_in(client)
+        headers = {
+            "Authorization": f"Bearer {login.json()['access_token']}",
+            "Connection": "close",  # and so the next request may go to another worker
+        }
+        answers = [await client.get("/v1/users/me", headers=headers) for _ in range(20)]
+    assert Counter(answer.status_code for answer in answers) == {200: 20}
+
+
+async def says_twice(server: Server, words: str) -> bool:
+    await lowlevel.checkpoint()
+    return server.said().count(words) == 2
+
+
+@cache
+def reply_of(count: int) -> bytes:
+    bands = [{"range_min": low, "next_range_min": low + 1, "price_unit": 1} for low in range(count)]
+    reply = {"result": "success", "error_code": "0", "range_price_units": bands}
+    return json.dumps(reply).encode()
+
+
+async def is_being_written(prepared: Prepared) -> bool:
+    """Whether some of the bands have reached the database, and are not committed yet."""
+    if prepared.place.database.url.get_backend_name() == "sqlite":
+        log = anyio.Path(prepared.place.directory / "data" / "tickgate.db-wal")
+        return (await log.stat()).st_size > 1_000_000
+    writing = """
+        SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+        AND query LIKE 'INSERT INTO range_unit_bands%' AND state <> 'idle'
+    """
+    return bool(await rows_of(prepared.place.database, writing))
+
+
+async def is_kept(prepared: Prepared) -> bool:
+    """Whether the last of the bands can be seen."""
+    last = f"SELECT revision_id FROM range_unit_bands WHERE position = {LARGE - 1}"  # noqa: S608 - our own number
+    return bool(await rows_of(prepared.place.database, last))
+
+
+async def count_bands(prepared: Prepared) -> int:
+    [[count]] = await rows_of(prepared.place.database, "SELECT count(*) FROM range_unit_bands")
+    return int(count)
+
+
+@pytest.mark.parametrize("moment", [is_being_written, is_kept])
+async def test_killed_in_an_ingest_it_leaves_the_old_range_units_or_the_new_ones(
+    prepared: Prepared, moment: Callable[[Prepared], Awaitable[bool]]
+) -> None:
+    before = await count_bands(prepared)
+    async with prepared.served() as server, server.client() as client:
+        login = await prepared.log_in(client)
+        request = partial(
+            client.post,
+            "/v1/exchanges/coinone/range-units/ingest",
+            params={"quote": "KRW", "target": "BTC"},
+            content=reply_of(LARGE),
+            headers={"Authorization": f"Bearer {login.json()['access_token']}"},
+        )
+        async with create_task_group() as tasks:
+            tasks.start_soon(ask_the_dying, request)
+            await eventually(partial(moment, prepared))
+            await server.ends(signal.SIGKILL)
+    await eventually(partial(is_quiet, prepared.place.database))
+    after = before + LARGE if await is_kept(prepared) else before
+    assert await count_bands(prepared) == after
+    async with prepared.application() as application:
+        units = await application.range_units.current(market=BTC)
+        again = await application.range_units.ingest(
+            market=BTC, payload=reply_of(1), source="a reply"
+        )
+    assert units.table.digest == units.revision.digest
+    assert (units.revision.digest == prepared.digest) == (after == before)
+    assert again.updated == 1

@@ -220,7 +220,7 @@ async def test_range_units_cannot_be_asked_for_before_their_migration(
     await schema.upgrade(unmigrated_database, "0001")
     async with SqlRangeUnitsUnitOfWork(unmigrated_database.read_sessions) as uow:
         with pytest.raises(SchemaOutOfDate):
-            await uow.catalogue.exchanges()
+            await uow.catalogue.exchanges(limit=1000)
 
 
 @pytest.mark.parametrize("revision", ["base", "0001"])

@@ -19,15 +19,17 @@ from app.domain.errors import UnitOfWorkFailed
 from app.domain.identity.errors import UnknownUser
 from app.domain.identity.users import User
 from tests.builders import a_session, a_user
-from tests.integration.server import PATIENCE, eventually, opened_database, rows_of
+from tests.integration.server import (
+    BUSY,
+    PATIENCE,
+    eventually,
+    is_quiet,
+    opened_database,
+    rows_of,
+)
 
 ON_POSTGRES = pytest.mark.parametrize("migrated_database", ["postgres"], indirect=True)
 CANCELLATIONS = ["by its scope", "by its task"]
-BUSY = """
-    SELECT pid FROM pg_stat_activity
-    WHERE datname = current_database() AND backend_type = 'client backend'
-    AND state <> 'idle' AND pid <> pg_backend_pid()
-"""
 TERMINATE_BUSY = f"SELECT pg_terminate_backend(pid) FROM ({BUSY}) AS busy"  # noqa: S608 - the text above
 WAITING_FOR_A_LOCK = f"{BUSY} AND wait_event_type = 'Lock'"
 
@@ -106,11 +108,6 @@ async def add(database: AsyncDatabase, user: User) -> None:
 
 async def names(database: AsyncDatabase) -> set[str]:
     return {row.username for row in await rows_of(database, "SELECT username FROM users")}
-
-
-async def is_quiet(database: AsyncDatabase) -> bool:
-    """Whether no connection to the database has a statement or a transaction going on."""
-    return database.url.get_backend_name() == "sqlite" or not await rows_of(database, BUSY)
 
 
 async def nothing_is_left_of_it(database: AsyncDatabase, outside: AsyncDatabase) -> None:

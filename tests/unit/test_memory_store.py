@@ -76,7 +76,7 @@ IDENTITY: dict[str, IdentityStatement] = {
 RANGE_UNITS: dict[str, RangeUnitsStatement] = {
     "Catalogue.put_exchanges": lambda uow: uow.catalogue.put_exchanges(exchanges=[an_exchange()]),
     "Catalogue.exchange": lambda uow: uow.catalogue.exchange(code="coinone"),
-    "Catalogue.exchanges": lambda uow: uow.catalogue.exchanges(),
+    "Catalogue.exchanges": lambda uow: uow.catalogue.exchanges(limit=1000),
     "Catalogue.hold_markets": lambda uow: uow.catalogue.hold_markets(markets=[MARKET]),
     "Catalogue.markets": lambda uow: uow.catalogue.markets(exchange="coinone", after=None, limit=1),
     "Revisions.add": lambda uow: uow.revisions.add(

@@ -53,7 +53,7 @@ async def _authenticate(request: Request) -> Principal:
     return await auth.authenticate_token(token=token.strip())
 
 
-def _principal(
+async def _principal(
     request: Request,
     _: Annotated[HTTPAuthorizationCredentials | None, Depends(_documented)],
 ) -> Principal:
@@ -77,7 +77,7 @@ class Allowed:
 
     scope: Scope
 
-    def __call__(self, principal: Annotated[Principal, Depends(_principal)]) -> Principal:
+    async def __call__(self, principal: Annotated[Principal, Depends(_principal)]) -> Principal:
         """Give what `GuardedRoute` has checked."""
         return principal
 

@@ -74,6 +74,13 @@ Limit = Annotated[
 ]
 
 
+class PartOfList(Sent):
+    """Which part of a list."""
+
+    cursor: str | None = None
+    limit: Limit = 50
+
+
 class InvalidCursor(TickgateError):
     """A cursor that this service did not give."""
 

@@ -55,10 +55,11 @@ class MemoryCatalogue(Catalogue):
         async with self._transaction.statement() as rows:
             return rows.exchanges.get(code)
 
-    async def exchanges(self) -> list[Exchange]:
+    async def exchanges(self, *, after: str | None = None, limit: int) -> list[Exchange]:
         """Sort by code."""
         async with self._transaction.statement() as rows:
-            return [rows.exchanges[code] for code in sorted(rows.exchanges)]
+            codes = sorted(code for code in rows.exchanges if after is None or code > after)
+            return [rows.exchanges[code] for code in codes[:limit]]
 
     async def hold_markets(self, *, markets: Collection[Market]) -> None:
         """Keep the markets; there is one writer at a time."""

@@ -49,7 +49,7 @@ class BcryptHasher(PasswordHasher):
         return await self._in_thread(lambda: self._verify(password, stored or ""))
 
     def needs_rehash(self, *, stored: str) -> bool:
-        """Whether the hash is foreign or its cost is not the current one."""
+        """Whether the hash is foreign or its cost is lower than the current one."""
         match = _BCRYPT.fullmatch(stored.removeprefix(_OURS))
         ours = stored.startswith(_OURS)
         return not ours or match is None or int(match[1]) < self._cost

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 
 Sessions = async_sessionmaker[AsyncSession]
 
@@ -50,6 +50,7 @@ class AsyncDatabase:
         if is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+            event.listen(self.engine.sync_engine, "reset", _end_sqlite)
         reader = self.engine.execution_options(**{_READ_ONLY: True})
         self.sessions: Sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self.read_sessions: Sessions = async_sessionmaker(reader, expire_on_commit=False)
@@ -99,6 +100,14 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
     cursor.execute("PRAGMA synchronous = FULL")  # what is committed outlives a loss of power
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _end_sqlite(
+    connection: DBAPIConnection, _entry: ConnectionPoolEntry, state: PoolResetState
+) -> None:
+    # A commit that SQLite refuses leaves its transaction open; SQLAlchemy takes it for ended.
+    if state.asyncio_safe and connection.driver_connection.in_transaction:
+        connection.rollback()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -178,9 +178,11 @@ class SqlCatalogue(Catalogue):
         row = (await self._transaction.execute(query)).scalar_one_or_none()
         return None if row is None else Exchange(row.code, row.name, row.time_zone)
 
-    async def exchanges(self) -> list[Exchange]:
-        """SELECT all, in order."""
-        query = select(ExchangeRow).order_by(ExchangeRow.code)
+    async def exchanges(self, *, after: str | None = None, limit: int) -> list[Exchange]:
+        """SELECT beyond a primary key."""
+        query = select(ExchangeRow).order_by(ExchangeRow.code).limit(limit)
+        if after is not None:
+            query = query.where(ExchangeRow.code > after)
         rows = (await self._transaction.execute(query)).scalars()
         return [Exchange(row.code, row.name, row.time_zone) for row in rows]
 

@@ -4,7 +4,7 @@ import unicodedata
 
 
 def fold(text: str) -> str:
-    """Fold for comparison: NFKC and casefold (Unicode's toNFKC_Casefold), the same on any store."""
+    """Fold for comparison, by NFKC and casefold: the same on any store and in any locale."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 

@@ -55,7 +55,7 @@ def check_username(username: str) -> None:
 
 
 def check_email(email: str) -> None:
-    """Raise `InvalidUser` unless the text has the form of an e-mail address (RFC 5321 lengths)."""
+    """Raise `InvalidUser` unless the text has the form of an e-mail address."""
     too_long = max(len(email), len(fold(email))) > EMAIL_LENGTH  # folding can lengthen it
     if too_long or not email.isprintable() or _EMAIL.fullmatch(email) is None:
         message = f"is not an e-mail address of at most {EMAIL_LENGTH} characters"

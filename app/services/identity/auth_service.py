@@ -1,3 +1,4 @@
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -116,7 +117,8 @@ class AuthService:
         if not matches:
             return _Verdict(FailReason.BAD_PASSWORD)
         if self._hasher.needs_rehash(stored=user.password_hash):
-            return _Verdict(None, await self._hasher.hash(password=password))
+            with suppress(HasherBusy):  # then the next login makes it anew
+                return _Verdict(None, await self._hasher.hash(password=password))
         return _Verdict(None)
 
     async def _settle(
@@ -180,11 +182,12 @@ class AuthService:
             user_id=session.user_id,
             session_id=session.id,
             issued_at=now,
-            expires_at=min(now + self._access_token_lifetime, session.expires_at),
+            # Tokens tell whole seconds, and must not end before `expires_in` says.
+            expires_at=_whole_seconds(min(now + self._access_token_lifetime, session.expires_at)),
         )
         return Login(
             access_token=self._tokens.issue(claims=claims),
-            expires_in=int((claims.expires_at - claims.issued_at).total_seconds()),
+            expires_in=(claims.expires_at - now) // timedelta(seconds=1),
             refresh_token=refresh_token,
             session_id=session.id,
         )
@@ -251,6 +254,12 @@ class AuthService:
         async with self._uow() as uow:
             await uow.sessions.end(session_id=principal.session_id, at=self._clock.now())
             await uow.commit()
+
+
+def _whole_seconds(time: datetime) -> datetime:
+    """Round up."""
+    whole = time.replace(microsecond=0)
+    return whole if whole == time else whole + timedelta(seconds=1)
 
 
 async def _live(uow: IdentityUnitOfWork, session_id: UUID, now: datetime) -> tuple[Session, User]:

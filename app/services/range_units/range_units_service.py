@@ -78,10 +78,10 @@ class RangeUnitsService:
             await uow.commit()
         return bool(added)
 
-    async def list_exchanges(self) -> list[Exchange]:
-        """Give all exchanges, by code."""
+    async def list_exchanges(self, *, after: str | None = None, limit: int = 50) -> list[Exchange]:
+        """Give exchanges by code, beyond the code `after`."""
         async with self._reading() as uow:
-            return await uow.catalogue.exchanges()
+            return await uow.catalogue.exchanges(after=after, limit=limit)
 
     async def list_markets(
         self, *, exchange: str, after: Market | None = None, limit: int = 50
@@ -168,7 +168,8 @@ class RangeUnitsService:
         async with self._uow() as uow:
             await uow.catalogue.hold_markets(markets=[market])
             now = self._clock.now()
-            start = None if start_unknown else effective_from or now
+            unknown = start_unknown or effective_from == BEGINNING
+            start = None if unknown else effective_from or now
             found = await _in_force(uow, [market], as_of=start or BEGINNING)
             known = _own(found, market)
             if known is not None and known.digest == digest:
@@ -189,7 +190,7 @@ class RangeUnitsService:
     ) -> int:
         """Fill an empty catalogue; give how many revisions were stored, 0 where it is not empty."""
         async with self._uow() as uow:
-            if await uow.catalogue.exchanges():
+            if await uow.catalogue.exchanges(limit=1):
                 return 0
             await uow.catalogue.put_exchanges(exchanges=exchanges)
             markets = {observation.market for observation in observations}

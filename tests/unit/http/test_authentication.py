@@ -155,7 +155,7 @@ async def test_a_token_is_good_until_just_before_it_expires(
 async def test_a_token_expires(
     application: MemoryApplication, client: httpx.AsyncClient, user: dict[str, str]
 ) -> None:
-    application.clock.advance(ACCESS_TOKEN_LIFETIME)
+    application.clock.advance(ACCESS_TOKEN_LIFETIME + timedelta(seconds=1))  # told in whole ones
     assert refusal(await client.get(ME, headers=user)) == (401, "invalid_token")
 
 

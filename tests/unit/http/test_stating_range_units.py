@@ -94,6 +94,15 @@ async def test_the_same_range_units_again_are_only_confirmed(
     assert again == first | {"last_seen": "2026-01-02T03:05:05.678901Z"}
 
 
+@pytest.mark.parametrize("instant", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
+async def test_what_is_stated_from_any_instant_on_is_shown_as_it_was_answered(
+    client: httpx.AsyncClient, coinone: dict[str, str], instant: str
+) -> None:
+    stated = await put(client, coinone, effective_from=instant)
+    shown = await units(client, coinone, as_of=instant)
+    assert (stated.status_code, shown) == (201, stated.json())
+
+
 async def test_a_scheduled_revision_is_not_yet_in_force(
     client: httpx.AsyncClient, coinone: dict[str, str]
 ) -> None:

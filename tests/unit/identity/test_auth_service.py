@@ -1161,7 +1161,8 @@ async def test_an_access_token_is_good_for_less_than_its_lifetime(
 async def test_an_access_token_is_refused_at_the_very_second_it_expires(
     application: MemoryApplication, login: Login
 ) -> None:
-    expiry = (application.clock.now() + ACCESS_TOKEN_LIFETIME).replace(microsecond=0)
+    ends = application.clock.now() + ACCESS_TOKEN_LIFETIME
+    expiry = ends.replace(microsecond=0) + timedelta(seconds=1)  # rounded up
     application.clock.time = expiry - MOMENT
     assert await acts(application.auth, login)
     application.clock.time = expiry

@@ -29,7 +29,12 @@ def services_of(request: Request) -> IdentityServices:
     return services
 
 
-Services = Annotated[IdentityServices, Depends(services_of)]
+async def _services(request: Request) -> IdentityServices:
+    # Not a plain function: FastAPI would call that in a worker thread.
+    return services_of(request)
+
+
+Services = Annotated[IdentityServices, Depends(_services)]
 Password = Annotated[SecretStr, Field(min_length=1, max_length=PASSWORD_MOST_BYTES)]
 
 

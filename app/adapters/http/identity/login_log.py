@@ -14,9 +14,8 @@ from app.adapters.http.identity.asked import IdentityServices, Services, id_of_c
 from app.adapters.http.schemas import (
     Instant,
     InvalidCursor,
-    Limit,
     Page,
-    Sent,
+    PartOfList,
     cursor_of,
     parts_of,
     read_instant,
@@ -55,14 +54,7 @@ def _address(text: str | None) -> str | None:
     return None if text is None else str(ip_address(text))
 
 
-class PageOfOwnAttempts(Sent):
-    """Which part of one's own attempts."""
-
-    cursor: str | None = None
-    limit: Limit = 50
-
-
-class PageOfAttempts(PageOfOwnAttempts):
+class AttemptsAsked(PartOfList):
     """Which attempts: those that match everything that is given."""
 
     user_id: UUID | None = None
@@ -76,7 +68,7 @@ class PageOfAttempts(PageOfOwnAttempts):
 
 @own_login_log.get("/me/login-log", summary="My logins", responses=responses(401, 422, 503))
 async def list_own_attempts(
-    principal: Anyone, page: Annotated[PageOfOwnAttempts, Query()], services: Services
+    principal: Anyone, page: Annotated[PartOfList, Query()], services: Services
 ) -> Page[AttemptAnswer]:
     """Give the attempts to log in as oneself, newest first."""
     return await _attempts(services, LoginLogFilter(user_id=principal.user_id), page)
@@ -84,7 +76,7 @@ async def list_own_attempts(
 
 @login_log.get("", summary="Search the login log", responses=responses(401, 403, 422, 503))
 async def search_login_log(
-    _: LogReader, page: Annotated[PageOfAttempts, Query()], services: Services
+    _: LogReader, page: Annotated[AttemptsAsked, Query()], services: Services
 ) -> Page[AttemptAnswer]:
     """Give attempts to log in, newest first."""
     matching = LoginLogFilter(
@@ -100,7 +92,7 @@ async def search_login_log(
 
 
 async def _attempts(
-    services: IdentityServices, matching: LoginLogFilter, page: PageOfOwnAttempts
+    services: IdentityServices, matching: LoginLogFilter, page: PartOfList
 ) -> Page[AttemptAnswer]:
     before = None if page.cursor is None else _position(*parts_of(page.cursor, 2))
     found = await services.login_log.search(matching=matching, before=before, limit=page.limit + 1)

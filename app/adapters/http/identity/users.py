@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from app.adapters.http.authentication import Anyone, GuardedRoute, UsersAdmin
 from app.adapters.http.errors import responses
 from app.adapters.http.identity.asked import Password, Services, id_of_cursor
-from app.adapters.http.schemas import Limit, Page, Sent, cursor_of, parts_of
+from app.adapters.http.schemas import Page, PartOfList, Sent, cursor_of, parts_of
 from app.domain.identity.users import User
 from app.domain.principal import Role
 
@@ -99,16 +99,9 @@ async def create_user(
     return _user_answer(user)
 
 
-class PageOfUsers(Sent):
-    """Which part of the users."""
-
-    cursor: str | None = None
-    limit: Limit = 50
-
-
 @users.get("", summary="List users", responses=responses(401, 403, 422, 503))
 async def list_users(
-    _: UsersAdmin, page: Annotated[PageOfUsers, Query()], services: Services
+    _: UsersAdmin, page: Annotated[PartOfList, Query()], services: Services
 ) -> Page[UserAnswer]:
     """Give users in the order in which they were registered."""
     after = None if page.cursor is None else id_of_cursor(*parts_of(page.cursor, 1))

@@ -52,12 +52,12 @@ class RangeUnitsServices:
     prices: PriceService
 
 
-def _services(request: Request) -> RangeUnitsServices:
+async def _services(request: Request) -> RangeUnitsServices:
     services: RangeUnitsServices = request.app.state.range_units
     return services
 
 
-def _market(
+async def _market(
     exchange: Annotated[str, Path(examples=["upbit"])],
     quote: Annotated[str, Path(examples=["KRW"])],
     target: Annotated[str, Path(examples=["BTC"], description="`*`: the whole quote currency.")],

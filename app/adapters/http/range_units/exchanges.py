@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from app.adapters.http.authentication import GuardedRoute, Reader, Writer
 from app.adapters.http.errors import responses
 from app.adapters.http.range_units.asked import Services
-from app.adapters.http.schemas import InvalidCursor, Limit, Page, Sent, cursor_of, parts_of
+from app.adapters.http.schemas import InvalidCursor, Page, PartOfList, Sent, cursor_of, parts_of
 from app.domain.range_units.errors import InvalidCode
 from app.domain.range_units.revisions import Exchange, Market, exchange_code, market_of
 
@@ -47,18 +47,18 @@ class MarketAnswer(BaseModel):
     target_currency: str = Field(examples=["*"])
 
 
-class PageOfMarkets(Sent):
-    """Which part of the markets."""
-
-    cursor: str | None = None
-    limit: Limit = 50
-
-
-@exchanges.get("", summary="List exchanges", responses=responses(401, 403, 503))
-async def list_exchanges(_: Reader, services: Services) -> Page[ExchangeAnswer]:
-    """Give all exchanges, by code."""
-    found = await services.range_units.list_exchanges()
-    return Page(items=[_exchange_answer(exchange) for exchange in found])
+@exchanges.get("", summary="List exchanges", responses=responses(401, 403, 422, 503))
+async def list_exchanges(
+    _: Reader, page: Annotated[PartOfList, Query()], services: Services
+) -> Page[ExchangeAnswer]:
+    """Give exchanges, by code."""
+    after = None if page.cursor is None else _code(*parts_of(page.cursor, 1))
+    found = await services.range_units.list_exchanges(after=after, limit=page.limit + 1)
+    shown = found[: page.limit]
+    return Page(
+        items=[_exchange_answer(exchange) for exchange in shown],
+        next_cursor=cursor_of(shown[-1].code) if len(found) > len(shown) else None,
+    )
 
 
 @exchanges.put(
@@ -80,7 +80,7 @@ async def put_exchange(
     "/{exchange}/markets", summary="List markets", responses=responses(401, 403, 404, 422, 503)
 )
 async def list_markets(
-    _: Reader, exchange: str, page: Annotated[PageOfMarkets, Query()], services: Services
+    _: Reader, exchange: str, page: Annotated[PartOfList, Query()], services: Services
 ) -> Page[MarketAnswer]:
     """Give the markets of an exchange, by quote and target currency."""
     code = exchange_code(exchange)
@@ -97,6 +97,13 @@ async def list_markets(
         ],
         next_cursor=cursor_of(shown[-1].quote, shown[-1].target) if more else None,
     )
+
+
+def _code(code: str) -> str:
+    try:
+        return exchange_code(code)
+    except InvalidCode:
+        raise InvalidCursor from None
 
 
 def _position(code: str, quote: str, target: str) -> Market:
