@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar, cast
 
@@ -25,17 +26,40 @@ async def run_to_end(operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
     leaves the operation behind; so it runs in a task of its own, which is waited for.
     """
     task = asyncio.create_task(operation())
-    cancelled: asyncio.CancelledError | None = None
+    cancelled = await _end_of(task)
+    if cancelled is None:
+        return task.result()
+    raise cancelled
+
+
+async def cancelled_once(operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run an operation that a cancellation reaches once, and wait until it has cleaned up.
+
+    An anyio scope delivers its cancellation again at every await: also to a driver that is just
+    telling the server to stop, so that the statement would go on there, with all its locks.
+    """
+    task = asyncio.create_task(operation())
+    try:
+        await asyncio.wait([task])
+    except asyncio.CancelledError:
+        task.cancel()
+        await _end_of(task)
+        raise
+    return task.result()
+
+
+async def _end_of(task: "asyncio.Task[T]") -> asyncio.CancelledError | None:
+    """Wait for the end of a task, and give the cancellation that came meanwhile, if any did."""
+    cancelled = None
     with anyio.CancelScope(shield=True):
         while not task.done():
             try:
                 await asyncio.wait([task])
             except asyncio.CancelledError as error:
                 cancelled = error
-    if cancelled is None:
-        return task.result()
-    task.exception()  # looked at, or asyncio would report it as never retrieved
-    raise cancelled
+    if not task.cancelled():
+        task.exception()  # looked at, or asyncio would report it as never retrieved
+    return cancelled
 
 
 class SqlTransaction:
@@ -54,7 +78,7 @@ class SqlTransaction:
     async def __aenter__(self) -> Self:
         """Take a connection, so that a database that is away shows here."""
         try:
-            await self._session.connection()
+            await cancelled_once(self._session.connection)
         except BaseException as error:
             await self._let_go()
             raise self._meaning(error) from error
@@ -68,7 +92,7 @@ class SqlTransaction:
             raise UnitOfWorkFailed("A statement before this one failed.")
         self._failed = True  # until the statement has ended well
         try:
-            result = await self._session.execute(statement, parameters)
+            result = await cancelled_once(partial(self._session.execute, statement, parameters))
         except Exception as error:
             raise self._meaning(error) from error
         self._failed = False
