@@ -218,7 +218,7 @@ def command_line() -> typer.Typer:
 def serve(*, host: str, port: int, workers: int, init: bool | None) -> None:
     """Serve HTTP until interrupted, after making the database ready where that is wanted."""
     settings = Settings.load()
-    make_first_key(settings.token_keys_dir)
+    _make_first_key(settings)
     signing_tokens(settings)
     if init is None:
         init = settings.is_embedded
@@ -236,6 +236,15 @@ def serve(*, host: str, port: int, workers: int, init: bool | None) -> None:
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
+
+
+def _make_first_key(settings: Settings) -> None:
+    try:
+        # On its own, for its mode: `mkdir` makes parents readable for everyone.
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_first_key(settings.token_keys_dir)
+    except OSError as error:
+        raise WrongSetting(f"TICKGATE_TOKEN_KEYS: {error}") from error
 
 
 async def _before_serving(application: Application, *, init: bool) -> tuple[str, str] | None:
