@@ -153,6 +153,20 @@ class CatalogueContract:
                 )
         assert await exchanges_of(work) == []
 
+    async def test_a_page_of_exchanges_begins_beyond_a_code(self, work: RangeUnitsWork) -> None:
+        await keep_exchanges(work, *(an_exchange(code=code) for code in "abcde"))
+        async with work() as uow:
+            page = await uow.catalogue.exchanges(after="b", limit=2)
+        assert [exchange.code for exchange in page] == ["c", "d"]
+
+    async def test_a_page_of_exchanges_may_begin_beyond_a_code_that_is_not_there(
+        self, work: RangeUnitsWork
+    ) -> None:
+        await keep_exchanges(work, an_exchange(code="a"), an_exchange(code="c"))
+        async with work() as uow:
+            page = await uow.catalogue.exchanges(after="b", limit=2)
+        assert [exchange.code for exchange in page] == ["c"]
+
     async def test_putting_exchanges_tells_which_were_added(self, work: RangeUnitsWork) -> None:
         await keep_exchanges(work, an_exchange(code="a"), an_exchange(code="c"))
         async with work() as uow:

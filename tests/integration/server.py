@@ -76,6 +76,8 @@ BUSY = """
 """
 """Who else has a statement or a transaction going on in a database of Postgres."""
 
+TERMINATE_BUSY = f"SELECT pg_terminate_backend(pid) FROM ({BUSY}) AS busy"  # noqa: S608 - see above
+
 
 async def is_quiet(database: AsyncDatabase) -> bool:
     """Whether nobody else works on the database; of SQLite's processes, the dead do not."""

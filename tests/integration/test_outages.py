@@ -23,9 +23,11 @@ from app.domain.errors import StoreUnavailable
 from app.settings import Settings
 from tests.integration.server import (
     BUSY,
+    TERMINATE_BUSY,
     Server,
     eventually,
     free_port,
+    is_quiet,
     new_postgres_database,
     opened_database,
     rows_of,
@@ -62,8 +64,10 @@ class Proxy:
     def cut(self) -> None:
         """Reset every connection, at both ends."""
         for end in self._ends:
-            end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORTIVELY)
-            end.transport.abort()
+            if not end.is_closing():
+                connection = end.get_extra_info("socket")
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORTIVELY)
+                end.transport.abort()
 
     def hold_up(self) -> None:
         """Let nothing through, as if it were on its way."""
@@ -276,8 +280,7 @@ async def cut_the_connection(service: Service) -> None:
 
 
 async def end_the_backend(service: Service) -> None:
-    terminate = f"SELECT pg_terminate_backend(pid) FROM ({BUSY}) AS busy"  # noqa: S608 - our own text
-    await rows_of(service.database, terminate)
+    await rows_of(service.database, TERMINATE_BUSY)
 
 
 Breaks = Callable[[Service], Awaitable[None]]
@@ -306,6 +309,8 @@ async def database(service: Service) -> AsyncIterator[AsyncDatabase]:
     """The database through the proxy, from this process."""
     async with opened_database(service.proxied_url, pool_size=1) as database:
         yield database
+    await rows_of(service.database, TERMINATE_BUSY)  # which may not know that nobody waits for it
+    await eventually(partial(is_quiet, service.database))
 
 
 @pytest.mark.parametrize("breaks", [cut_the_connection, end_the_backend])

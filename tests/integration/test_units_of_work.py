@@ -22,6 +22,7 @@ from tests.builders import a_session, a_user
 from tests.integration.server import (
     BUSY,
     PATIENCE,
+    TERMINATE_BUSY,
     eventually,
     is_quiet,
     opened_database,
@@ -30,7 +31,6 @@ from tests.integration.server import (
 
 ON_POSTGRES = pytest.mark.parametrize("migrated_database", ["postgres"], indirect=True)
 CANCELLATIONS = ["by its scope", "by its task"]
-TERMINATE_BUSY = f"SELECT pg_terminate_backend(pid) FROM ({BUSY}) AS busy"  # noqa: S608 - the text above
 WAITING_FOR_A_LOCK = f"{BUSY} AND wait_event_type = 'Lock'"
 
 Operation = Callable[[], Coroutine[Any, Any, None]]

@@ -41,6 +41,21 @@ async def test_an_exchange_is_renamed(client: httpx.AsyncClient, admin: dict[str
     assert answer.json() == {"exchange": "upbit", "name": "업비트", "time_zone": "Asia/Seoul"}
 
 
+async def test_pages_of_exchanges_have_every_exchange_once(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    codes = ["a", "b", "c", "d", "e"]
+    for code in codes:
+        await put(client, admin, code, name=code)
+    listed: list[str] = []
+    part: dict[str, str] = {"limit": "2"}
+    while part:
+        page = (await client.get(EXCHANGES, params=part, headers=admin)).json()
+        listed += [item["exchange"] for item in page["items"]]
+        part = {"limit": "2", "cursor": page["next_cursor"]} if page["next_cursor"] else {}
+    assert listed == codes
+
+
 async def test_exchanges_are_listed_by_code(
     client: httpx.AsyncClient, admin: dict[str, str]
 ) -> None:
