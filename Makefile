@@ -62,7 +62,7 @@ run: setup ## Serve, making the database first [DATABASE_URL= HOST= PORT=]
 
 test: setup ## Run the tests [ARGS='-k login']
 	@echo '== pytest'
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q -n auto $(ARGS)
 
 check: setup ## Run formatter, linters, types, import rules, and the tests with coverage
 	@echo '== ruff format'
@@ -75,7 +75,8 @@ check: setup ## Run formatter, linters, types, import rules, and the tests with 
 	@$(BIN)/lint-imports --no-logo
 	@echo '== pytest, branches measured'
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -q $(ARGS)
+	@$(BIN)/coverage run -m pytest -q -n auto $(ARGS)
+	@$(BIN)/coverage combine --quiet
 	@echo '== coverage, percent of lines and branches'
 	@for package in $(PACKAGES); do \
 	  if percent=`$(BIN)/coverage report --format=total --include="app/$$package/*,app/$$package.py"`; \
