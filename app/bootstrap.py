@@ -138,7 +138,11 @@ async def opened(settings: Settings, *, makes: bool = False) -> AsyncIterator[Ap
     `SchemaOutOfDate` otherwise, as SQLite would make an empty one.
     """
     if settings.is_embedded:
-        _find(Path(settings.async_db_url.database or ""), makes=makes)
+        try:
+            _find(Path(settings.async_db_url.database or ""), makes=makes)
+        except OSError as error:
+            variable = "DATA_DIR" if settings.database_url is None else "DATABASE_URL"
+            raise WrongSetting(f"TICKGATE_{variable}: {error}") from error
     application = Application(settings)
     try:
         yield application
@@ -239,12 +243,14 @@ def serve(*, host: str, port: int, workers: int, init: bool | None) -> None:
 
 
 def _make_first_key(settings: Settings) -> None:
+    variable = "DATA_DIR"
     try:
         # On its own, for its mode: `mkdir` makes parents readable for everyone.
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        variable = "TOKEN_KEYS"
         make_first_key(settings.token_keys_dir)
     except OSError as error:
-        raise WrongSetting(f"TICKGATE_TOKEN_KEYS: {error}") from error
+        raise WrongSetting(f"TICKGATE_{variable}: {error}") from error
 
 
 async def _before_serving(application: Application, *, init: bool) -> tuple[str, str] | None:

@@ -74,11 +74,27 @@ class Settings(BaseModel):
     def _is_usable(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             try:
-                driver = make_url(value.get_secret_value()).drivername
+                url = make_url(value.get_secret_value())
+                driver = url.drivername
             except (ArgumentError, ValueError):
                 raise ValueError("is not a database URL") from None
             if driver not in DRIVERS:
                 raise ValueError(f"begins with none of {', '.join(f'{d}://' for d in DRIVERS)}")
+            if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
+                raise ValueError("names no file, and a database in memory would be one per use")
+            if "sslmode" in url.query:
+                raise ValueError("has sslmode=…, which the driver spells ssl=…")
+            if url.port is not None and not 0 < url.port < 65536:  # noqa: PLR2004 - TCP's
+                raise ValueError("has no port number of TCP")
+        return value
+
+    @field_validator("password_pepper")
+    @classmethod
+    def _is_text(cls, value: SecretStr) -> SecretStr:
+        try:
+            value.get_secret_value().encode()
+        except UnicodeEncodeError:
+            raise ValueError("is not a text in UTF-8") from None
         return value
 
     @property

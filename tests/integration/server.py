@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -26,7 +27,7 @@ PATIENCE = 30
 """Seconds after which what should have happened counts as never happening."""
 
 _ROOT = Path(__file__).parents[2]
-_A_LOOK = 0.02  # seconds between two looks at a port that nobody listens on yet
+_A_LOOK = 0.02  # seconds between two looks, in which the server may end
 
 
 @asynccontextmanager
@@ -96,17 +97,11 @@ async def eventually(
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A service that runs. `directory` is where it was started, and holds what it wrote."""
+    """A service that runs; with several workers, `process` is their parent."""
 
     base_url: str
     process: Process
-    directory: Path
     log: Path
-
-    @property
-    def pid(self) -> int:
-        """The process that was started; with several workers, their parent."""
-        return self.process.pid
 
     def said(self) -> str:
         """Give all that it wrote until now, to either stream."""
@@ -119,11 +114,19 @@ class Server:
             status = await self.process.wait()
         return status if status >= 0 else 128 - status
 
+    async def eventually(self, question: Callable[[], Awaitable[object]]) -> None:
+        """Ask every now and then until the answer is not empty, as long as the server lives."""
+        with fail_after(PATIENCE):
+            while not await question():
+                with move_on_after(_A_LOOK):
+                    status = await self.process.wait()
+                    raise RuntimeError(f"Exit status {status}:\n{self.said()}")
+
     @asynccontextmanager
-    async def client(self, *, timeout: float = PATIENCE) -> AsyncIterator[httpx.AsyncClient]:  # noqa: ASYNC109 - httpx's, of each request
+    async def client(self) -> AsyncIterator[httpx.AsyncClient]:
         """Give a client, which goes through no proxy that the machine may have."""
         async with httpx.AsyncClient(
-            base_url=self.base_url, timeout=timeout, trust_env=False
+            base_url=self.base_url, timeout=PATIENCE, trust_env=False
         ) as client:
             yield client
 
@@ -134,8 +137,9 @@ def command(*arguments: str) -> list[str]:
 
 
 def environment_of(settings: Mapping[str, str]) -> dict[str, str]:
-    """Give the whole environment of a service: nothing of this machine's settings is in it."""
-    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(_ROOT), **settings}
+    """Give the whole environment of a service: of this machine's, only what measures coverage."""
+    measuring = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(_ROOT), **measuring, **settings}
 
 
 def free_port() -> int:
@@ -163,24 +167,18 @@ async def serving(
             # Workers are in the same session as their parent, and end with it.
             start_new_session=True,
         )
-    server = Server(f"http://127.0.0.1:{port}", process, directory, log)
+    server = Server(f"http://127.0.0.1:{port}", process, log)
     async with process:
         try:
-            await _is_served(server)
+            async with server.client() as client:
+                await server.eventually(partial(_answers, client))
             yield server
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-async def _is_served(server: Server) -> None:
-    with fail_after(PATIENCE):
-        async with server.client() as client:
-            while True:
-                with suppress(httpx.TransportError):
-                    answer = await client.get("/livez")
-                    if answer.is_success:
-                        return
-                with move_on_after(_A_LOOK):
-                    status = await server.process.wait()
-                    raise RuntimeError(f"Exit status {status}:\n{server.said()}")
+async def _answers(client: httpx.AsyncClient) -> bool:
+    with suppress(httpx.TransportError):
+        return (await client.get("/livez")).is_success
+    return False

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from anyio import create_task_group, fail_after
 from pydantic import SecretStr
-from sqlalchemy import make_url, text
+from sqlalchemy import URL, make_url, text
 
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity import SqlIdentityUnitOfWork
@@ -40,9 +40,9 @@ SOON: Final = 5
 
 
 class Proxy:
-    """A way to a server on the loopback, which can be closed, cut and held up."""
+    """A way to a server over the loopback, which can be closed, cut and held up."""
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: URL) -> None:
         self.port = free_port()
         self._target = target
         self._listener: asyncio.Server | None = None
@@ -74,7 +74,9 @@ class Proxy:
         self._flows.clear()
 
     async def _carry(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        server, to_server = await asyncio.open_connection("127.0.0.1", self._target)
+        server, to_server = await asyncio.open_connection(
+            self._target.host, self._target.port or 5432
+        )
         ends = {to_client, to_server}
         self._ends |= ends
         async with create_task_group() as tasks:
@@ -138,7 +140,7 @@ async def started(
 
 @asynccontextmanager
 async def proxy_to(url: str) -> AsyncIterator[Proxy]:
-    proxy = Proxy(make_url(url).port or 5432)
+    proxy = Proxy(make_url(url))
     await proxy.open()
     yield proxy
     proxy.close()
@@ -240,7 +242,7 @@ async def logins_during(service: Service, happens: Callable[[], None]) -> list[h
 
     async with create_task_group() as tasks:
         tasks.start_soon(log_in)
-        await eventually(is_recorded)
+        await service.server.eventually(is_recorded)
         happens()
     return answers
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 import anyio
 import httpx
 import pytest
-from anyio import create_task_group, lowlevel, run_process
+from anyio import create_task_group, run_process
 from pydantic import SecretStr
 
 from app.adapters.sql.database import AsyncDatabase
@@ -42,6 +42,8 @@ STATUS_OF_SIGTERM: Final = 128 + signal.SIGTERM
 STATUS_OF_SIGKILL: Final = 128 + signal.SIGKILL
 REPLY: Final = Path(__file__).parents[1] / "payloads" / "coinone_range_units_KRW_BTC.json"
 LARGE: Final = 100_000
+COST_OF_A_MOMENT: Final = 12  # a hash takes long enough to do something meanwhile
+COST_OF_A_WHILE: Final = 14
 
 
 @dataclass(frozen=True)
@@ -77,20 +79,17 @@ async def new_place(kind: str, directory: Path, postgres_server_url: str) -> Asy
 
 @dataclass(frozen=True)
 class History:
-    """A first start, its end, and a second start at the same place and port, which goes on."""
+    """A first start, its end while it checks a password, and a second start, which goes on."""
 
     place: Place
     first_words: str
-    made: dict[str, list[str]]
+    login: httpx.Response
     status: int
     last_words: str
-    left: list[str]
+    files_left: list[str]
+    rows_left: dict[str, list[str]]
     server: Server
-    found: dict[str, list[str]]
-
-    def password(self) -> str:
-        [password] = re.findall(r"^ *password: (\S+)$", self.first_words, re.MULTILINE)
-        return str(password)
+    rows_found: dict[str, list[str]]
 
     def lines_to_paste(self) -> list[str]:
         return re.findall(r"^(?:TOKEN=|curl ).*$", self.first_words, re.MULTILINE)
@@ -104,23 +103,58 @@ async def history(
     postgres_server_url: str,
 ) -> AsyncIterator[History]:
     directory = tmp_path_factory.mktemp("place")
-    port = free_port()
     async with new_place(request.param, directory, postgres_server_url) as place:
-        start = partial(serving, directory, "--init", settings=place.settings, port=port)
-        async with start() as server:
+        settings = place.settings | {"TICKGATE_BCRYPT_COST": str(COST_OF_A_MOMENT)}
+        start = partial(serving, directory, settings=settings, port=free_port())
+        async with start("--init") as server:
             first_words = server.said()
-            made = await contents_of(place.database)
-            await place.database.dispose()  # or our look would keep SQLite's files open
-            status = await server.ends(signal.SIGTERM)
+            login, status = await terminated_in_a_login(server, place, passwords_in(first_words))
             last_words = server.said()
-            left = sorted(path.name for path in (directory / "data").iterdir())
-        async with start() as server:
+        files = sorted(path.name for path in (directory / "data").iterdir())
+        rows = await contents_of(place.database)
+        async with start("--init", "--workers", "2") as server:
+            await server.eventually(partial(has_started, server, 2))
             found = await contents_of(place.database)
-            yield History(place, first_words, made, status, last_words, left, server, found)
+            yield History(place, first_words, login, status, last_words, files, rows, server, found)
+
+
+def passwords_in(words: str) -> list[str]:
+    return re.findall(r"^ *password: (\S+)$", words, re.MULTILINE)
+
+
+async def terminated_in_a_login(
+    server: Server, place: Place, passwords: list[str]
+) -> tuple[httpx.Response, int]:
+    """Ask the server to terminate while it checks a password; its answer, and its exit status."""
+    answers: list[httpx.Response] = []
+
+    async def log_in() -> None:
+        answers.append(await log_in_as_admin(client, passwords[0]))
+
+    async with server.client() as client, create_task_group() as tasks:
+        tasks.start_soon(log_in)
+        await server.eventually(partial(attempts, place, "pending"))
+        await place.database.dispose()  # or SQLite's files were open when the server lets them go
+        status = await server.ends(signal.SIGTERM)
+    return answers[0], status
+
+
+async def log_in_as_admin(client: httpx.AsyncClient, password: str) -> httpx.Response:
+    body = {"username": "admin", "password": password}
+    return await client.post("/v1/auth/login", json=body)
+
+
+async def attempts(place: Place, outcome: str) -> list[Any]:
+    query = "SELECT id FROM login_attempts WHERE outcome = :outcome"
+    return await rows_of(place.database, query, outcome=outcome)
+
+
+async def has_started(server: Server, workers: int) -> bool:
+    return server.said().count("Application startup complete.") == workers
 
 
 def test_the_first_start_shows_one_password(history: History) -> None:
-    assert len(history.password()) == 43
+    assert [len(password) for password in passwords_in(history.first_words)] == [43]
 
 
 def test_the_first_start_shows_three_lines_to_paste(history: History) -> None:
@@ -164,28 +198,43 @@ def test_the_second_start_shows_no_password(history: History) -> None:
 
 
 def test_the_second_start_changes_nothing(history: History) -> None:
-    assert history.found == history.made
+    assert history.rows_found == history.rows_left
 
 
-def test_the_first_start_makes_something(history: History) -> None:
-    assert [table for table, rows in history.made.items() if rows] == [
-        "exchanges",
-        "users",
-        "markets",
-        "range_unit_revisions",
-        "range_unit_bands",
-    ]
+def test_the_first_start_makes_an_administrator_and_range_units(history: History) -> None:
+    assert len(history.rows_left["users"]) == 1
+    assert len(history.rows_left["range_unit_bands"]) > 1
 
 
-def test_a_request_to_terminate_ends_it_after_all_is_tidied_up(history: History) -> None:
+def test_asked_to_terminate_it_answers_the_login_at_hand(history: History) -> None:
+    assert history.login.status_code == 200
+
+
+async def test_asked_to_terminate_it_records_the_login_at_hand(history: History) -> None:
+    assert await attempts(history.place, "pending") == []
+
+
+def test_asked_to_terminate_it_ends_after_all_is_tidied_up(history: History) -> None:
     assert history.status in (0, STATUS_OF_SIGTERM)
     assert "Application shutdown complete." in history.last_words
     assert "Traceback" not in history.last_words
 
 
+async def test_several_workers_know_of_each_others_sessions(history: History) -> None:
+    async with history.server.client() as client:
+        [password] = passwords_in(history.first_words)
+        login = await log_in_as_admin(client, password)
+        headers = {
+            "Authorization": f"Bearer {login.json()['access_token']}",
+            "Connection": "close",  # and so the next request may go to another worker
+        }
+        answers = [await client.get("/v1/users/me", headers=headers) for _ in range(20)]
+    assert Counter(answer.status_code for answer in answers) == {200: 20}
+
+
 @pytest.mark.parametrize("history", ["sqlite"], indirect=True)
-def test_a_request_to_terminate_leaves_the_database_in_one_file(history: History) -> None:
-    assert history.left == ["keys", "tickgate.db"]
+def test_asked_to_terminate_it_leaves_the_database_in_one_file(history: History) -> None:
+    assert history.files_left == ["keys", "tickgate.db"]
 
 
 def test_nobody_else_can_read_what_it_keeps(history: History) -> None:
@@ -196,8 +245,6 @@ def test_nobody_else_can_read_what_it_keeps(history: History) -> None:
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
-        ("TICKGATE_BCRYPT_COST", "hunter2"),
-        ("TICKGATE_BCRYPT_COTS", "hunter2"),
         ("TICKGATE_DATABASE_URL", "mysql://tickgate:hunter2@127.0.0.1/tickgate"),
         ("TICKGATE_TOKEN_KEYS", "a-file"),
     ],
@@ -235,14 +282,6 @@ class Prepared:
         settings = self.place.settings | {"TICKGATE_BCRYPT_COST": str(cost)}
         return serving(self.place.directory, *options, settings=settings)
 
-    async def log_in(self, client: httpx.AsyncClient) -> httpx.Response:
-        body = {"username": "admin", "password": self.password}
-        return await client.post("/v1/auth/login", json=body)
-
-    async def attempts(self, outcome: str) -> list[Any]:
-        query = "SELECT id FROM login_attempts WHERE outcome = :outcome"
-        return await rows_of(self.place.database, query, outcome=outcome)
-
 
 @pytest.fixture(params=["sqlite", "postgres"])
 async def prepared(
@@ -263,54 +302,20 @@ async def test_killed_while_a_password_is_checked_it_leaves_the_attempt_pending(
     prepared: Prepared,
 ) -> None:
     async with (
-        prepared.served(cost=14) as server,
+        prepared.served(cost=COST_OF_A_WHILE) as server,
         server.client() as client,
         create_task_group() as tasks,
     ):
-        tasks.start_soon(ask_the_dying, partial(prepared.log_in, client))
-        await eventually(partial(prepared.attempts, "pending"))
+        login = partial(log_in_as_admin, client, prepared.password)
+        tasks.start_soon(ask_the_dying, login)
+        await server.eventually(partial(attempts, prepared.place, "pending"))
         assert await server.ends(signal.SIGKILL) == STATUS_OF_SIGKILL
-    assert len(await prepared.attempts("pending")) == 1
+    assert len(await attempts(prepared.place, "pending")) == 1
 
 
 async def ask_the_dying(request: Callable[[], Awaitable[httpx.Response]]) -> None:
     with suppress(httpx.TransportError):
         await request()
-
-
-async def test_asked_to_terminate_while_a_password_is_checked_it_answers_first(
-    prepared: Prepared,
-) -> None:
-    answers: list[httpx.Response] = []
-
-    async with prepared.served(cost=12) as server, server.client() as client:
-
-        async def log_in() -> None:
-            answers.append(await prepared.log_in(client))
-
-        async with create_task_group() as tasks:
-            tasks.start_soon(log_in)
-            await eventually(partial(prepared.attempts, "pending"))
-            await server.ends(signal.SIGTERM)
-    assert [answer.status_code for answer in answers] == [200]
-    assert len(await prepared.attempts("success")) == 1
-
-
-async def test_several_workers_serve_one_service(prepared: Prepared) -> None:
-    async with prepared.served("--workers", "2") as server, server.client() as client:
-        await eventually(partial(says_twice, server, "Application startup complete."))
-        login = await prepared.log_in(client)
-        headers = {
-            "Authorization": f"Bearer {login.json()['access_token']}",
-            "Connection": "close",  # and so the next request may go to another worker
-        }
-        answers = [await client.get("/v1/users/me", headers=headers) for _ in range(20)]
-    assert Counter(answer.status_code for answer in answers) == {200: 20}
-
-
-async def says_twice(server: Server, words: str) -> bool:
-    await lowlevel.checkpoint()
-    return server.said().count(words) == 2
 
 
 @cache
@@ -349,7 +354,7 @@ async def test_killed_in_an_ingest_it_leaves_the_old_range_units_or_the_new_ones
 ) -> None:
     before = await count_bands(prepared)
     async with prepared.served() as server, server.client() as client:
-        login = await prepared.log_in(client)
+        login = await log_in_as_admin(client, prepared.password)
         request = partial(
             client.post,
             "/v1/exchanges/coinone/range-units/ingest",
@@ -359,7 +364,7 @@ async def test_killed_in_an_ingest_it_leaves_the_old_range_units_or_the_new_ones
         )
         async with create_task_group() as tasks:
             tasks.start_soon(ask_the_dying, request)
-            await eventually(partial(moment, prepared))
+            await server.eventually(partial(moment, prepared))
             await server.ends(signal.SIGKILL)
     await eventually(partial(is_quiet, prepared.place.database))
     after = before + LARGE if await is_kept(prepared) else before

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -101,7 +101,7 @@ async def test_an_ingest_that_replaces_takes_as_many_statements_whatever_its_siz
 ) -> None:
     await ingest(application, reply(2))
     counts = {}
-    for bands in (1, 100, 10_000):
+    for bands in (1, 1_000):
         with statements_of(application) as statements:
             await ingest(application, reply(bands))
         counts[bands] = len(statements)
@@ -112,7 +112,7 @@ async def test_an_ingest_that_confirms_takes_as_many_statements_whatever_its_siz
     application: Application,
 ) -> None:
     counts = {}
-    for bands in (1, 100, 10_000):
+    for bands in (1, 1_000):
         await ingest(application, reply(bands))
         with statements_of(application) as statements:
             await ingest(application, reply(bands))
@@ -161,26 +161,29 @@ async def test_a_number_is_in_the_database_digit_for_digit(
     assert stored == format(digits, "f")
 
 
+NO_PRICES = {
+    BandRow.price_unit: ["NaN", "Infinity", "-Infinity", "0", "-1"],
+    BandRow.range_min: ["NaN", "Infinity", "-Infinity"],
+    RevisionRow.top: ["NaN", "Infinity", "-Infinity"],
+    RevisionRow.min_price: ["NaN", "Infinity", "-Infinity"],
+    RevisionRow.max_price: ["NaN", "Infinity", "-Infinity"],
+}
+
+
 @pytest.mark.parametrize("migrated_database", ["postgres"], indirect=True)
-@pytest.mark.parametrize(
-    ("column", "value"),
-    [
-        *((BandRow.price_unit, value) for value in ("NaN", "Infinity", "-Infinity", "0", "-1")),
-        *((BandRow.range_min, value) for value in ("NaN", "Infinity", "-Infinity")),
-        *((RevisionRow.top, value) for value in ("NaN", "Infinity", "-Infinity")),
-        *((RevisionRow.min_price, value) for value in ("NaN", "Infinity", "-Infinity")),
-        *((RevisionRow.max_price, value) for value in ("NaN", "Infinity", "-Infinity")),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("column", NO_PRICES, ids=str)
 async def test_postgres_itself_refuses_what_is_no_price(
-    application: Application, column: InstrumentedAttribute[Decimal | None], value: str
+    application: Application, column: InstrumentedAttribute[Decimal | None]
 ) -> None:
     await application.range_units.put_range_units(market=a_market(), table=a_table(), source="x")
-    statement = update(column.class_).values({column: Decimal(value)})
-    async with application.database.sessions() as session:
-        with pytest.raises(IntegrityError, match="CheckViolation"):
-            await session.execute(statement)
+    refused = []
+    for value in NO_PRICES[column]:
+        async with application.database.sessions() as session:
+            with suppress(IntegrityError):
+                await session.execute(update(column.class_).values({column: Decimal(value)}))
+                continue
+        refused.append(value)
+    assert refused == NO_PRICES[column]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -369,75 +369,96 @@ async def test_after_a_cancelled_statement_nothing_can_be_committed(
             await uow.commit()
 
 
-@coroutine
-def interrupted(
-    operation: Coroutine[Any, Any, None], *, at: int, cancel: Callable[[], None]
-) -> Generator[Any, None, bool]:
-    """Run the operation, and call `cancel` as it waits for the `at`-th time; False: it never did.
+class Moments:
+    """Counts the moments at which a cancellation can arrive, and cancels at one of them.
 
-    What it waits for may be a connection, a statement, a commit or the leaving: every moment at
-    which a cancellation can arrive.
+    These are whenever the operation waits, and in between whatever SQLAlchemy tells of.
     """
-    waits = 0
-    thrown: BaseException | None = None
-    while True:
+
+    def __init__(self, *, at: int, cancel: Callable[[], None]) -> None:
+        self.passed = 0
+        self._at = at
+        self._cancel = cancel
+
+    def pass_one(self, *_: Any) -> None:
+        self.passed += 1
+        if self.passed == self._at:
+            self._cancel()
+
+    @contextmanager
+    def of(self, database: AsyncDatabase) -> Iterator[None]:
+        engine = database.engine.sync_engine
+        for name in EVENTS:
+            event.listen(engine, name, self.pass_one)
         try:
-            awaited = operation.throw(thrown) if thrown else operation.send(None)
-        except StopIteration:
-            return waits >= at
-        waits += 1
-        if waits == at:
-            cancel()
-        thrown = None
-        try:
-            yield awaited
-        except BaseException as error:  # noqa: BLE001 - passed on, whatever it is
-            thrown = error
+            yield
+        finally:
+            for name in EVENTS:
+                event.remove(engine, name, self.pass_one)
+
+    @coroutine
+    def of_waiting(self, operation: Coroutine[Any, Any, None]) -> Generator[Any, None, None]:
+        thrown: BaseException | None = None
+        while True:
+            try:
+                awaited = operation.throw(thrown) if thrown else operation.send(None)
+            except StopIteration:
+                return
+            self.pass_one()
+            thrown = None
+            try:
+                yield awaited
+            except BaseException as error:  # noqa: BLE001 - passed on, whatever it is
+                thrown = error
 
 
-async def add_both(database: AsyncDatabase, one: User, other: User) -> None:
+EVENTS = (
+    "checkout",
+    "begin",
+    "before_cursor_execute",
+    "after_cursor_execute",
+    "commit",
+    "rollback",
+)
+
+
+async def add_both(database: AsyncDatabase, one: User, other: User, *, commits: bool) -> None:
     async with a_unit_of_work(database) as uow:
         await uow.users.add(user=one)
         await uow.users.add(user=other)
-        await uow.commit()
+        if commits:
+            await uow.commit()
 
 
-async def cancelled_at(
-    moment: int, database: AsyncDatabase, outside: AsyncDatabase, doom: Doom
-) -> tuple[bool, bool]:
-    """Whether it was cancelled when it waited for that time, and whether it kept what it added."""
-    one, other = a_user(), a_user()
-    arrived = True
-
-    async def operation() -> None:
-        nonlocal arrived
-        adding = add_both(database, one, other)
-        arrived = await interrupted(adding, at=moment, cancel=doomed.cancel)
-
-    both = {one.username, other.username}
-    doomed = doom(operation)
-    assert await doomed.is_cancelled() == arrived
-    kept = both & await names(outside)
-    assert kept in (set(), both)
-    await nothing_is_left_of_it(database, outside)
-    assert both & await names(outside) == kept  # final from the moment that the caller was told
-    return arrived, kept == both
-
-
+@pytest.mark.parametrize("commits", [True, False])
 async def test_cancelled_at_any_moment_it_is_wholly_there_or_wholly_gone(
-    database: AsyncDatabase, committed_database: AsyncDatabase, doom: Doom
+    database: AsyncDatabase, committed_database: AsyncDatabase, doom: Doom, commits: bool
 ) -> None:
     await add(database, a_user())  # whose connection is then used again
     kept_after: list[bool] = []
-    while True:
-        moment = len(kept_after) + 1
-        arrived, kept = await cancelled_at(moment, database, committed_database, doom)
-        if not arrived:
-            break
-        kept_after.append(kept)
+
+    async def reaches(moment: int) -> bool:
+        one, other = a_user(), a_user()
+        both = {one.username, other.username}
+
+        async def operation() -> None:
+            with moments.of(database):
+                await moments.of_waiting(add_both(database, one, other, commits=commits))
+
+        moments = Moments(at=moment, cancel=lambda: doomed.cancel())  # noqa: PLW0108 - made below
+        doomed = doom(operation)
+        was_cancelled = await doomed.is_cancelled()
+        kept = both & await names(committed_database)
+        assert kept in (set(), both)
+        await nothing_is_left_of_it(database, committed_database)
+        assert both & await names(committed_database) == kept  # final once the caller was told
+        kept_after.append(kept == both)
+        return was_cancelled
+
+    while await reaches(len(kept_after) + 1):
+        pass
     assert kept_after == sorted(kept_after)  # gone up to some moment, there from then on
-    assert True in kept_after
-    assert False in kept_after
+    assert kept_after[-1] == commits
 
 
 async def test_what_runs_to_its_end_gives_its_result() -> None:

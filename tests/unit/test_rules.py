@@ -445,3 +445,31 @@ def test_a_rule_sees_what_breaks_it(rule: Callable[[Source], Iterator[str]], lin
 )
 def test_a_rule_leaves_the_rest_alone(rule: Callable[[Source], Iterator[str]], line: str) -> None:
     assert list(rule(_parse("tests/example.py", line))) == []
+
+
+CORE_MAY_IMPORT = {
+    "app/domain/": {"app"},
+    "app/ports/": {"app"},
+    "app/services/": {"app", "anyio"},
+}
+WORLDLY = {"asyncio", "os", "io", "pathlib", "socket", "sqlite3", "subprocess", "urllib", "http"}
+
+
+def test_the_core_imports_only_what_is_pure() -> None:
+    """A list of what may be, not of what may not: a new library is not forgotten on it."""
+    pure = sys.stdlib_module_names - WORLDLY
+    found = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for folder, more in CORE_MAY_IMPORT.items()
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in _imported(node)
+        if name.partition(".")[0] not in pure | more
+    ]
+    assert found == []
+
+
+def _imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module or ""] if isinstance(node, ast.ImportFrom) else []

@@ -88,7 +88,7 @@ class _ServiceCommands:
             typer.Option(
                 "--init/--no-init",
                 help="Migrate, load the bundled range units and make the first admin, or do not. "
-                "[default: only in an empty embedded database]",
+                "[default: with an embedded database]",
             ),
         ] = None,
     ) -> None:

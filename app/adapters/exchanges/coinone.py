@@ -13,7 +13,7 @@ from app.adapters.exchanges.literal_json import UnreadableJson, parse
 from app.adapters.exchanges.refusal import described, printable, rejected
 from app.domain.errors import Fault
 from app.domain.range_units.errors import InvalidTable
-from app.domain.range_units.revisions import Market, Observation
+from app.domain.range_units.revisions import WHOLE_QUOTE, Market, Observation
 from app.domain.range_units.table import RangeUnitTable, Row, table_of
 from app.ports.range_units import PayloadFormat
 
@@ -29,6 +29,7 @@ class CoinoneFormat(PayloadFormat):
     ) -> list[Observation]:
         """Read a reply; what it says is in force from the moment it was observed."""
         try:
+            _refuse_ladders(market)
             table = _table(_rows(_bands(payload)))
         except _Refused as refused:
             detail = f"The reply about {market} {refused}."
@@ -42,6 +43,11 @@ class _Refused(Exception):
     def __init__(self, reason: str, faults: Sequence[Fault] = ()) -> None:
         super().__init__(reason)
         self.faults = faults or [Fault("", f"the reply {reason}")]
+
+
+def _refuse_ladders(market: Market) -> None:
+    if market.target == WHOLE_QUOTE:
+        raise _Refused("is about one market, and cannot speak for a whole quote currency")
 
 
 def _bands(payload: bytes) -> list[object]:

@@ -30,6 +30,9 @@ def domain_error(error: BaseException, violations: Violations) -> TickgateError 
         return error
     if isinstance(error, exc.IntegrityError):
         return _violation(error, violations)
+    if _is_refused(error):
+        reason = str(getattr(error, "orig", error)).rpartition(">: ")[2].partition("\n")[0]
+        return StoreUnavailable(f"The database cannot be used: {reason}.")
     if _is_passing(error):
         return StoreUnavailable("The database does not answer.", retry_after=1)
     if _is_about_schema(error):
@@ -43,7 +46,7 @@ def _violation(error: exc.IntegrityError, violations: Violations) -> TickgateErr
     # SQLite's says no more than «UNIQUE constraint failed: users.username_key».
     key = named or str(error.orig).rpartition(": ")[2]
     meaning = violations.get(key)
-    return None if meaning is None else meaning(f"Refused by the store: {meaning.__doc__}")
+    return None if meaning is None else meaning((meaning.__doc__ or "").partition("\n")[0])
 
 
 def _is_passing(error: BaseException) -> bool:
@@ -63,3 +66,12 @@ def _is_about_schema(error: BaseException) -> bool:
         return False
     unknown_name = getattr(error.orig, "sqlstate", None) in {"42P01", "42703"}
     return unknown_name or "no such table" in str(error.orig) or "no such col" in str(error.orig)
+
+
+def _is_refused(error: BaseException) -> bool:
+    """Whether there is no such database or role, or the file is something else."""
+    if not isinstance(error, exc.DBAPIError):
+        return False
+    sqlstate = getattr(error.orig, "sqlstate", None) or ""
+    sqlite_name = getattr(error.orig, "sqlite_errorname", None) or ""
+    return sqlstate.startswith(("28", "3D")) or sqlite_name == "SQLITE_NOTADB"

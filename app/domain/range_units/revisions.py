@@ -126,6 +126,12 @@ def amends(known: Revision, *, start: datetime | None, now: datetime) -> bool:
     return True
 
 
+def slips(known: Revision, *, start: datetime | None, now: datetime) -> bool:
+    """Whether the same content from a later `start` on puts off a revision yet to come."""
+    pending = known.effective_from is not None and known.effective_from > now
+    return pending and known.effective_from != start
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """A table that a source states for a market; `effective_from` None: start unknown."""

@@ -2,7 +2,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from app.domain.errors import Fault
-from app.domain.identity.errors import UnknownUser, WeakPassword, WrongPassword
+from app.domain.identity.errors import UnknownUser, UsernameTaken, WeakPassword, WrongPassword
 from app.domain.identity.text import fold
 from app.domain.identity.users import User, check_email, check_new_password, check_username
 from app.domain.principal import Principal, Role
@@ -53,10 +53,12 @@ class UserService:
                 return None
         password = self._secrets.new_secret()
         user = await self._new_user(FIRST_ADMIN, password, None, Role.ADMIN)
-        async with self._uow() as uow:
-            # Two first starts at once: the second finds the name taken and fails whole.
-            await uow.users.add(user=user)
-            await uow.commit()
+        try:
+            async with self._uow() as uow:
+                await uow.users.add(user=user)
+                await uow.commit()
+        except UsernameTaken:  # by another process that starts at the same time
+            return None
         return user, password
 
     async def get_user_by_id(self, *, user_id: UUID) -> User:

@@ -20,6 +20,7 @@ from app.domain.range_units.revisions import (
     Revision,
     amends,
     answering,
+    slips,
 )
 from app.domain.range_units.table import RangeUnitTable
 from app.ports.clock import Clock
@@ -162,7 +163,8 @@ class RangeUnitsService:
 
         Gives what then holds, and whether that is a new revision. The same content as is in
         force at that instant changes nothing. A revision that has yet to come into force is
-        amended by another of the same start; raises `RevisionInForce` for one that has.
+        amended by another of the same start, and put off by the same content with a later one;
+        raises `RevisionInForce` for one that has.
         """
         digest = table.digest
         async with self._uow() as uow:
@@ -172,12 +174,13 @@ class RangeUnitsService:
             start = None if unknown else effective_from or now
             found = await _in_force(uow, [market], as_of=start or BEGINNING)
             known = _own(found, market)
-            if known is not None and known.digest == digest:
+            same = known is not None and known.digest == digest
+            if known is not None and same and not slips(known, start=start, now=now):
                 await uow.revisions.confirm(revision_ids=[known.id], at=now)
                 await uow.commit()
                 confirmed = replace(known, last_seen=max(known.last_seen, now))
                 return RangeUnits(confirmed, table, timedelta(0)), False
-            if known is not None and amends(known, start=start, now=now):
+            if known is not None and (same or amends(known, start=start, now=now)):
                 await uow.revisions.supersede(revision_ids=[known.id], at=now)
             observation = Observation(market, table, start, source)
             revision = self._revision(observation, digest, start, now)
@@ -192,7 +195,9 @@ class RangeUnitsService:
         async with self._uow() as uow:
             if await uow.catalogue.exchanges(limit=1):
                 return 0
-            await uow.catalogue.put_exchanges(exchanges=exchanges)
+            added = await uow.catalogue.put_exchanges(exchanges=exchanges)
+            if len(added) < len(exchanges):
+                return 0  # another process fills it at the same time, and was first
             markets = {observation.market for observation in observations}
             await uow.catalogue.hold_markets(markets=markets)
             now = self._clock.now()

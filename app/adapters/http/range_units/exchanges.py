@@ -33,10 +33,16 @@ def _time_zone(name: str) -> str:
     return name
 
 
+def _printable(name: str) -> str:
+    if not name.isprintable():
+        raise ValueError("has characters that cannot be printed")
+    return name
+
+
 class ExchangeToPut(Sent):
     """An exchange's name, and the time zone of its notices."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100)]
+    name: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_printable)]
     time_zone: Annotated[str, Field(max_length=64), AfterValidator(_time_zone)] = "UTC"
 
 
