@@ -1,5 +1,6 @@
 """The composition root: settings in, a wired application out. No other module makes an adapter."""
 
+import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -226,6 +227,9 @@ def serve(*, host: str, port: int, workers: int, init: bool | None) -> None:
     signing_tokens(settings)
     if init is None:
         init = settings.is_embedded
+    if port == 0:
+        with socket.create_server((host, 0)) as probe:
+            port = probe.getsockname()[1]  # or the lines to paste could not name it
     made = _on_database(lambda application: _before_serving(application, init=init), makes=init)
     if made is not None:
         typer.echo(welcome(*made, host=host, port=port))

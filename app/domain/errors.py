@@ -58,7 +58,10 @@ class TickgateError(Exception):
 
 
 class StoreUnavailable(TickgateError):
-    """The store did not answer, or broke off; nothing of the unit of work is kept."""
+    """The store did not answer, or broke off.
+
+    Nothing of the unit of work is kept; unless it broke off while committing, when nobody knows.
+    """
 
     kind = ErrorKind.UNAVAILABLE
     code = "store_unavailable"

@@ -377,3 +377,18 @@ async def test_killed_in_an_ingest_it_leaves_the_old_range_units_or_the_new_ones
     assert units.table.digest == units.revision.digest
     assert (units.revision.digest == prepared.digest) == (after == before)
     assert again.updated == 1
+
+
+@pytest.mark.parametrize("arguments", [("serve", "--init", "--port", "0"), ("user", "list")])
+async def test_a_database_that_is_not_there_is_told_in_one_line(
+    tmp_path: Path, postgres_server_url: str, arguments: tuple[str, ...]
+) -> None:
+    url = f"{postgres_server_url.rpartition('/')[0]}/nowhere"
+    ended = await run_process(
+        command(*arguments),
+        cwd=tmp_path,
+        env=environment_of({"TICKGATE_DATABASE_URL": url}),
+        check=False,
+    )
+    assert ended.returncode == 3
+    assert re.fullmatch(r"tickgate: [^\n]*nowhere[^\n]*\n", ended.stderr.decode())

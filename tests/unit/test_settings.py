@@ -28,6 +28,10 @@ WRONG_URLS = [
     pytest.param("sqlite:///hunter2.db", id="a-driver-that-blocks"),
     pytest.param("mysql+aiomysql://tickgate:hunter2@db.example/d", id="another-database"),
     pytest.param("postgresql+asyncpg://u:p@db.example:hunter2/d", id="a-port-of-letters"),
+    pytest.param("sqlite+aiosqlite://", id="a-database-in-memory"),
+    pytest.param("sqlite+aiosqlite:///:memory:", id="a-database-in-memory-by-name"),
+    pytest.param("postgresql+asyncpg://u:hunter2@h/d?sslmode=require", id="an-option-of-libpq"),
+    pytest.param("postgresql+asyncpg://u:hunter2@h:99999/d", id="a-port-beyond-all"),
     # What follows an unescaped `@` of a password is taken for the host and its port.
     pytest.param("postgresql+asyncpg://u:p@:hunter2@db.example/d", id="a-password-not-escaped"),
 ]

@@ -76,6 +76,8 @@ def _postgres_options() -> dict[str, Any]:
         "pool_pre_ping": True,
         "connect_args": {
             "timeout": 5,
+            # For a network that goes silent; a little more than the server's own bound.
+            "command_timeout": 65,
             "server_settings": {
                 "application_name": "tickgate",
                 "timezone": "UTC",

@@ -306,3 +306,15 @@ def test_fifty_faults_are_all_said() -> None:
     assert faults(reply(*(band(n, n + 1, 0) for n in range(50))))[-1] == (
         "range_price_units[49].price_unit: is not above zero"
     )
+
+
+def test_a_reply_speaks_for_no_whole_quote_currency() -> None:
+    ladder = KRW_BTC.ladder
+    with pytest.raises(PayloadRejected) as caught:
+        CoinoneFormat().read(
+            payload=saved("coinone_range_units_KRW_BTC.json"),
+            market=ladder,
+            observed_at=OBSERVED_AT,
+            source=SOURCE,
+        )
+    assert "whole quote currency" in caught.value.detail

@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from anyio import from_thread
 
@@ -562,6 +563,36 @@ async def test_what_is_announced_can_be_amended(application: MemoryApplication) 
     units, new = await put(application, FINE, effective_from=start)
     assert (units.table, new) == (FINE, True)
     assert (await current(application, as_of=start)).table == FINE
+
+
+async def test_what_is_announced_can_be_put_off(application: MemoryApplication) -> None:
+    start = application.clock.now() + MINUTE
+    await put(application, COARSE)
+    application.clock.advance(MINUTE / 2)
+    await put(application, FINE, effective_from=start)
+    _, new = await put(application, FINE, effective_from=start + MINUTE)
+    assert new
+    assert (await current(application, as_of=start)).table == COARSE
+    assert (await current(application, as_of=start + MINUTE)).table == FINE
+
+
+async def test_what_is_in_force_is_not_put_off(application: MemoryApplication) -> None:
+    await put(application, COARSE)
+    _, new = await put(application, COARSE, effective_from=application.clock.now() + MINUTE)
+    assert not new
+
+
+async def test_of_two_who_fill_an_empty_catalogue_at_once_one_does() -> None:
+    application = MemoryApplication()
+    stored: list[int] = []
+
+    async def fill() -> None:
+        stored.append(await load(application))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(fill)
+        tasks.start_soon(fill)
+    assert sorted(stored) == [0, 3]
 
 
 async def test_what_was_announced_before_an_amendment_stays_known(
