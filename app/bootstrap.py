@@ -160,11 +160,12 @@ def _find(file: Path, *, makes: bool) -> None:
 
 
 def http_app(settings: Settings | None = None) -> FastAPI:
-    """Make the ASGI application; each server process calls this."""
+    """Make the ASGI application; each server process calls this, and reads the environment."""
+    known = settings or Settings.load()
 
     @asynccontextmanager
     async def services() -> AsyncIterator[HttpServices]:
-        async with opened(settings or Settings.load()) as application:
+        async with opened(known) as application:
             yield HttpServices(
                 identity=IdentityServices(
                     application.auth(), application.users, application.login_log
@@ -173,12 +174,11 @@ def http_app(settings: Settings | None = None) -> FastAPI:
                 ready=application.ready,
             )
 
-    limits = settings or Settings.load()
     return create_app(
         opened=services,
         ids=UuidIds(),
-        body_limit=limits.max_body_bytes,
-        payload_limit=limits.max_payload_bytes,
+        body_limit=known.max_body_bytes,
+        payload_limit=known.max_payload_bytes,
         version=__version__,
     )
 

@@ -12,8 +12,6 @@ from sqlalchemy.exc import ArgumentError
 
 PREFIX: Final = "TICKGATE_"
 DRIVERS: Final = ("postgresql+asyncpg", "sqlite+aiosqlite")
-
-
 _PYDANTIC: Final = "Value error, "  # Pydantic's, before a message of ours
 
 

@@ -1,15 +1,15 @@
 """What all commands share: how they read arguments, and how they run a use case."""
 
-import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, TypeAlias, TypeVar
 
 import anyio
 import typer
 
 from app.adapters.cli.output import harmless
+from app.domain.instants import parse_instant
 
 Services = TypeVar("Services")
 Answer = TypeVar("Answer")
@@ -19,11 +19,6 @@ Opened: TypeAlias = Callable[[], AbstractAsyncContextManager[Services]]
 
 Json = Annotated[bool, typer.Option("--json", help="Write one JSON document instead of a table.")]
 
-# RFC 3339, section 5.6. `fromisoformat` takes more than that, and times without an offset.
-_INSTANT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
-    r"([Zz]|[+-][0-9]{2}:[0-5][0-9])"
-)
 _MOST_QUOTED = 60
 
 
@@ -39,10 +34,8 @@ def run(opened: Opened[Services], use: Callable[[Services], Awaitable[Answer]]) 
 
 def instant(text: str) -> datetime:
     """Read a time of RFC 3339; anything else, one without an offset too, is wrong usage."""
-    if _INSTANT.fullmatch(text) is not None:
-        # No such day or hour, or before the year 1 in UTC.
-        with suppress(ValueError, OverflowError):
-            return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    with suppress(ValueError):
+        return parse_instant(text.replace(" ", "T", 1))
     raise typer.BadParameter(
         f"{quoted(text)} is not a time with an offset, such as 2026-01-02T03:04:05+09:00."
     )

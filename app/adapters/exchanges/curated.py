@@ -3,12 +3,11 @@
 A file holds one table; `ladders/README.md` says where each of those that come along is from.
 """
 
-import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from importlib import resources
@@ -17,6 +16,7 @@ from typing import TypeVar
 from app.adapters.exchanges.literal_json import UnreadableJson, parse
 from app.adapters.exchanges.refusal import described, printable, rejected
 from app.domain.errors import Fault
+from app.domain.instants import parse_instant
 from app.domain.range_units.errors import InvalidCode, InvalidTable
 from app.domain.range_units.numbers import InvalidNumber, parse_decimal
 from app.domain.range_units.revisions import (
@@ -34,11 +34,6 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 _HEAD = {"id", "exchange", "market", "effective_from", "source", "note"}
 _READING = {"boundary", "anchor", "top", "top_rule", "min_price", "max_price"}
 _BAND = {"range_min", "price_unit"}
-
-# RFC 3339, section 5.6. `datetime.fromisoformat` alone takes weeks, and times without a zone.
-_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_TIME = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
-_INSTANT = re.compile(f"{_DATE}T{_TIME}")
 
 EXCHANGES = (
     Exchange("binance", "Binance"),
@@ -164,10 +159,8 @@ def _start(fields: _Fields) -> datetime | None:
     text = fields.text(name)
     if text is None:
         return None
-    # Some texts are shaped like an instant, but there is no such day or hour.
-    with suppress(ValueError, OverflowError):
-        if _INSTANT.fullmatch(text):
-            return datetime.fromisoformat(text).astimezone(UTC)
+    with suppress(ValueError):
+        return parse_instant(text)
     fields.wrong(name, "is not an RFC 3339 date and time with its offset")
     return None
 

@@ -3,8 +3,9 @@
 import base64
 import binascii
 import re
-from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from datetime import datetime
 from typing import Annotated, Any, Final, Generic, TypeVar
 
 from fastapi import Request, Response
@@ -13,14 +14,12 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from app.domain.errors import ErrorKind, TickgateError
+from app.domain.instants import parse_instant
 
 T = TypeVar("T")
-
+Found = TypeVar("Found")
 
 _EXTRA: Final = "Extra inputs are not permitted"  # as Pydantic says it
-_RFC_3339: Final = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
-)
 
 
 class StrictRoute(APIRoute):
@@ -58,6 +57,18 @@ class Page(BaseModel, Generic[T]):
 
     items: list[T]
     next_cursor: str | None = None
+
+
+def page_of(
+    found: Sequence[Found],
+    limit: int,
+    show: Callable[[Found], T],
+    position: Callable[[Found], tuple[str, ...]],
+) -> Page[T]:
+    """Show `limit` of what was found; where one more was, its predecessor is the cursor."""
+    shown = found[:limit]
+    next_cursor = cursor_of(*position(shown[-1])) if len(found) > limit else None
+    return Page(items=[show(one) for one in shown], next_cursor=next_cursor)
 
 
 def written_plainly(value: object) -> object:
@@ -112,12 +123,8 @@ def read_instant(value: object) -> datetime:
     """Read RFC 3339 with an offset, to the microsecond, as UTC."""
     if isinstance(value, str):
         # In a query, an unescaped + arrives as a blank, and nothing else can be meant by it.
-        value = value.replace(" ", "+")
-        if _RFC_3339.fullmatch(value):
-            try:
-                return datetime.fromisoformat(value.upper()).astimezone(UTC)
-            except (ValueError, OverflowError):
-                pass
+        with suppress(ValueError):
+            return parse_instant(value.replace(" ", "+"))
     raise ValueError("is not a time such as 2026-01-31T09:00:00+09:00 (RFC 3339)")
 
 

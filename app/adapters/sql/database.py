@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import URL, Connection, MetaData, event, make_url, text
+from sqlalchemy import URL, Connection, MetaData, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -59,11 +59,6 @@ class AsyncDatabase:
     def get_base() -> type[Base]:
         """Give the declarative base that all tables hang on."""
         return Base
-
-    async def ping(self) -> None:
-        """Ask the database for an answer; raises the driver's error where there is none."""
-        async with self.engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
 
     async def dispose(self) -> None:
         """Close every connection."""

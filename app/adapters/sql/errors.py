@@ -52,26 +52,27 @@ def _violation(error: exc.IntegrityError, violations: Violations) -> TickgateErr
 def _is_passing(error: BaseException) -> bool:
     if isinstance(error, exc.TimeoutError | OSError):  # no free connection; none to be had
         return True
-    if not isinstance(error, exc.DBAPIError):
-        return False
-    if error.connection_invalidated:
+    if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
         return True
-    sqlstate = getattr(error.orig, "sqlstate", None) or ""
-    sqlite_name = getattr(error.orig, "sqlite_errorname", None) or ""
+    sqlstate, sqlite_name = _codes(error)
     return sqlstate.startswith(_PASSING_SQLSTATES) or sqlite_name.startswith(_PASSING_SQLITE)
-
-
-def _is_about_schema(error: BaseException) -> bool:
-    if not isinstance(error, exc.DBAPIError):
-        return False
-    unknown_name = getattr(error.orig, "sqlstate", None) in {"42P01", "42703"}
-    return unknown_name or "no such table" in str(error.orig) or "no such col" in str(error.orig)
 
 
 def _is_refused(error: BaseException) -> bool:
     """Whether there is no such database or role, or the file is something else."""
-    if not isinstance(error, exc.DBAPIError):
-        return False
-    sqlstate = getattr(error.orig, "sqlstate", None) or ""
-    sqlite_name = getattr(error.orig, "sqlite_errorname", None) or ""
+    sqlstate, sqlite_name = _codes(error)
     return sqlstate.startswith(("28", "3D")) or sqlite_name == "SQLITE_NOTADB"
+
+
+def _is_about_schema(error: BaseException) -> bool:
+    sqlstate, sqlite_name = _codes(error)
+    if sqlite_name == "SQLITE_ERROR":  # the one name that SQLite has for these
+        return "no such table" in str(error) or "no such column" in str(error)
+    return sqlstate in {"42P01", "42703"}
+
+
+def _codes(error: BaseException) -> tuple[str, str]:
+    """Give Postgres's SQLSTATE and SQLite's name of a driver's error, empty where it has none."""
+    driver_error = getattr(error, "orig", None)
+    sqlstate = getattr(driver_error, "sqlstate", None) or ""
+    return sqlstate, getattr(driver_error, "sqlite_errorname", None) or ""

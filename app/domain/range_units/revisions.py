@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
 from uuid import UUID
 
 from app.domain.errors import Fault
@@ -111,25 +112,34 @@ def answering(own: Revision | None, ladder: Revision | None) -> Revision | None:
     return ladder if own.effective_from is None and ladder.effective_from is not None else own
 
 
-def amends(known: Revision, *, start: datetime | None, now: datetime) -> bool:
-    """Whether other range units from `start` on take the place of a known revision.
+class Bearing(Enum):
+    """What stating range units means for the revision known at their start."""
 
-    They do where it has the same start, and that is yet to come. Raises `RevisionInForce` where
-    that has passed: what was in force is history.
+    CONFIRMS = auto()
+    REPLACES = auto()
+    FOLLOWS = auto()
+
+
+def bearing_on(
+    known: Revision | None, *, digest: str, start: datetime | None, now: datetime
+) -> Bearing:
+    """Decide what stating content from `start` on means for what is in force at that instant.
+
+    The same content confirms it, other content follows it. While it is yet to come, other content
+    of the same start amends it, and the same content with a later start puts it off. Raises
+    `RevisionInForce` for other content of the same start once that has passed: it is history.
     """
-    if known.effective_from != start:
-        return False
-    if start is None or start <= now:
+    if known is None:
+        return Bearing.FOLLOWS
+    same_start = known.effective_from == start
+    is_pending = known.effective_from is not None and known.effective_from > now
+    if known.digest == digest:
+        return Bearing.REPLACES if is_pending and not same_start else Bearing.CONFIRMS
+    if same_start and not is_pending:
         raise RevisionInForce(
             f"{known.market} has other range units from that instant on, which are in force."
         )
-    return True
-
-
-def slips(known: Revision, *, start: datetime | None, now: datetime) -> bool:
-    """Whether the same content from a later `start` on puts off a revision yet to come."""
-    pending = known.effective_from is not None and known.effective_from > now
-    return pending and known.effective_from != start
+    return Bearing.REPLACES if same_start else Bearing.FOLLOWS
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,13 @@ from app.domain.range_units.errors import (
 )
 from app.domain.range_units.revisions import (
     BEGINNING,
+    Bearing,
     Exchange,
     Market,
     Observation,
     Revision,
-    amends,
     answering,
-    slips,
+    bearing_on,
 )
 from app.domain.range_units.table import RangeUnitTable
 from app.ports.clock import Clock
@@ -142,7 +142,9 @@ class RangeUnitsService:
                 continue
             if known is not None and known.effective_from == observed_at:
                 replaced.append(known.id)  # within the same microsecond: the later one counts
-            revision = self._revision(observation, digest, observed_at, now)
+            revision = self._revision(
+                observation.market, observation.source, digest, observed_at, now
+            )
             fresh.append((revision, observation.table))
         await uow.revisions.confirm(revision_ids=confirmed, at=observed_at)
         await uow.revisions.supersede(revision_ids=replaced, at=now)
@@ -174,16 +176,15 @@ class RangeUnitsService:
             start = None if unknown else effective_from or now
             found = await _in_force(uow, [market], as_of=start or BEGINNING)
             known = _own(found, market)
-            same = known is not None and known.digest == digest
-            if known is not None and same and not slips(known, start=start, now=now):
+            bearing = bearing_on(known, digest=digest, start=start, now=now)
+            if known is not None and bearing is Bearing.CONFIRMS:
                 await uow.revisions.confirm(revision_ids=[known.id], at=now)
                 await uow.commit()
                 confirmed = replace(known, last_seen=max(known.last_seen, now))
                 return RangeUnits(confirmed, table, timedelta(0)), False
-            if known is not None and (same or amends(known, start=start, now=now)):
+            if known is not None and bearing is Bearing.REPLACES:
                 await uow.revisions.supersede(revision_ids=[known.id], at=now)
-            observation = Observation(market, table, start, source)
-            revision = self._revision(observation, digest, start, now)
+            revision = self._revision(market, source, digest, start, now)
             await uow.revisions.add(revisions=[(revision, table)])
             await uow.commit()
         return RangeUnits(revision, table, timedelta(0)), True
@@ -202,7 +203,10 @@ class RangeUnitsService:
             await uow.catalogue.hold_markets(markets=markets)
             now = self._clock.now()
             revisions = [
-                (self._revision(o, o.table.digest, o.effective_from, now), o.table)
+                (
+                    self._revision(o.market, o.source, o.table.digest, o.effective_from, now),
+                    o.table,
+                )
                 for o in observations
             ]
             await uow.revisions.add(revisions=revisions)
@@ -237,15 +241,15 @@ class RangeUnitsService:
             return await uow.revisions.history(market=market, after=after, limit=limit)
 
     def _revision(
-        self, observation: Observation, digest: str, start: datetime | None, now: datetime
+        self, market: Market, source: str, digest: str, start: datetime | None, now: datetime
     ) -> Revision:
         return Revision(
             id=self._ids.new_id(),
-            market=observation.market,
+            market=market,
             effective_from=start,
             recorded_at=now,
             last_seen=now,
-            source=observation.source,
+            source=source,
             digest=digest,
         )
 

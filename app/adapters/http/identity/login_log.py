@@ -16,7 +16,7 @@ from app.adapters.http.schemas import (
     InvalidCursor,
     Page,
     PartOfList,
-    cursor_of,
+    page_of,
     parts_of,
     read_instant,
 )
@@ -96,10 +96,12 @@ async def _attempts(
 ) -> Page[AttemptAnswer]:
     before = None if page.cursor is None else _position(*parts_of(page.cursor, 2))
     found = await services.login_log.search(matching=matching, before=before, limit=page.limit + 1)
-    shown = found[: page.limit]
-    more = len(found) > len(shown)
-    next_cursor = cursor_of(shown[-1].at.isoformat(), str(shown[-1].id)) if more else None
-    return Page(items=[_attempt_answer(attempt) for attempt in shown], next_cursor=next_cursor)
+    return page_of(
+        found,
+        page.limit,
+        _attempt_answer,
+        lambda attempt: (attempt.at.isoformat(), str(attempt.id)),
+    )
 
 
 def _attempt_answer(attempt: LoginAttempt) -> AttemptAnswer:

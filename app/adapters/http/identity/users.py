@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from app.adapters.http.authentication import Anyone, GuardedRoute, UsersAdmin
 from app.adapters.http.errors import responses
 from app.adapters.http.identity.asked import Password, Services, id_of_cursor
-from app.adapters.http.schemas import Page, PartOfList, Sent, cursor_of, parts_of
+from app.adapters.http.schemas import Page, PartOfList, Sent, page_of, parts_of
 from app.domain.identity.users import User
 from app.domain.principal import Role
 
@@ -106,10 +106,7 @@ async def list_users(
     """Give users in the order in which they were registered."""
     after = None if page.cursor is None else id_of_cursor(*parts_of(page.cursor, 1))
     found = await services.users.list_users(after=after, limit=page.limit + 1)
-    shown = found[: page.limit]
-    more = len(found) > len(shown)
-    next_cursor = cursor_of(str(shown[-1].id)) if more else None
-    return Page(items=[_user_answer(user) for user in shown], next_cursor=next_cursor)
+    return page_of(found, page.limit, _user_answer, lambda user: (str(user.id),))
 
 
 @users.get("/{user_id}", summary="Show a user", responses=responses(401, 403, 404, 422, 503))

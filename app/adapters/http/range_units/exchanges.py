@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from app.adapters.http.authentication import GuardedRoute, Reader, Writer
 from app.adapters.http.errors import responses
 from app.adapters.http.range_units.asked import Services
-from app.adapters.http.schemas import InvalidCursor, Page, PartOfList, Sent, cursor_of, parts_of
+from app.adapters.http.schemas import InvalidCursor, Page, PartOfList, Sent, page_of, parts_of
 from app.domain.range_units.errors import InvalidCode
 from app.domain.range_units.revisions import Exchange, Market, exchange_code, market_of
 
@@ -60,11 +60,7 @@ async def list_exchanges(
     """Give exchanges, by code."""
     after = None if page.cursor is None else _code(*parts_of(page.cursor, 1))
     found = await services.range_units.list_exchanges(after=after, limit=page.limit + 1)
-    shown = found[: page.limit]
-    return Page(
-        items=[_exchange_answer(exchange) for exchange in shown],
-        next_cursor=cursor_of(shown[-1].code) if len(found) > len(shown) else None,
-    )
+    return page_of(found, page.limit, _exchange_answer, lambda exchange: (exchange.code,))
 
 
 @exchanges.put(
@@ -94,15 +90,11 @@ async def list_markets(
     found = await services.range_units.list_markets(
         exchange=code, after=after, limit=page.limit + 1
     )
-    shown = found[: page.limit]
-    more = len(found) > len(shown)
-    return Page(
-        items=[
-            MarketAnswer(quote_currency=market.quote, target_currency=market.target)
-            for market in shown
-        ],
-        next_cursor=cursor_of(shown[-1].quote, shown[-1].target) if more else None,
-    )
+    return page_of(found, page.limit, _market_answer, lambda market: (market.quote, market.target))
+
+
+def _market_answer(market: Market) -> MarketAnswer:
+    return MarketAnswer(quote_currency=market.quote, target_currency=market.target)
 
 
 def _code(code: str) -> str:
