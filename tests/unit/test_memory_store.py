@@ -33,7 +33,7 @@ from tests.builders import (
     at,
     new_id,
 )
-from tests.unit.cancellation import cancelled_at, suspensions_of, until
+from tests.cancellation import cancelled_at, suspensions_of, until
 
 USER = a_user()
 ATTEMPT = an_attempt()

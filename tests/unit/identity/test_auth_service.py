@@ -43,8 +43,8 @@ from tests.application import (
     MemoryApplication,
 )
 from tests.builders import new_id
+from tests.cancellation import cancelled_at, until
 from tests.contracts.races import all_at_once
-from tests.unit.cancellation import cancelled_at, until
 
 CLIENT = Client("203.0.113.7", "grid-bot/1.0", "request-1")
 MOMENT = timedelta(microseconds=1)

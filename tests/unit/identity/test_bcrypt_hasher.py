@@ -10,7 +10,7 @@ from anyio.lowlevel import checkpoint
 
 from app.adapters.security.passwords import BcryptHasher
 from app.domain.identity.errors import HasherBusy
-from tests.unit.cancellation import PATIENCE, cancelled_at, until
+from tests.cancellation import PATIENCE, cancelled_at, until
 
 CHEAPEST = 4
 PASSWORD = "correct horse battery staple"

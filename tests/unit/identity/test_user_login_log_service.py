@@ -13,7 +13,7 @@ from app.domain.identity.login_log import (
     username_key,
 )
 from tests.application import MemoryApplication
-from tests.unit.cancellation import cancelled_at
+from tests.cancellation import cancelled_at
 
 CLIENT = Client("203.0.113.7", "grid-bot/1.0", "request-1")
 ANY = LoginLogFilter()

@@ -28,8 +28,8 @@ from app.services.identity.auth_service import Login
 from app.services.identity.user_service import UserService
 from tests.application import PASSWORD, MemoryApplication
 from tests.builders import new_id
+from tests.cancellation import cancelled_at
 from tests.contracts.races import all_at_once
-from tests.unit.cancellation import cancelled_at
 
 NEW_PASSWORD = "another fine password"
 MOMENT = timedelta(microseconds=1)

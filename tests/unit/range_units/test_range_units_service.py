@@ -37,8 +37,8 @@ from app.services.range_units.range_units_service import (
 )
 from tests.application import MemoryApplication
 from tests.builders import a_market, a_table, an_exchange
+from tests.cancellation import cancelled_at
 from tests.contracts.races import all_at_once
-from tests.unit.cancellation import cancelled_at
 
 PAYLOADS = Path(__file__).parents[2] / "payloads"
 SOURCE = "https://exchange.example/range-units"
