@@ -1,4 +1,7 @@
-"""The application on memory adapters: what unit tests drive, by hand, over HTTP or by commands."""
+"""The application on memory adapters: what unit tests drive, by hand, over HTTP or by commands.
+
+Its services can also stand on a database, all else being the same fakes.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,6 +26,8 @@ from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
 from app.domain.errors import TickgateError
 from app.domain.principal import Role
+from app.ports.identity import IdentityWork
+from app.ports.range_units import RangeUnitsWork
 from app.services.identity.auth_service import AuthService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
@@ -37,22 +42,25 @@ PAYLOAD_LIMIT = 1024 * 1024
 PASSWORD = "correct horse battery staple"
 
 
-class MemoryApplication:
-    """Every service on memory adapters, whose controls are at hand: stores, clock and hasher."""
+class FakedApplication:
+    """Every service on units of work of any kind; clock, ids, secrets, hasher, tokens are fakes."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        identity: IdentityWork,
+        identity_reading: IdentityWork,
+        range_units: RangeUnitsWork,
+        range_units_reading: RangeUnitsWork,
+    ) -> None:
         self.clock = SettableClock()
         self.hasher = FastHasher()
         self.ids = SequentialIds()
-        self.identity_store = MemoryStore(IdentityState())
-        self.range_units_store = MemoryStore(RangeUnitsState())
         self.not_ready: TickgateError | None = None
-        identity = partial(MemoryIdentityUnitOfWork, self.identity_store)
-        range_units = partial(MemoryRangeUnitsUnitOfWork, self.range_units_store)
         secrets = SequentialSecrets()
         self.auth = AuthService(
             uow=identity,
-            reading=identity,
+            reading=identity_reading,
             hasher=self.hasher,
             tokens=PlainTokens(),
             clock=self.clock,
@@ -64,18 +72,18 @@ class MemoryApplication:
         )
         self.users = UserService(
             uow=identity,
-            reading=identity,
+            reading=identity_reading,
             hasher=self.hasher,
             clock=self.clock,
             ids=self.ids,
             secrets=secrets,
         )
         self.login_log = UserLoginLogService(
-            uow=identity, reading=identity, clock=self.clock, ids=self.ids
+            uow=identity, reading=identity_reading, clock=self.clock, ids=self.ids
         )
         self.range_units = RangeUnitsService(
             uow=range_units,
-            reading=range_units,
+            reading=range_units_reading,
             formats={"coinone": CoinoneFormat()},
             clock=self.clock,
             ids=self.ids,
@@ -104,6 +112,22 @@ class MemoryApplication:
     async def _ready(self) -> None:
         if self.not_ready is not None:
             raise self.not_ready
+
+
+class MemoryApplication(FakedApplication):
+    """The application on memory adapters, whose stores are at hand."""
+
+    def __init__(self) -> None:
+        self.identity_store = MemoryStore(IdentityState())
+        self.range_units_store = MemoryStore(RangeUnitsState())
+        identity = partial(MemoryIdentityUnitOfWork, self.identity_store)
+        range_units = partial(MemoryRangeUnitsUnitOfWork, self.range_units_store)
+        super().__init__(
+            identity=identity,
+            identity_reading=identity,
+            range_units=range_units,
+            range_units_reading=range_units,
+        )
 
 
 @asynccontextmanager

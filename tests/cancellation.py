@@ -50,7 +50,7 @@ class Mode(Enum):
 
 def modes_of(backend: str) -> tuple[Mode, ...]:
     """Give the modes there are on an event loop: Trio cancels by scopes, and by nothing else."""
-    return (Mode.LATE, Mode.SCOPE) if backend == "trio" else tuple(Mode)
+    return (Mode.SCOPE,) if backend == "trio" else tuple(Mode)
 
 
 @dataclass
@@ -91,19 +91,20 @@ async def cancelled_at(
     """
     run = Run[T]()
     on_asyncio = get_cancelled_exc_class() is asyncio.CancelledError
+    if not (on_asyncio or mode is Mode.SCOPE):
+        raise ValueError(f"Nothing is cancelled {mode.value} here: Trio cancels by scopes.")
     places = {place} if again is None else {place, place + again}
 
     async def drive() -> None:
         with CancelScope() as scope:
-            by_scope = mode is Mode.SCOPE or not on_asyncio
-            cancel = scope.cancel if by_scope else _cancel_of_this_task()
-            driver = _Driver(run, mode, places, cancel, loses_results=not by_scope)
+            cancel = scope.cancel if mode is Mode.SCOPE else _cancel_of_this_task()
+            driver = _Driver(run, mode, places, cancel)
             with driver.driving_tasks() if on_asyncio else nullcontext():
                 try:
                     run.result = await driver.drive(work, is_operation=True)
                 except get_cancelled_exc_class():
                     run.cancelled = True
-                    if by_scope:
+                    if mode is Mode.SCOPE:
                         raise
                 except Exception as error:  # noqa: BLE001 - whatever it is, the test judges it
                     run.error = error
@@ -161,7 +162,7 @@ def sweep(mode: Mode) -> Iterator[Injection]:
 async def suspensions_of(work: Coroutine[Any, Any, object]) -> int:
     """Run `work` undisturbed, in the task that asks, and count its suspensions."""
     run = Run[object]()
-    driver = _Driver(run, Mode.SCOPE, set(), CancelScope().cancel, loses_results=False)
+    driver = _Driver(run, Mode.SCOPE, set(), CancelScope().cancel)
     await driver.drive(work, is_operation=True)
     return run.suspensions
 
@@ -185,15 +186,12 @@ class _Driver:
         mode: Mode,
         places: set[int],
         cancel: Callable[[], object],
-        *,
-        loses_results: bool,
     ) -> None:
         self.tasks: list[asyncio.Task[Any]] = []
         self._run = run
         self._mode = mode
         self._places = places
         self._cancel = cancel
-        self._loses_results = loses_results
 
     @coroutine
     def drive(self, work: Coroutine[Any, Any, T], *, is_operation: bool) -> Generator[Any, Any, T]:
@@ -212,15 +210,17 @@ class _Driver:
                 answer = yield suspension
             except BaseException as error:  # noqa: BLE001 - cancellations most of all
                 go_on = partial(work.throw, error)
-                if is_operation and self._run.struck:
-                    self._run.delivered |= isinstance(error, get_cancelled_exc_class())
+                raised: object = error
             else:
                 go_on = partial(work.send, answer)
+                raised = getattr(answer, "error", None)  # where Trio has it
+            if is_operation and self._run.struck:
+                self._run.delivered |= isinstance(raised, get_cancelled_exc_class())
             if is_place and self._mode is Mode.LATE:
-                if is_operation and self._loses_results:
+                if is_operation:
                     self._run.struck += 1
                     self._run.delivered = True
-                    go_on = partial(work.throw, get_cancelled_exc_class()())
+                    go_on = partial(work.throw, asyncio.CancelledError())
                 else:
                     self._strike()
 
