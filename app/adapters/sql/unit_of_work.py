@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar, cast
 
 import anyio
+import anyio.lowlevel
 from sqlalchemy import CursorResult, Executable
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,9 +28,10 @@ async def run_to_end(operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """
     task = asyncio.create_task(operation())
     cancelled = await _end_of(task)
-    if cancelled is None:
-        return task.result()
-    raise cancelled
+    if cancelled is not None:
+        raise cancelled
+    await anyio.lowlevel.checkpoint_if_cancelled()  # a scope's, which was held off meanwhile
+    return task.result()
 
 
 async def cancelled_once(operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -73,6 +75,7 @@ class SqlTransaction:
 
     def __init__(self, sessions: Sessions) -> None:
         self._session = sessions()
+        self._is_sqlite = self._session.get_bind().dialect.name == "sqlite"
         self._failed = False
 
     async def __aenter__(self) -> Self:
@@ -91,8 +94,11 @@ class SqlTransaction:
         if self._failed:
             raise UnitOfWorkFailed("A statement before this one failed.")
         self._failed = True  # until the statement has ended well
+        # SQLite cannot be stopped: its thread goes on with the statement, and a connection that is
+        # given up meanwhile keeps its locks until the cursor, too, is collected.
+        run = run_to_end if self._is_sqlite else cancelled_once
         try:
-            result = await cancelled_once(partial(self._session.execute, statement, parameters))
+            result = await run(partial(self._session.execute, statement, parameters))
         except Exception as error:
             raise self._meaning(error) from error
         self._failed = False
@@ -109,8 +115,7 @@ class SqlTransaction:
 
     def insert(self, table: type[Base]) -> "postgresql.Insert | sqlite.Insert":
         """Begin an INSERT in the dialect at hand, for its ON CONFLICT clause."""
-        dialect = self._session.get_bind().dialect.name
-        return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+        return sqlite.insert(table) if self._is_sqlite else postgresql.insert(table)
 
     async def commit(self) -> None:
         """Commit: to its end, even when cancelled."""
