@@ -117,10 +117,12 @@ class FakedApplication:
 class MemoryApplication(FakedApplication):
     """The application on memory adapters, whose stores are at hand."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, *, identity_unit_of_work: type[MemoryIdentityUnitOfWork] = MemoryIdentityUnitOfWork
+    ) -> None:
         self.identity_store = MemoryStore(IdentityState())
         self.range_units_store = MemoryStore(RangeUnitsState())
-        identity = partial(MemoryIdentityUnitOfWork, self.identity_store)
+        identity = partial(identity_unit_of_work, self.identity_store)
         range_units = partial(MemoryRangeUnitsUnitOfWork, self.range_units_store)
         super().__init__(
             identity=identity,

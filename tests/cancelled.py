@@ -39,24 +39,27 @@ Staged = Callable[[], AbstractAsyncContextManager[Stage]]
 
 
 async def wrongs(use_case: UseCase, mode: Mode, staged: Staged) -> list[str]:
-    """Cancel a use case at every suspension, and tell what was wrong with each run."""
+    """Cancel a use case at one suspension after another, and tell what is wrong with a run.
+
+    The first that anything is wrong with is the last: what it left is in the way of another.
+    """
     outcomes = await _outcomes(use_case, staged)
-    found = []
     for cancelled in sweep(mode):
         async with staged() as stage:
             call = await use_case.prepare(stage.application)
             run = await cancelled(call())
             told = await stage.rows()
-            about = [
+            found = [
                 *_of_ending(use_case, run),
                 *_of_rows(run, told, outcomes),
                 *await stage.leaks(),
             ]
             if await stage.rows() != told:
-                about.append("went on when its caller had been told")
-            about = about or await _of_retrying(use_case, call, was_done=told == outcomes.after)
-        found += [f"{cancelled} {wrong}" for wrong in about]
-    return found
+                found.append("went on when its caller had been told")
+            found = found or await _of_retrying(use_case, call, was_done=told == outcomes.after)
+        if found:
+            return [f"{cancelled} {wrong}" for wrong in found]
+    return []
 
 
 @dataclass(frozen=True)

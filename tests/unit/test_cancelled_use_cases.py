@@ -1,22 +1,27 @@
 """Every use case that writes, cancelled at each of its suspensions, on the fakes."""
 
 import ast
-import importlib
 import inspect
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass, field
-from pathlib import Path
+from pkgutil import walk_packages
+from types import TracebackType
 
 import pytest
+from anyio import get_cancelled_exc_class
 
+import app.services
+from app.adapters.memory.identity import IdentityState, MemoryIdentityUnitOfWork
+from app.domain.errors import StoreUnavailable
 from app.services.identity.auth_service import AuthService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
 from app.services.range_units.price_service import PriceService
 from app.services.range_units.range_units_service import RangeUnitsService
 from tests.application import MemoryApplication
-from tests.cancellation import modes_of
+from tests.cancellation import Mode, modes_of
 from tests.cancelled import wrongs
 from tests.use_cases import USE_CASES, UseCase
 
@@ -74,8 +79,66 @@ def test_every_use_case_that_writes_is_cancelled() -> None:
 
 
 def test_no_service_is_forgotten() -> None:
-    modules = [
-        importlib.import_module(f"app.services.{path.parent.name}.{path.stem}")
-        for path in Path("app/services").glob("*/*_service.py")
-    ]
-    assert {module.__name__ for module in modules} == {s.__module__ for s in SERVICES}
+    found = walk_packages(app.services.__path__, "app.services.")
+    modules = {module.name for module in found if not module.ispkg}
+    assert {service.__module__ for service in SERVICES} == modules
+
+
+class Keeping(MemoryIdentityUnitOfWork):
+    """Keeps the writer's lock when it is cancelled."""
+
+    async def __aexit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None:
+        if error_type is None or issubclass(error_type, Exception):
+            await super().__aexit__(error_type, error, traceback)
+
+
+class CommittingInBetween(MemoryIdentityUnitOfWork):
+    """Keeps what was written before its last statement at once."""
+
+    @asynccontextmanager
+    async def statement(self, *, writes: bool = False) -> AsyncIterator[IdentityState]:
+        if self._staged is not None:
+            self._store.committed = copy(self._staged)
+        async with super().statement(writes=writes) as rows:
+            yield rows
+
+
+class Swallowing(MemoryIdentityUnitOfWork):
+    """Takes a cancellation for an error of the store."""
+
+    @asynccontextmanager
+    async def statement(self, *, writes: bool = False) -> AsyncIterator[IdentityState]:
+        try:
+            async with super().statement(writes=writes) as rows:
+                yield rows
+        except get_cancelled_exc_class() as error:
+            raise StoreUnavailable("The store does not answer.") from error
+
+
+DISABLING = next(use_case for use_case in USE_CASES if use_case.name == "disabling")
+
+
+@pytest.mark.parametrize(
+    ("planted", "told"),
+    [
+        (Keeping, "holds the writer's lock"),
+        (CommittingInBetween, "left ("),
+        (Swallowing, "swallowed the cancellation"),
+    ],
+)
+async def test_a_fault_that_is_planted_is_found(
+    planted: type[MemoryIdentityUnitOfWork], told: str
+) -> None:
+    @asynccontextmanager
+    async def on_planted() -> AsyncIterator[OnMemory]:
+        application = MemoryApplication(identity_unit_of_work=planted)
+        yield OnMemory(application)
+
+    found = await wrongs(DISABLING, Mode.SCOPE, on_planted)
+    assert any(told in wrong for wrong in found), found

@@ -1,0 +1,262 @@
+"""Every use case that writes, cancelled at each of its suspensions, on the databases."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import Any, ClassVar, Protocol, cast
+
+import asyncpg  # type: ignore[import-untyped]  # it has no stubs
+import pytest
+from anyio.lowlevel import checkpoint
+from sqlalchemy import CursorResult
+from sqlalchemy.pool import QueuePool
+
+from app.adapters.sql.database import AsyncDatabase
+from app.adapters.sql.identity import SqlIdentityUnitOfWork
+from app.adapters.sql.range_units import SqlRangeUnitsUnitOfWork
+from app.domain.errors import StoreUnavailable
+from tests.application import FakedApplication
+from tests.cancellation import Mode
+from tests.cancelled import Staged, wrongs
+from tests.integration.server import BUSY, eventually, opened_database
+from tests.use_cases import USE_CASES, UseCase
+
+TABLES = AsyncDatabase.get_base().metadata.sorted_tables
+DELETING = "; ".join(f"DELETE FROM {table.name}" for table in reversed(TABLES))  # noqa: S608 - our own names
+
+
+def every_row(as_json: str) -> str:
+    """Write one query for all rows of all tables, in an order that is not the database's."""
+    selects = (
+        f"SELECT '{table.name}', CAST({as_json}({', '.join(c.name for c in table.columns)}) AS TEXT)"  # noqa: S608, E501 - our own names
+        f" FROM {table.name}"
+        for table in TABLES
+    )
+    return " UNION ALL ".join(selects) + " ORDER BY 1, 2"
+
+
+class Outside(Protocol):
+    """Somebody who looks on, over a connection of their own."""
+
+    async def empty(self) -> None:
+        """Delete every row."""
+        ...
+
+    async def rows(self) -> object:
+        """Give every row that is committed."""
+        ...
+
+    async def is_quiet(self) -> bool:
+        """Whether nobody else is in a statement or in a transaction."""
+        ...
+
+
+@dataclass
+class OutsideSqlite:
+    connection: sqlite3.Connection
+
+    async def empty(self) -> None:
+        self.connection.executescript(f"BEGIN; {DELETING}; COMMIT")
+
+    async def rows(self) -> object:
+        return self.connection.execute(every_row("json_array")).fetchall()
+
+    async def is_quiet(self) -> bool:
+        await checkpoint()
+        try:
+            self.connection.executescript("BEGIN IMMEDIATE; ROLLBACK")
+        except sqlite3.OperationalError:
+            return False
+        return True
+
+
+@dataclass
+class OutsidePostgres:
+    connection: asyncpg.Connection
+
+    async def empty(self) -> None:
+        await self.connection.execute(f"DO $$ BEGIN {DELETING}; END $$")
+
+    async def rows(self) -> object:
+        return [tuple(row) for row in await self.connection.fetch(every_row("json_build_array"))]
+
+    async def is_quiet(self) -> bool:
+        return not await self.connection.fetch(BUSY)
+
+
+@asynccontextmanager
+async def looking_on(database: AsyncDatabase) -> AsyncIterator[Outside]:
+    url = database.url
+    if url.get_backend_name() == "sqlite":
+        with closing(sqlite3.connect(str(url.database), timeout=0, isolation_level=None)) as file:
+            file.execute("PRAGMA synchronous = OFF")  # nobody is to find what it deletes
+            yield OutsideSqlite(file)
+    else:
+        server = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        connection = await asyncpg.connect(server)
+        yield OutsidePostgres(connection)
+        await connection.close()
+
+
+@dataclass
+class OnDatabase:
+    application: FakedApplication
+    pool: QueuePool
+    outside: Outside
+
+    async def rows(self) -> object:
+        return await self.outside.rows()
+
+    async def leaks(self) -> list[str]:
+        found = ["keeps its connection"] if self.pool.checkedout() else []
+        try:
+            await eventually(self.outside.is_quiet, seconds=2)
+        except TimeoutError:
+            found.append("keeps its transaction")
+        return found
+
+
+Sets = Callable[[type[SqlIdentityUnitOfWork]], Staged]
+
+
+@pytest.fixture
+async def sets(committed_database: AsyncDatabase) -> AsyncIterator[Sets]:
+    """Give stages on one database, whose one connection is used again by each."""
+    url = committed_database.url.render_as_string(hide_password=False)
+    async with (
+        opened_database(url, pool_size=1) as database,
+        looking_on(committed_database) as outside,
+    ):
+        pool = database.engine.pool
+        assert isinstance(pool, QueuePool)
+
+        def set_up(unit_of_work: type[SqlIdentityUnitOfWork]) -> Staged:
+            @asynccontextmanager
+            async def stage() -> AsyncIterator[OnDatabase]:
+                await outside.empty()
+                application = FakedApplication(
+                    identity=partial(unit_of_work, database.sessions),
+                    identity_reading=partial(SqlIdentityUnitOfWork, database.read_sessions),
+                    range_units=partial(SqlRangeUnitsUnitOfWork, database.sessions),
+                    range_units_reading=partial(SqlRangeUnitsUnitOfWork, database.read_sessions),
+                )
+                yield OnDatabase(application, pool, outside)
+
+            return stage
+
+        yield set_up
+
+
+@pytest.fixture
+def staged(sets: Sets) -> Staged:
+    return sets(SqlIdentityUnitOfWork)
+
+
+SOME = [use_case for use_case in USE_CASES if use_case.name in ("registration", "exchange")]
+
+
+@pytest.mark.parametrize("mode", [Mode.EARLY, Mode.LATE, Mode.SCOPE], ids=lambda mode: mode.value)
+@pytest.mark.parametrize("use_case", USE_CASES, ids=str)
+async def test_cancelled_anywhere_it_is_wholly_done_or_not_at_all(
+    use_case: UseCase, mode: Mode, staged: Staged
+) -> None:
+    assert await wrongs(use_case, mode, staged) == []
+
+
+@pytest.mark.parametrize("use_case", SOME, ids=str)
+async def test_cancelled_twice_it_is_wholly_done_or_not_at_all(
+    use_case: UseCase, staged: Staged
+) -> None:
+    assert await wrongs(use_case, Mode.DOUBLE, staged) == []
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("use_case", USE_CASES, ids=str)
+async def test_cancelled_twice_every_use_case_is_wholly_done_or_not_at_all(
+    use_case: UseCase, staged: Staged
+) -> None:
+    assert await wrongs(use_case, Mode.DOUBLE, staged) == []
+
+
+DISABLING = next(use_case for use_case in USE_CASES if use_case.name == "disabling")
+
+
+class Leaking(SqlIdentityUnitOfWork):
+    """Pauses after its statements, and keeps its transaction when it is cancelled then."""
+
+    kept: ClassVar[list[SqlIdentityUnitOfWork]] = []
+
+    async def execute(self, *arguments: Any, **options: Any) -> CursorResult[Any]:
+        result = await super().execute(*arguments, **options)
+        await checkpoint()
+        return result
+
+    async def __aexit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None:
+        if error_type is asyncio.CancelledError:
+            self.kept.append(self)
+        else:
+            await super().__aexit__(error_type, error, traceback)
+
+
+class Unguarded(SqlIdentityUnitOfWork):
+    """Lets a scope cancel again whatever SQLAlchemy and the driver do to clean up."""
+
+    async def execute(self, *arguments: Any, **options: Any) -> CursorResult[Any]:
+        return cast("CursorResult[Any]", await self._session.execute(*arguments, **options))
+
+    async def _let_go(self) -> None:
+        await self._session.close()
+
+
+class CommittingInBetween(SqlIdentityUnitOfWork):
+    """Keeps what was written before its last statement at once."""
+
+    async def execute(self, *arguments: Any, **options: Any) -> CursorResult[Any]:
+        await self._session.commit()
+        return await super().execute(*arguments, **options)
+
+
+class Swallowing(SqlIdentityUnitOfWork):
+    """Takes a cancellation for an error of the database."""
+
+    async def execute(self, *arguments: Any, **options: Any) -> CursorResult[Any]:
+        try:
+            return await super().execute(*arguments, **options)
+        except asyncio.CancelledError as error:
+            raise StoreUnavailable("The database does not answer.") from error
+
+
+class CommittingByItself(SqlIdentityUnitOfWork):
+    """Leaves its commit to itself when it is cancelled meanwhile."""
+
+    async def commit(self) -> None:
+        await asyncio.shield(asyncio.ensure_future(self._session.commit()))
+
+
+@pytest.mark.parametrize(
+    ("planted", "mode", "told"),
+    [
+        (Leaking, Mode.EARLY, "keeps its transaction"),
+        (Unguarded, Mode.SCOPE, "left tasks behind"),
+        (CommittingInBetween, Mode.EARLY, "left ["),
+        (CommittingByItself, Mode.EARLY, "left tasks behind"),
+        (Swallowing, Mode.EARLY, "swallowed the cancellation"),
+    ],
+)
+async def test_a_fault_that_is_planted_is_found(
+    sets: Sets, planted: type[SqlIdentityUnitOfWork], mode: Mode, told: str
+) -> None:
+    found = await wrongs(DISABLING, mode, sets(planted))
+    while Leaking.kept:
+        await SqlIdentityUnitOfWork.__aexit__(Leaking.kept.pop(), None, None, None)
+    assert any(told in wrong for wrong in found), found
