@@ -1,21 +1,20 @@
 """What the identity services need of the world.
 
-Stores: every method may raise `StoreUnavailable`, and after any error of a unit of work all its
-further methods raise `UnitOfWorkFailed`. What goes in and comes out is immutable. Texts with a
-NUL or a lone surrogate, and over-long ones, raise `UnstorableText`; nothing is cut silently. Ids
-and digests are new whenever something is added: a duplicate of those is a defect, and which error
-it raises is not specified.
+Stores: every method may raise `StoreUnavailable`. What goes in and comes out is immutable. Texts
+with a NUL or a lone surrogate, and over-long ones, raise `UnstorableText`; nothing is cut
+silently. Ids and digests are new whenever something is added: a duplicate of those is a defect,
+and which error it raises is not specified.
 """
 
 from collections.abc import Callable
 from datetime import datetime
-from types import TracebackType
-from typing import Protocol, Self, TypeAlias
+from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from app.domain.identity.login_log import LoginAttempt, LoginLogFilter, LoginLogPosition
 from app.domain.identity.sessions import AccessClaims, RefreshToken, Session
 from app.domain.identity.users import User
+from app.ports.unit_of_work import UnitOfWork
 
 
 class Users(Protocol):
@@ -130,16 +129,8 @@ class RefreshTokens(Protocol):
         ...
 
 
-class IdentityUnitOfWork(Protocol):
-    """One transaction over users, login log, sessions and their tokens.
-
-    Use it once, as an async context manager. Leaving without `commit` keeps nothing. Entering
-    and leaving hold nothing back when cancelled: the transaction is then wholly there or wholly
-    gone. Each read sees what was committed before it, and the unit's own writes. Units of work
-    that write may wait for one another, from entering on at the earliest and until they are left
-    or have committed; those of a factory for reading never wait, and have nothing to commit.
-    After `commit` it is left; what anything else does then is not specified.
-    """
+class IdentityUnitOfWork(UnitOfWork, Protocol):
+    """One transaction over users, login log, sessions and their tokens."""
 
     users: Users
     """The users, in this transaction."""
@@ -149,24 +140,6 @@ class IdentityUnitOfWork(Protocol):
     """The sessions, in this transaction."""
     refresh_tokens: RefreshTokens
     """The refresh tokens, in this transaction."""
-
-    async def commit(self) -> None:
-        """Keep all writes. Runs to its end even when cancelled, which is delivered afterwards."""
-        ...
-
-    async def __aenter__(self) -> Self:
-        """Begin. Raises `StoreUnavailable`."""
-        ...
-
-    async def __aexit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-        /,
-    ) -> None:
-        """Roll back what was not committed, and let go of every resource."""
-        ...
 
 
 IdentityWork: TypeAlias = Callable[[], IdentityUnitOfWork]

@@ -1,18 +1,17 @@
 """What the range-units services need of the world.
 
-Stores: every method may raise `StoreUnavailable`, and after any error of a unit of work all its
-further methods raise `UnitOfWorkFailed`. What goes in and comes out is immutable. Texts with a
-NUL or a lone surrogate, and over-long ones, raise `UnstorableText` when they are stored.
+Stores: every method may raise `StoreUnavailable`. What goes in and comes out is immutable. Texts
+with a NUL or a lone surrogate, and over-long ones, raise `UnstorableText` when they are stored.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from types import TracebackType
-from typing import Protocol, Self, TypeAlias
+from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from app.domain.range_units.revisions import Exchange, Market, Observation, Revision
 from app.domain.range_units.table import RangeUnitTable
+from app.ports.unit_of_work import UnitOfWork
 
 
 class Catalogue(Protocol):
@@ -96,39 +95,13 @@ class Revisions(Protocol):
         ...
 
 
-class RangeUnitsUnitOfWork(Protocol):
-    """One transaction over the range units.
-
-    Use it once, as an async context manager. Leaving without `commit` keeps nothing. Entering
-    and leaving hold nothing back when cancelled: the transaction is then wholly there or wholly
-    gone. Each read sees what was committed before it, and the unit's own writes. Units of work
-    that write may wait for one another, from entering on at the earliest and until they are left
-    or have committed; those of a factory for reading never wait, and have nothing to commit.
-    After `commit` it is left; what anything else does then is not specified.
-    """
+class RangeUnitsUnitOfWork(UnitOfWork, Protocol):
+    """One transaction over the range units."""
 
     catalogue: Catalogue
     """The exchanges and markets, in this transaction."""
     revisions: Revisions
     """The revisions, in this transaction."""
-
-    async def commit(self) -> None:
-        """Keep all writes. Runs to its end even when cancelled, which is delivered afterwards."""
-        ...
-
-    async def __aenter__(self) -> Self:
-        """Begin. Raises `StoreUnavailable`."""
-        ...
-
-    async def __aexit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-        /,
-    ) -> None:
-        """Roll back what was not committed, and let go of every resource."""
-        ...
 
 
 RangeUnitsWork: TypeAlias = Callable[[], RangeUnitsUnitOfWork]

@@ -1,13 +1,11 @@
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import ClassVar
 from uuid import UUID
 
 import pytest
-from anyio import create_task_group, fail_after
-from anyio.abc import TaskGroup
-from anyio.lowlevel import checkpoint
+from anyio import fail_after
 
 from app.domain.errors import TickgateError, UnitOfWorkFailed, UnstorableText
 from app.domain.identity.errors import (
@@ -36,9 +34,8 @@ from app.ports.identity import (
 )
 from tests.builders import a_refresh_token, a_session, a_user, an_attempt, at, new_id
 from tests.contracts.races import PATIENCE, all_at_once, race
+from tests.contracts.unit_of_work import Operation, UnitOfWorkContract
 from tests.contracts.values import INSTANTS, STORABLE_TEXTS, UNSTORABLE_TEXTS
-
-Operation = Callable[[IdentityUnitOfWork], Awaitable[object]]
 
 # Over the whole width of an id, so that an order by signed numbers or by some text would show.
 SPREAD_IDS = [
@@ -1499,37 +1496,28 @@ class RefreshTokensContract:
 
 UNKNOWN = UUID(int=0)
 
-OPERATIONS = [
-    pytest.param(lambda uow: uow.users.add(user=a_user()), id="users.add"),
-    pytest.param(lambda uow: uow.users.get(user_id=UNKNOWN), id="users.get"),
-    pytest.param(lambda uow: uow.users.by_username(username_key="a"), id="users.by_username"),
-    pytest.param(lambda uow: uow.users.hold(user_id=UNKNOWN), id="users.hold"),
-    pytest.param(lambda uow: uow.users.replace(user=a_user()), id="users.replace"),
-    pytest.param(lambda uow: uow.users.page(after=None, limit=1), id="users.page"),
-    pytest.param(lambda uow: uow.login_log.append(attempt=an_attempt()), id="login_log.append"),
-    pytest.param(lambda uow: uow.login_log.settle(attempt=an_attempt()), id="login_log.settle"),
-    pytest.param(
-        lambda uow: uow.login_log.page(matching=LoginLogFilter(), before=None, limit=1),
-        id="login_log.page",
+OPERATIONS: dict[str, Operation] = {
+    "users.add": lambda uow: uow.users.add(user=a_user()),
+    "users.get": lambda uow: uow.users.get(user_id=UNKNOWN),
+    "users.by_username": lambda uow: uow.users.by_username(username_key="a"),
+    "users.hold": lambda uow: uow.users.hold(user_id=UNKNOWN),
+    "users.replace": lambda uow: uow.users.replace(user=a_user()),
+    "users.page": lambda uow: uow.users.page(after=None, limit=1),
+    "login_log.append": lambda uow: uow.login_log.append(attempt=an_attempt()),
+    "login_log.settle": lambda uow: uow.login_log.settle(attempt=an_attempt()),
+    "login_log.page": lambda uow: uow.login_log.page(
+        matching=LoginLogFilter(), before=None, limit=1
     ),
-    pytest.param(lambda uow: uow.sessions.add(session=a_session()), id="sessions.add"),
-    pytest.param(lambda uow: uow.sessions.get(session_id=UNKNOWN), id="sessions.get"),
-    pytest.param(lambda uow: uow.sessions.end(session_id=UNKNOWN, at=at()), id="sessions.end"),
-    pytest.param(
-        lambda uow: uow.sessions.end_all(user_id=UNKNOWN, except_id=None, at=at()),
-        id="sessions.end_all",
-    ),
-    pytest.param(
-        lambda uow: uow.sessions.use(session_id=UNKNOWN, at=at(), idle_expires_at=at()),
-        id="sessions.use",
-    ),
-    pytest.param(
-        lambda uow: uow.refresh_tokens.add(token=a_refresh_token()), id="refresh_tokens.add"
-    ),
-    pytest.param(lambda uow: uow.refresh_tokens.hold(digest="0"), id="refresh_tokens.hold"),
-    pytest.param(lambda uow: uow.refresh_tokens.use(digest="0", at=at()), id="refresh_tokens.use"),
-    pytest.param(lambda uow: uow.commit(), id="commit"),
-]
+    "sessions.add": lambda uow: uow.sessions.add(session=a_session()),
+    "sessions.get": lambda uow: uow.sessions.get(session_id=UNKNOWN),
+    "sessions.end": lambda uow: uow.sessions.end(session_id=UNKNOWN, at=at()),
+    "sessions.end_all": lambda uow: uow.sessions.end_all(user_id=UNKNOWN, except_id=None, at=at()),
+    "sessions.use": lambda uow: uow.sessions.use(session_id=UNKNOWN, at=at(), idle_expires_at=at()),
+    "refresh_tokens.add": lambda uow: uow.refresh_tokens.add(token=a_refresh_token()),
+    "refresh_tokens.hold": lambda uow: uow.refresh_tokens.hold(digest="0"),
+    "refresh_tokens.use": lambda uow: uow.refresh_tokens.use(digest="0", at=at()),
+    "commit": lambda uow: uow.commit(),
+}
 
 KNOWN = a_user(username="known", email="known@example.com")
 OTHER = a_user(username="other", email="other@example.com")
@@ -1540,105 +1528,90 @@ NEW_SESSION = a_session(user_id=KNOWN.id)
 NEW_TOKEN = a_refresh_token(session_id=SESSION.id)
 """What is there before each write and each refusal below, and what is not."""
 
-WRITES = [
-    pytest.param(lambda uow: uow.users.add(user=a_user()), id="users.add"),
-    pytest.param(
-        lambda uow: uow.users.replace(user=replace(KNOWN, disabled=True)), id="users.replace"
+WRITES: dict[str, Operation] = {
+    "users.add": lambda uow: uow.users.add(user=a_user()),
+    "users.replace": lambda uow: uow.users.replace(user=replace(KNOWN, disabled=True)),
+    "login_log.append": lambda uow: uow.login_log.append(attempt=an_attempt()),
+    "login_log.settle": lambda uow: uow.login_log.settle(
+        attempt=PENDING.settled(at=at(1), reason=None)
     ),
-    pytest.param(lambda uow: uow.login_log.append(attempt=an_attempt()), id="login_log.append"),
-    pytest.param(
-        lambda uow: uow.login_log.settle(attempt=PENDING.settled(at=at(1), reason=None)),
-        id="login_log.settle",
+    "sessions.add": lambda uow: uow.sessions.add(session=NEW_SESSION),
+    "sessions.use": lambda uow: uow.sessions.use(
+        session_id=SESSION.id, at=at(1), idle_expires_at=at(2)
     ),
-    pytest.param(lambda uow: uow.sessions.add(session=NEW_SESSION), id="sessions.add"),
-    pytest.param(
-        lambda uow: uow.sessions.use(session_id=SESSION.id, at=at(1), idle_expires_at=at(2)),
-        id="sessions.use",
+    "sessions.end": lambda uow: uow.sessions.end(session_id=SESSION.id, at=at(1)),
+    "sessions.end_all": lambda uow: uow.sessions.end_all(
+        user_id=KNOWN.id, except_id=None, at=at(1)
     ),
-    pytest.param(lambda uow: uow.sessions.end(session_id=SESSION.id, at=at(1)), id="sessions.end"),
-    pytest.param(
-        lambda uow: uow.sessions.end_all(user_id=KNOWN.id, except_id=None, at=at(1)),
-        id="sessions.end_all",
-    ),
-    pytest.param(lambda uow: uow.refresh_tokens.add(token=NEW_TOKEN), id="refresh_tokens.add"),
-    pytest.param(
-        lambda uow: uow.refresh_tokens.use(digest=TOKEN.digest, at=at(1)),
-        id="refresh_tokens.use",
-    ),
-]
+    "refresh_tokens.add": lambda uow: uow.refresh_tokens.add(token=NEW_TOKEN),
+    "refresh_tokens.use": lambda uow: uow.refresh_tokens.use(digest=TOKEN.digest, at=at(1)),
+}
 
 
-async def readable(work: IdentityWork) -> object:
-    """Give all that can be read of the above without holding any of it."""
-    return (
-        await users_of(work),
-        await log_of(work),
-        [await session_of(work, session.id) for session in (SESSION, NEW_SESSION)],
-    )
-
-
-async def tokens(work: IdentityWork) -> object:
-    return [await token_of(work, token.digest) for token in (TOKEN, NEW_TOKEN)]
-
-
-REFUSALS = [
-    pytest.param(
-        lambda uow: uow.users.add(user=a_user(username="KNOWN")),
-        UsernameTaken,
-        id="a-name-taken",
-    ),
-    pytest.param(
+REFUSALS: dict[str, tuple[Operation, type[TickgateError]]] = {
+    "a-name-taken": (lambda uow: uow.users.add(user=a_user(username="KNOWN")), UsernameTaken),
+    "an-address-taken": (
         lambda uow: uow.users.add(user=a_user(email="KNOWN@example.com")),
         EmailTaken,
-        id="an-address-taken",
     ),
-    pytest.param(
-        lambda uow: uow.users.add(user=a_user(username="a\0b")),
+    "a-user-with-a-nul": (
+        lambda uow: uow.users.add(user=a_user(username="a\x00b")),
         UnstorableText,
-        id="a-user-with-a-nul",
     ),
-    pytest.param(
+    "a-name-taken-by-replacing": (
         lambda uow: uow.users.replace(user=replace(OTHER, username="KNOWN")),
         UsernameTaken,
-        id="a-name-taken-by-replacing",
     ),
-    pytest.param(
+    "an-address-taken-by-replacing": (
         lambda uow: uow.users.replace(user=replace(OTHER, email="KNOWN@example.com")),
         EmailTaken,
-        id="an-address-taken-by-replacing",
     ),
-    pytest.param(lambda uow: uow.users.replace(user=a_user()), UnknownUser, id="nobody-replaced"),
-    pytest.param(
+    "nobody-replaced": (lambda uow: uow.users.replace(user=a_user()), UnknownUser),
+    "a-user-replaced-by-one-with-a-surrogate": (
         lambda uow: uow.users.replace(user=replace(OTHER, password_hash="a\ud800b")),
         UnstorableText,
-        id="a-user-replaced-by-one-with-a-surrogate",
     ),
-    pytest.param(
-        lambda uow: uow.login_log.append(attempt=an_attempt(user_agent="a" * 100_000)),
+    "an-attempt-with-an-over-long-text": (
+        lambda uow: uow.login_log.append(attempt=an_attempt(user_agent="a" * 100000)),
         UnstorableText,
-        id="an-attempt-with-an-over-long-text",
     ),
-    pytest.param(
+    "an-attempt-not-pending": (
         lambda uow: uow.login_log.settle(attempt=an_attempt()),
         AttemptNotPending,
-        id="an-attempt-not-pending",
     ),
-    pytest.param(
-        lambda uow: uow.sessions.add(session=a_session()), UnknownUser, id="a-session-of-nobody"
-    ),
-    pytest.param(
-        lambda uow: uow.sessions.add(session=a_session(user_id=KNOWN.id, user_agent="a\0b")),
+    "a-session-of-nobody": (lambda uow: uow.sessions.add(session=a_session()), UnknownUser),
+    "a-session-with-a-nul": (
+        lambda uow: uow.sessions.add(session=a_session(user_id=KNOWN.id, user_agent="a\x00b")),
         UnstorableText,
-        id="a-session-with-a-nul",
     ),
-]
+}
 
 
-class IdentityUnitOfWorkContract:
+class IdentityUnitOfWorkContract(UnitOfWorkContract):
     port: ClassVar[type] = IdentityUnitOfWork
+    OPERATIONS: ClassVar = OPERATIONS
+    WRITES: ClassVar = WRITES
+    REFUSALS: ClassVar = REFUSALS
 
-    async def test_each_unit_of_work_is_a_fresh_one(self, work: IdentityWork) -> None:
-        assert work() is not work()
+    async def before(self, work: IdentityWork) -> object:
+        await keep(work, KNOWN, OTHER, PENDING, SESSION, TOKEN)
+        return await self.seen(work)
+
+    async def seen(self, work: IdentityWork) -> object:
+        return (
+            await users_of(work),
+            await log_of(work),
+            [await session_of(work, session.id) for session in (SESSION, NEW_SESSION)],
+        )
+
+    async def held(self, work: IdentityWork) -> object:
+        return [await token_of(work, token.digest) for token in (TOKEN, NEW_TOKEN)]
+
+    async def write(self, uow: IdentityUnitOfWork) -> None:
+        await uow.users.add(user=a_user(username="new"))
+
+    async def refused(self, uow: IdentityUnitOfWork) -> None:
+        await uow.users.replace(user=a_user())
 
     async def test_what_is_committed_is_kept_of_every_kind(self, work: IdentityWork) -> None:
         user, attempt = a_user(), an_attempt()
@@ -1666,78 +1639,6 @@ class IdentityUnitOfWorkContract:
         assert await session_of(work, session.id) is None
         assert await token_of(work, token.digest) is None
 
-    @pytest.mark.parametrize("write", WRITES)
-    async def test_a_write_without_commit_is_not_kept(
-        self, work: IdentityWork, write: Operation
-    ) -> None:
-        await keep(work, KNOWN, PENDING, SESSION, TOKEN)
-        async with work() as uow:
-            await write(uow)
-        assert await readable(work) == ([KNOWN], [PENDING], [SESSION, None])
-        assert await tokens(work) == [TOKEN, None]
-
-    @pytest.mark.parametrize("write", WRITES)
-    async def test_a_write_is_kept_by_the_commit(
-        self, work: IdentityWork, write: Operation
-    ) -> None:
-        await keep(work, KNOWN, PENDING, SESSION, TOKEN)
-        before = (await readable(work), await tokens(work))
-        async with work() as uow:
-            await write(uow)
-            await uow.commit()
-        assert (await readable(work), await tokens(work)) != before
-
-    @pytest.mark.parametrize("write", WRITES)
-    async def test_a_write_is_seen_by_no_other_before_the_commit(
-        self, work: IdentityWork, reading: IdentityWork, write: Operation
-    ) -> None:
-        await keep(work, KNOWN, PENDING, SESSION, TOKEN)
-        with fail_after(PATIENCE):
-            async with work() as uow:
-                await write(uow)
-                assert await readable(reading) == ([KNOWN], [PENDING], [SESSION, None])
-                await uow.commit()
-
-    async def test_an_error_on_the_way_keeps_nothing(self, work: IdentityWork) -> None:
-        async def fail_half_way() -> None:
-            async with work() as uow:
-                await uow.users.add(user=a_user())
-                raise LookupError
-
-        with pytest.raises(LookupError):
-            await fail_half_way()
-        assert await users_of(work) == []
-
-    async def test_an_error_on_the_way_comes_out_as_it_is(self, work: IdentityWork) -> None:
-        error = LookupError()
-
-        async def fail_half_way() -> None:
-            async with work() as uow:
-                await uow.users.add(user=a_user())
-                raise error
-
-        with pytest.raises(LookupError) as raised:
-            await fail_half_way()
-        assert raised.value is error
-
-    async def test_an_error_after_the_commit_takes_nothing_back(self, work: IdentityWork) -> None:
-        user = a_user()
-
-        async def fail_afterwards() -> None:
-            async with work() as uow:
-                await uow.users.add(user=user)
-                await uow.commit()
-                raise LookupError
-
-        with pytest.raises(LookupError):
-            await fail_afterwards()
-        assert await users_of(work) == [user]
-
-    async def test_a_commit_of_nothing_is_one(self, work: IdentityWork) -> None:
-        async with work() as uow:
-            await uow.commit()
-        assert await users_of(work) == []
-
     async def test_a_unit_of_work_reads_its_own_writes(self, work: IdentityWork) -> None:
         user, attempt = a_user(username="Alice"), an_attempt()
         async with work() as uow:
@@ -1749,152 +1650,3 @@ class IdentityUnitOfWorkContract:
             assert await uow.login_log.page(matching=LoginLogFilter(), before=None, limit=10) == [
                 attempt
             ]
-
-    async def test_what_is_committed_is_seen_by_others_before_leaving(
-        self, work: IdentityWork, reading: IdentityWork
-    ) -> None:
-        user = a_user()
-        with fail_after(PATIENCE):
-            async with work() as uow:
-                await uow.users.add(user=user)
-                await uow.commit()
-                assert await users_of(reading) == [user]
-
-    async def test_one_that_entered_before_the_commit_sees_it_when_it_first_reads_after(
-        self, work: IdentityWork, reading: IdentityWork
-    ) -> None:
-        user = a_user()
-        async with reading() as uow:
-            await keep(work, user)
-            assert await uow.users.get(user_id=user.id) == user
-
-    async def test_a_reader_holds_no_writer_back(
-        self, work: IdentityWork, reading: IdentityWork
-    ) -> None:
-        user = a_user()
-        with fail_after(PATIENCE):
-            async with reading() as uow:
-                await uow.users.page(after=None, limit=10)
-                await keep(work, user)
-        assert await users_of(work) == [user]
-
-    async def test_many_read_at_once(self, work: IdentityWork, reading: IdentityWork) -> None:
-        user = a_user()
-        await keep(work, user)
-        found: list[User | None] = []
-
-        async def read() -> None:
-            found.append(await user_of(reading, user.id))
-
-        await all_at_once(*[read] * 4)
-        assert found == [user] * 4
-
-    async def test_a_cancelled_unit_of_work_keeps_nothing(self, work: IdentityWork) -> None:
-        async def cancelled_half_way(tasks: TaskGroup) -> None:
-            async with work() as uow:
-                await uow.users.add(user=a_user())
-                tasks.cancel_scope.cancel()
-                await checkpoint()
-
-        async with create_task_group() as tasks:
-            tasks.start_soon(cancelled_half_way, tasks)
-        assert await users_of(work) == []
-
-    async def test_a_cancelled_unit_of_work_holds_nobody_back(self, work: IdentityWork) -> None:
-        user = a_user(username="alice")
-
-        async def cancelled_half_way(tasks: TaskGroup) -> None:
-            async with work() as uow:
-                await uow.users.add(user=a_user(username="alice"))
-                tasks.cancel_scope.cancel()
-                await checkpoint()
-
-        with fail_after(PATIENCE):
-            async with create_task_group() as tasks:
-                tasks.start_soon(cancelled_half_way, tasks)
-            await keep(work, user)
-        assert await users_of(work) == [user]
-
-    async def test_a_commit_runs_to_its_end_even_when_cancelled(self, work: IdentityWork) -> None:
-        user = a_user()
-
-        async def cancelled_at_the_commit(tasks: TaskGroup) -> None:
-            async with work() as uow:
-                await uow.users.add(user=user)
-                tasks.cancel_scope.cancel()
-                await uow.commit()
-
-        async with create_task_group() as tasks:
-            tasks.start_soon(cancelled_at_the_commit, tasks)
-        assert await users_of(work) == [user]
-
-    async def test_a_cancellation_during_the_commit_is_delivered_afterwards(
-        self, work: IdentityWork
-    ) -> None:
-        went_on: list[bool] = []
-
-        async def cancelled_at_the_commit(tasks: TaskGroup) -> None:
-            async with work() as uow:
-                await uow.users.add(user=a_user())
-                tasks.cancel_scope.cancel()
-                await uow.commit()
-                await checkpoint()
-                went_on.append(True)
-
-        async with create_task_group() as tasks:
-            tasks.start_soon(cancelled_at_the_commit, tasks)
-        assert went_on == []
-
-    @pytest.mark.parametrize(("refused", "error"), REFUSALS)
-    async def test_a_refusal_keeps_nothing_of_what_came_before(
-        self, work: IdentityWork, refused: Operation, error: type[TickgateError]
-    ) -> None:
-        await keep(work, KNOWN, OTHER)
-        async with work() as uow:
-            await uow.users.add(user=a_user())
-            with pytest.raises(error):
-                await refused(uow)
-        assert await users_of(work) == [KNOWN, OTHER]
-
-    @pytest.mark.parametrize(("refused", "error"), REFUSALS)
-    async def test_a_refusal_makes_a_commit_impossible(
-        self, work: IdentityWork, refused: Operation, error: type[TickgateError]
-    ) -> None:
-        await keep(work, KNOWN, OTHER)
-        async with work() as uow:
-            with pytest.raises(error):
-                await refused(uow)
-            with pytest.raises(UnitOfWorkFailed):
-                await uow.commit()
-
-    @pytest.mark.parametrize(("refused", "error"), REFUSALS)
-    async def test_a_refusal_leaves_the_store_to_the_next(
-        self, work: IdentityWork, refused: Operation, error: type[TickgateError]
-    ) -> None:
-        user = a_user()
-        await keep(work, KNOWN, OTHER)
-        with fail_after(PATIENCE):
-            async with work() as uow:
-                with pytest.raises(error):
-                    await refused(uow)
-            await keep(work, user)
-        assert await users_of(work) == [KNOWN, OTHER, user]
-
-    @pytest.mark.parametrize("operation", OPERATIONS)
-    async def test_after_a_refusal_every_operation_is_refused(
-        self, work: IdentityWork, operation: Operation
-    ) -> None:
-        await keep(work, KNOWN)
-        async with work() as uow:
-            with pytest.raises(UsernameTaken):
-                await uow.users.add(user=a_user(username="known"))
-            with pytest.raises(UnitOfWorkFailed):
-                await operation(uow)
-
-    async def test_a_failed_unit_of_work_stays_failed(self, work: IdentityWork) -> None:
-        async with work() as uow:
-            with pytest.raises(UnknownUser):
-                await uow.users.replace(user=a_user())
-            for _ in range(2):
-                with pytest.raises(UnitOfWorkFailed):
-                    await uow.users.add(user=a_user())

@@ -1,4 +1,4 @@
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -6,11 +6,9 @@ from typing import ClassVar
 from uuid import UUID
 
 import pytest
-from anyio import create_task_group, fail_after
-from anyio.abc import TaskGroup
-from anyio.lowlevel import checkpoint
+from anyio import fail_after
 
-from app.domain.errors import TickgateError, UnitOfWorkFailed, UnstorableText
+from app.domain.errors import TickgateError, UnstorableText
 from app.domain.range_units.errors import RevisionInForce, UnknownExchange
 from app.domain.range_units.revisions import BEGINNING, Exchange, Market, Revision
 from app.domain.range_units.table import Anchor, Band, Boundary, RangeUnitTable, TopRule
@@ -22,9 +20,8 @@ from app.ports.range_units import (
 )
 from tests.builders import a_market, a_revision, a_table, an_exchange, at, new_id
 from tests.contracts.races import PATIENCE, all_at_once, race
+from tests.contracts.unit_of_work import Operation, UnitOfWorkContract
 from tests.contracts.values import INSTANTS, STARTS, STORABLE_TEXTS, UNSTORABLE_TEXTS
-
-Operation = Callable[[RangeUnitsUnitOfWork], Awaitable[object]]
 
 MICROSECOND = timedelta(microseconds=1)
 SEOUL = timezone(timedelta(hours=9))
@@ -1253,40 +1250,20 @@ class RevisionsContract:
         assert page == [revision]
 
 
-OPERATIONS = [
-    pytest.param(
-        lambda uow: uow.catalogue.put_exchanges(exchanges=[an_exchange()]),
-        id="catalogue.put_exchanges",
-    ),
-    pytest.param(lambda uow: uow.catalogue.exchange(code="a"), id="catalogue.exchange"),
-    pytest.param(lambda uow: uow.catalogue.exchanges(limit=1000), id="catalogue.exchanges"),
-    pytest.param(
-        lambda uow: uow.catalogue.hold_markets(markets=[a_market()]), id="catalogue.hold_markets"
-    ),
-    pytest.param(
-        lambda uow: uow.catalogue.markets(exchange="a", after=None, limit=1),
-        id="catalogue.markets",
-    ),
-    pytest.param(lambda uow: uow.revisions.add(revisions=[a_revision()]), id="revisions.add"),
-    pytest.param(
-        lambda uow: uow.revisions.in_force(markets=[a_market()], as_of=at()),
-        id="revisions.in_force",
-    ),
-    pytest.param(lambda uow: uow.revisions.table(revision_id=new_id()), id="revisions.table"),
-    pytest.param(
-        lambda uow: uow.revisions.confirm(revision_ids=[new_id()], at=at()),
-        id="revisions.confirm",
-    ),
-    pytest.param(
-        lambda uow: uow.revisions.supersede(revision_ids=[new_id()], at=at()),
-        id="revisions.supersede",
-    ),
-    pytest.param(
-        lambda uow: uow.revisions.history(market=a_market(), after=None, limit=1),
-        id="revisions.history",
-    ),
-    pytest.param(lambda uow: uow.commit(), id="commit"),
-]
+OPERATIONS: dict[str, Operation] = {
+    "catalogue.put_exchanges": lambda uow: uow.catalogue.put_exchanges(exchanges=[an_exchange()]),
+    "catalogue.exchange": lambda uow: uow.catalogue.exchange(code="a"),
+    "catalogue.exchanges": lambda uow: uow.catalogue.exchanges(limit=1000),
+    "catalogue.hold_markets": lambda uow: uow.catalogue.hold_markets(markets=[a_market()]),
+    "catalogue.markets": lambda uow: uow.catalogue.markets(exchange="a", after=None, limit=1),
+    "revisions.add": lambda uow: uow.revisions.add(revisions=[a_revision()]),
+    "revisions.in_force": lambda uow: uow.revisions.in_force(markets=[a_market()], as_of=at()),
+    "revisions.table": lambda uow: uow.revisions.table(revision_id=new_id()),
+    "revisions.confirm": lambda uow: uow.revisions.confirm(revision_ids=[new_id()], at=at()),
+    "revisions.supersede": lambda uow: uow.revisions.supersede(revision_ids=[new_id()], at=at()),
+    "revisions.history": lambda uow: uow.revisions.history(market=a_market(), after=None, limit=1),
+    "commit": lambda uow: uow.commit(),
+}
 
 KNOWN = a_revision()
 NEW = a_revision(effective_from=at())
@@ -1298,40 +1275,22 @@ async def add_new(uow: RangeUnitsUnitOfWork) -> None:
     await uow.revisions.add(revisions=[NEW])
 
 
-WRITES = [
-    pytest.param(
-        lambda uow: uow.catalogue.put_exchanges(exchanges=[an_exchange(code="upbit")]),
-        id="catalogue.put_exchanges-new",
+WRITES: dict[str, Operation] = {
+    "catalogue.put_exchanges-new": lambda uow: uow.catalogue.put_exchanges(
+        exchanges=[an_exchange(code="upbit")]
     ),
-    pytest.param(
-        lambda uow: uow.catalogue.put_exchanges(exchanges=[an_exchange(name="New")]),
-        id="catalogue.put_exchanges-known",
+    "catalogue.put_exchanges-known": lambda uow: uow.catalogue.put_exchanges(
+        exchanges=[an_exchange(name="New")]
     ),
-    pytest.param(
-        lambda uow: uow.catalogue.hold_markets(markets=[a_market(target="ETH")]),
-        id="catalogue.hold_markets",
+    "catalogue.hold_markets": lambda uow: uow.catalogue.hold_markets(
+        markets=[a_market(target="ETH")]
     ),
-    pytest.param(add_new, id="revisions.add"),
-    pytest.param(
-        lambda uow: uow.revisions.confirm(revision_ids=[KNOWN[0].id], at=at(5)),
-        id="revisions.confirm",
+    "revisions.add": add_new,
+    "revisions.confirm": lambda uow: uow.revisions.confirm(revision_ids=[KNOWN[0].id], at=at(5)),
+    "revisions.supersede": lambda uow: uow.revisions.supersede(
+        revision_ids=[KNOWN[0].id], at=at(5)
     ),
-    pytest.param(
-        lambda uow: uow.revisions.supersede(revision_ids=[KNOWN[0].id], at=at(5)),
-        id="revisions.supersede",
-    ),
-]
-
-BEFORE = ([an_exchange()], [KNOWN[0].market], [KNOWN[0]], None)
-
-
-async def everything(work: RangeUnitsWork) -> object:
-    return (
-        await exchanges_of(work),
-        await markets_of(work),
-        await history_of(work),
-        await table_of(work, NEW[0]),
-    )
+}
 
 
 async def add_again(uow: RangeUnitsUnitOfWork) -> None:
@@ -1344,27 +1303,47 @@ async def add_unstorable(uow: RangeUnitsUnitOfWork) -> None:
     await uow.revisions.add(revisions=[a_revision(effective_from=at(), source="a\0b")])
 
 
-REFUSALS = [
-    pytest.param(
+REFUSALS: dict[str, tuple[Operation, type[TickgateError]]] = {
+    "an-exchange-with-a-surrogate": (
         lambda uow: uow.catalogue.put_exchanges(exchanges=[an_exchange(name="a\ud800b")]),
         UnstorableText,
-        id="an-exchange-with-a-surrogate",
     ),
-    pytest.param(
+    "an-unknown-exchange": (
         lambda uow: uow.catalogue.hold_markets(markets=[a_market(exchange="nowhere")]),
         UnknownExchange,
-        id="an-unknown-exchange",
     ),
-    pytest.param(add_again, RevisionInForce, id="a-revision-of-the-same-start"),
-    pytest.param(add_unstorable, UnstorableText, id="a-revision-with-a-nul"),
-]
+    "a-revision-of-the-same-start": (add_again, RevisionInForce),
+    "a-revision-with-a-nul": (add_unstorable, UnstorableText),
+}
 
 
-class RangeUnitsUnitOfWorkContract:
+class RangeUnitsUnitOfWorkContract(UnitOfWorkContract):
     port: ClassVar[type] = RangeUnitsUnitOfWork
+    OPERATIONS: ClassVar = OPERATIONS
+    WRITES: ClassVar = WRITES
+    REFUSALS: ClassVar = REFUSALS
 
-    async def test_each_unit_of_work_is_a_fresh_one(self, work: RangeUnitsWork) -> None:
-        assert work() is not work()
+    async def before(self, work: RangeUnitsWork) -> object:
+        await keep(work, KNOWN)
+        return await self.seen(work)
+
+    async def seen(self, work: RangeUnitsWork) -> object:
+        return (
+            await exchanges_of(work),
+            await markets_of(work),
+            await history_of(work),
+            await table_of(work, NEW[0]),
+        )
+
+    async def held(self, work: RangeUnitsWork) -> object:
+        """Give nothing: whatever there is can be read."""
+
+    async def write(self, uow: RangeUnitsUnitOfWork) -> None:
+        await uow.catalogue.put_exchanges(exchanges=[an_exchange(code="new")])
+        await uow.catalogue.hold_markets(markets=[a_market(), a_market(exchange="new")])
+
+    async def refused(self, uow: RangeUnitsUnitOfWork) -> None:
+        await uow.catalogue.hold_markets(markets=[a_market(exchange="nowhere")])
 
     async def test_what_is_committed_is_kept_of_every_kind(self, work: RangeUnitsWork) -> None:
         revision, table = a_revision()
@@ -1387,74 +1366,6 @@ class RangeUnitsUnitOfWorkContract:
         assert await history_of(work) == []
         assert await table_of(work, revision) is None
 
-    @pytest.mark.parametrize("write", WRITES)
-    async def test_a_write_without_commit_is_not_kept(
-        self, work: RangeUnitsWork, write: Operation
-    ) -> None:
-        await keep(work, KNOWN)
-        async with work() as uow:
-            await write(uow)
-        assert await everything(work) == BEFORE
-
-    @pytest.mark.parametrize("write", WRITES)
-    async def test_a_write_is_kept_by_the_commit(
-        self, work: RangeUnitsWork, write: Operation
-    ) -> None:
-        await keep(work, KNOWN)
-        async with work() as uow:
-            await write(uow)
-            await uow.commit()
-        assert await everything(work) != BEFORE
-
-    @pytest.mark.parametrize("write", WRITES)
-    async def test_a_write_is_seen_by_no_other_before_the_commit(
-        self, work: RangeUnitsWork, reading: RangeUnitsWork, write: Operation
-    ) -> None:
-        await keep(work, KNOWN)
-        with fail_after(PATIENCE):
-            async with work() as uow:
-                await write(uow)
-                assert await everything(reading) == BEFORE
-                await uow.commit()
-
-    async def test_an_error_on_the_way_keeps_nothing(self, work: RangeUnitsWork) -> None:
-        async def fail_half_way() -> None:
-            async with work() as uow:
-                await uow.catalogue.put_exchanges(exchanges=[an_exchange()])
-                raise LookupError
-
-        with pytest.raises(LookupError):
-            await fail_half_way()
-        assert await exchanges_of(work) == []
-
-    async def test_an_error_on_the_way_comes_out_as_it_is(self, work: RangeUnitsWork) -> None:
-        error = LookupError()
-
-        async def fail_half_way() -> None:
-            async with work() as uow:
-                await uow.catalogue.put_exchanges(exchanges=[an_exchange()])
-                raise error
-
-        with pytest.raises(LookupError) as raised:
-            await fail_half_way()
-        assert raised.value is error
-
-    async def test_an_error_after_the_commit_takes_nothing_back(self, work: RangeUnitsWork) -> None:
-        async def fail_afterwards() -> None:
-            async with work() as uow:
-                await uow.catalogue.put_exchanges(exchanges=[an_exchange()])
-                await uow.commit()
-                raise LookupError
-
-        with pytest.raises(LookupError):
-            await fail_afterwards()
-        assert await exchanges_of(work) == [an_exchange()]
-
-    async def test_a_commit_of_nothing_is_one(self, work: RangeUnitsWork) -> None:
-        async with work() as uow:
-            await uow.commit()
-        assert await exchanges_of(work) == []
-
     async def test_a_unit_of_work_reads_its_own_writes(self, work: RangeUnitsWork) -> None:
         revision, table = a_revision()
         async with work() as uow:
@@ -1472,137 +1383,3 @@ class RangeUnitsUnitOfWorkContract:
                 confirmed
             ]
             assert await uow.revisions.table(revision_id=revision.id) == table
-
-    async def test_what_is_committed_is_seen_by_others_before_leaving(
-        self, work: RangeUnitsWork, reading: RangeUnitsWork
-    ) -> None:
-        with fail_after(PATIENCE):
-            async with work() as uow:
-                await uow.catalogue.put_exchanges(exchanges=[an_exchange()])
-                await uow.commit()
-                assert await exchanges_of(reading) == [an_exchange()]
-
-    async def test_one_that_entered_before_the_commit_sees_it_when_it_first_reads_after(
-        self, work: RangeUnitsWork, reading: RangeUnitsWork
-    ) -> None:
-        async with reading() as uow:
-            await keep_exchanges(work, an_exchange())
-            assert await uow.catalogue.exchanges(limit=1000) == [an_exchange()]
-
-    async def test_a_reader_holds_no_writer_back(
-        self, work: RangeUnitsWork, reading: RangeUnitsWork
-    ) -> None:
-        with fail_after(PATIENCE):
-            async with reading() as uow:
-                await uow.catalogue.exchanges(limit=1000)
-                await keep_exchanges(work, an_exchange())
-        assert await exchanges_of(work) == [an_exchange()]
-
-    async def test_a_cancelled_unit_of_work_keeps_nothing(self, work: RangeUnitsWork) -> None:
-        async def cancelled_half_way(tasks: TaskGroup) -> None:
-            async with work() as uow:
-                await uow.catalogue.put_exchanges(exchanges=[an_exchange()])
-                tasks.cancel_scope.cancel()
-                await checkpoint()
-
-        async with create_task_group() as tasks:
-            tasks.start_soon(cancelled_half_way, tasks)
-        assert await exchanges_of(work) == []
-
-    async def test_a_cancelled_unit_of_work_holds_nobody_back(self, work: RangeUnitsWork) -> None:
-        await keep_markets(work, a_market())
-
-        async def cancelled_half_way(tasks: TaskGroup) -> None:
-            async with work() as uow:
-                await uow.catalogue.hold_markets(markets=[a_market()])
-                tasks.cancel_scope.cancel()
-                await checkpoint()
-
-        revision, table = a_revision()
-        with fail_after(PATIENCE):
-            async with create_task_group() as tasks:
-                tasks.start_soon(cancelled_half_way, tasks)
-            await keep(work, (revision, table))
-        assert await history_of(work) == [revision]
-
-    async def test_a_commit_runs_to_its_end_even_when_cancelled(self, work: RangeUnitsWork) -> None:
-        async def cancelled_at_the_commit(tasks: TaskGroup) -> None:
-            async with work() as uow:
-                await uow.catalogue.put_exchanges(exchanges=[an_exchange()])
-                tasks.cancel_scope.cancel()
-                await uow.commit()
-
-        async with create_task_group() as tasks:
-            tasks.start_soon(cancelled_at_the_commit, tasks)
-        assert await exchanges_of(work) == [an_exchange()]
-
-    async def test_a_cancellation_during_the_commit_is_delivered_afterwards(
-        self, work: RangeUnitsWork
-    ) -> None:
-        went_on: list[bool] = []
-
-        async def cancelled_at_the_commit(tasks: TaskGroup) -> None:
-            async with work() as uow:
-                await uow.catalogue.put_exchanges(exchanges=[an_exchange()])
-                tasks.cancel_scope.cancel()
-                await uow.commit()
-                await checkpoint()
-                went_on.append(True)
-
-        async with create_task_group() as tasks:
-            tasks.start_soon(cancelled_at_the_commit, tasks)
-        assert went_on == []
-
-    @pytest.mark.parametrize(("refused", "error"), REFUSALS)
-    async def test_a_refusal_keeps_nothing_of_what_came_before(
-        self, work: RangeUnitsWork, refused: Operation, error: type[TickgateError]
-    ) -> None:
-        await keep(work, KNOWN)
-        async with work() as uow:
-            await uow.catalogue.put_exchanges(exchanges=[an_exchange(code="upbit")])
-            with pytest.raises(error):
-                await refused(uow)
-        assert await exchanges_of(work) == [an_exchange()]
-        assert await history_of(work) == [KNOWN[0]]
-
-    @pytest.mark.parametrize(("refused", "error"), REFUSALS)
-    async def test_a_refusal_makes_a_commit_impossible(
-        self, work: RangeUnitsWork, refused: Operation, error: type[TickgateError]
-    ) -> None:
-        await keep(work, KNOWN)
-        async with work() as uow:
-            with pytest.raises(error):
-                await refused(uow)
-            with pytest.raises(UnitOfWorkFailed):
-                await uow.commit()
-
-    @pytest.mark.parametrize(("refused", "error"), REFUSALS)
-    async def test_a_refusal_leaves_the_store_to_the_next(
-        self, work: RangeUnitsWork, refused: Operation, error: type[TickgateError]
-    ) -> None:
-        await keep(work, KNOWN)
-        later = a_revision(effective_from=at(), recorded_at=at(1))
-        with fail_after(PATIENCE):
-            async with work() as uow:
-                with pytest.raises(error):
-                    await refused(uow)
-            await keep(work, later)
-        assert await history_of(work) == [later[0], KNOWN[0]]
-
-    @pytest.mark.parametrize("operation", OPERATIONS)
-    async def test_after_a_refusal_every_operation_is_refused(
-        self, work: RangeUnitsWork, operation: Operation
-    ) -> None:
-        async with work() as uow:
-            with pytest.raises(UnknownExchange):
-                await uow.catalogue.hold_markets(markets=[a_market(exchange="nowhere")])
-            with pytest.raises(UnitOfWorkFailed):
-                await operation(uow)
-
-    async def test_a_failed_unit_of_work_stays_failed(self, work: RangeUnitsWork) -> None:
-        async with work() as uow:
-            with pytest.raises(UnknownExchange):
-                await uow.catalogue.hold_markets(markets=[a_market(exchange="nowhere")])
-            for _ in range(2):
-                with pytest.raises(UnitOfWorkFailed):
-                    await uow.catalogue.put_exchanges(exchanges=[an_exchange()])

@@ -1,0 +1,86 @@
+"""As such a test is written where there are no fakes: the only mocks of this project."""
+
+from datetime import UTC, datetime, timedelta
+from unittest.mock import AsyncMock, MagicMock, patch
+from uuid import UUID
+
+import pytest
+
+from app.domain.identity.login_log import Outcome
+from app.ports.clock import Clock
+from app.ports.identity import (
+    AccessTokens,
+    IdentityUnitOfWork,
+    LoginLog,
+    PasswordHasher,
+    RefreshTokens,
+    Sessions,
+    Users,
+)
+from app.ports.ids import Ids, Secrets
+from app.services.identity.auth_service import AuthService
+from benchmarks.cost_of_tests import CLIENT, PASSWORD, TIMES
+from tests.builders import a_user
+
+
+@pytest.fixture
+def uow() -> AsyncMock:
+    uow = AsyncMock(spec=IdentityUnitOfWork)
+    uow.__aenter__.return_value = uow
+    uow.__aexit__.return_value = None
+    uow.users = AsyncMock(spec=Users)
+    uow.login_log = AsyncMock(spec=LoginLog)
+    uow.sessions = AsyncMock(spec=Sessions)
+    uow.refresh_tokens = AsyncMock(spec=RefreshTokens)
+    return uow
+
+
+@pytest.fixture
+def hasher() -> AsyncMock:
+    hasher = AsyncMock(spec=PasswordHasher)
+    hasher.verify.return_value = True
+    hasher.needs_rehash = MagicMock(return_value=False)
+    return hasher
+
+
+@pytest.fixture
+def clock() -> MagicMock:
+    clock = MagicMock(spec=Clock)
+    clock.now.return_value = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    return clock
+
+
+@pytest.mark.parametrize("_", range(TIMES))
+async def test_a_login_opens_a_session_and_is_in_the_log(
+    _: int, uow: AsyncMock, hasher: AsyncMock, clock: MagicMock
+) -> None:
+    user = a_user(username="trader")
+    uow.users.by_username.return_value = user
+    uow.users.hold.return_value = user
+    ids = MagicMock(spec=Ids)
+    ids.new_id.side_effect = [UUID(int=number) for number in range(1, 10)]
+    secrets = MagicMock(spec=Secrets)
+    secrets.new_secret.return_value = "secret".ljust(43, "x")
+    tokens = MagicMock(spec=AccessTokens)
+    tokens.issue.return_value = "token"
+    service = AuthService(
+        uow=lambda: uow,
+        reading=lambda: uow,
+        hasher=hasher,
+        tokens=tokens,
+        clock=clock,
+        ids=ids,
+        secrets=secrets,
+        access_token_lifetime=timedelta(minutes=5),
+        session_idle_lifetime=timedelta(days=14),
+        session_lifetime=timedelta(days=90),
+    )
+    with patch(
+        "app.services.identity.auth_service.refresh_digest", return_value="digest"
+    ) as digest:
+        login = await service.authenticate_user(username="trader", password=PASSWORD, client=CLIENT)
+    digest.assert_called_once_with(secrets.new_secret.return_value)
+    settled = uow.login_log.settle.await_args.kwargs["attempt"]
+    assert (settled.outcome, settled.session_id) == (Outcome.SUCCESS, login.session_id)
+    assert uow.sessions.add.await_args.kwargs["session"].id == login.session_id
+    assert uow.commit.await_count == 2
