@@ -1,10 +1,9 @@
 """Units of work that are cancelled, at whatever moment, and those whose commit is refused."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from types import coroutine
 from typing import Any
 
 import pytest
@@ -367,98 +366,6 @@ async def test_after_a_cancelled_statement_nothing_can_be_committed(
             await uow.users.add(user=a_user())
         with pytest.raises(UnitOfWorkFailed):
             await uow.commit()
-
-
-class Moments:
-    """Counts the moments at which a cancellation can arrive, and cancels at one of them.
-
-    These are whenever the operation waits, and in between whatever SQLAlchemy tells of.
-    """
-
-    def __init__(self, *, at: int, cancel: Callable[[], None]) -> None:
-        self.passed = 0
-        self._at = at
-        self._cancel = cancel
-
-    def pass_one(self, *_: Any) -> None:
-        self.passed += 1
-        if self.passed == self._at:
-            self._cancel()
-
-    @contextmanager
-    def of(self, database: AsyncDatabase) -> Iterator[None]:
-        engine = database.engine.sync_engine
-        for name in EVENTS:
-            event.listen(engine, name, self.pass_one)
-        try:
-            yield
-        finally:
-            for name in EVENTS:
-                event.remove(engine, name, self.pass_one)
-
-    @coroutine
-    def of_waiting(self, operation: Coroutine[Any, Any, None]) -> Generator[Any, None, None]:
-        thrown: BaseException | None = None
-        while True:
-            try:
-                awaited = operation.throw(thrown) if thrown else operation.send(None)
-            except StopIteration:
-                return
-            self.pass_one()
-            thrown = None
-            try:
-                yield awaited
-            except BaseException as error:  # noqa: BLE001 - passed on, whatever it is
-                thrown = error
-
-
-EVENTS = (
-    "checkout",
-    "begin",
-    "before_cursor_execute",
-    "after_cursor_execute",
-    "commit",
-    "rollback",
-)
-
-
-async def add_both(database: AsyncDatabase, one: User, other: User, *, commits: bool) -> None:
-    async with a_unit_of_work(database) as uow:
-        await uow.users.add(user=one)
-        await uow.users.add(user=other)
-        if commits:
-            await uow.commit()
-
-
-@pytest.mark.parametrize("commits", [True, False])
-async def test_cancelled_at_any_moment_it_is_wholly_there_or_wholly_gone(
-    database: AsyncDatabase, committed_database: AsyncDatabase, doom: Doom, commits: bool
-) -> None:
-    await add(database, a_user())  # whose connection is then used again
-    kept_after: list[bool] = []
-
-    async def reaches(moment: int) -> bool:
-        one, other = a_user(), a_user()
-        both = {one.username, other.username}
-
-        async def operation() -> None:
-            with moments.of(database):
-                await moments.of_waiting(add_both(database, one, other, commits=commits))
-
-        moments = Moments(at=moment, cancel=lambda: doomed.cancel())  # noqa: PLW0108 - made below
-        doomed = doom(operation)
-        was_cancelled = await doomed.is_cancelled()
-        kept = both & await names(committed_database)
-        assert kept in (set(), both)
-        await nothing_is_left_of_it(database, committed_database)
-        assert both & await names(committed_database) == kept  # final once the caller was told
-        kept_after.append(kept == both)
-        return was_cancelled
-
-    while await reaches(len(kept_after) + 1):
-        pass
-    assert kept_after == sorted(kept_after)  # gone up to some moment, there from then on
-    assert kept_after[-1] == commits
 
 
 async def test_what_runs_to_its_end_gives_its_result() -> None:
