@@ -60,7 +60,8 @@ class TickgateError(Exception):
 class StoreUnavailable(TickgateError):
     """The store did not answer, or broke off.
 
-    Nothing of the unit of work is kept; unless it broke off while committing, when nobody knows.
+    Nothing of the unit of work is kept; unless it broke off while committing, when nobody knows:
+    a commit that a silent network held up may even take effect later.
     """
 
     kind = ErrorKind.UNAVAILABLE

@@ -16,10 +16,17 @@ from uuid import uuid4
 import httpx
 from anyio import fail_after, move_on_after, open_process
 from anyio.abc import Process
+from pydantic import SecretStr
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from app.adapters.security.tokens import make_first_key
 from app.adapters.sql.database import AsyncDatabase
+from app.bootstrap import http_app, opened
+from app.domain.principal import Role
+from app.settings import Settings
+from tests.application import PASSWORD, client_of
+from tests.builders import an_exchange
 
 Answer = TypeVar("Answer")
 
@@ -53,6 +60,11 @@ async def opened_database(url: str, *, pool_size: int = 10) -> AsyncIterator[Asy
         yield database
     finally:
         await database.dispose()
+
+
+def url_of(database: AsyncDatabase) -> str:
+    """Give the URL of a database, for others to open it."""
+    return database.url.render_as_string(hide_password=False)
 
 
 async def rows_of(database: AsyncDatabase, query: str, **parameters: object) -> list[Any]:
@@ -129,6 +141,40 @@ class Server:
             base_url=self.base_url, timeout=PATIENCE, trust_env=False
         ) as client:
             yield client
+
+
+@asynccontextmanager
+async def api_on(url: str, directory: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client of the API, in this process, on an empty database with its schema.
+
+    There is an administrator, `boss`, and the exchange `coinone`. Its connections are few, so that
+    the same ones are used again.
+    """
+    settings = Settings(
+        database_url=SecretStr(url), data_dir=directory, bcrypt_cost=4, database_pool=1
+    )
+    make_first_key(settings.token_keys_dir)
+    async with opened(settings) as application:
+        await application.users.create_user(username="boss", password=PASSWORD, role=Role.ADMIN)
+        await application.range_units.put_exchange(exchange=an_exchange())
+    async with client_of(http_app(settings)) as client:
+        yield client
+
+
+async def log_in(client: httpx.AsyncClient) -> httpx.Response:
+    """Log the `boss` in."""
+    body = {"username": "boss", "password": PASSWORD}
+    return await client.post("/v1/auth/login", json=body)
+
+
+def is_unavailable(answer: httpx.Response) -> bool:
+    """Whether it is the documented answer of a service without its database."""
+    return (
+        answer.status_code == 503
+        and answer.headers["content-type"] == "application/problem+json"
+        and answer.json()["code"] == "store_unavailable"
+        and int(answer.headers["retry-after"]) > 0
+    )
 
 
 def command(*arguments: str) -> list[str]:

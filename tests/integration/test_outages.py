@@ -1,12 +1,10 @@
 """Postgres goes away and comes back, as a service that keeps running sees it."""
 
-import asyncio
-import socket
-import struct
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -14,83 +12,33 @@ import httpx
 import pytest
 from anyio import create_task_group, fail_after
 from pydantic import SecretStr
-from sqlalchemy import URL, make_url, text
+from sqlalchemy import text
 
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity import SqlIdentityUnitOfWork
 from app.bootstrap import opened
 from app.domain.errors import StoreUnavailable
 from app.settings import Settings
+from tests.integration.proxy import Proxy, Way, number, proxy_to
 from tests.integration.server import (
     BUSY,
     TERMINATE_BUSY,
     Server,
+    api_on,
     eventually,
-    free_port,
     is_quiet,
+    is_unavailable,
+    log_in,
     new_postgres_database,
     opened_database,
     rows_of,
     serving,
+    url_of,
 )
 
-ABORTIVELY: Final = struct.pack("ii", 1, 0)  # SO_LINGER: what is closed is reset
+ON_POSTGRES: Final = pytest.mark.parametrize("migrated_database", ["postgres"], indirect=True)
 SOON: Final = 5
 """Seconds within which a request is answered although the database is not."""
-
-
-class Proxy:
-    """A way to a server over the loopback, which can be closed, cut and held up."""
-
-    def __init__(self, target: URL) -> None:
-        self.port = free_port()
-        self._target = target
-        self._listener: asyncio.Server | None = None
-        self._ends: set[asyncio.StreamWriter] = set()
-        self._flows = asyncio.Event()
-
-    async def open(self) -> None:
-        self._flows.set()
-        if self._listener is None:
-            self._listener = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
-
-    def close(self) -> None:
-        """Refuse every connection from now on, and cut those that there are."""
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
-        self.cut()
-
-    def cut(self) -> None:
-        """Reset every connection, at both ends."""
-        for end in self._ends:
-            if not end.is_closing():
-                connection = end.get_extra_info("socket")
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORTIVELY)
-                end.transport.abort()
-
-    def hold_up(self) -> None:
-        """Let nothing through, as if it were on its way."""
-        self._flows.clear()
-
-    async def _carry(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        server, to_server = await asyncio.open_connection(
-            self._target.host, self._target.port or 5432
-        )
-        ends = {to_client, to_server}
-        self._ends |= ends
-        async with create_task_group() as tasks:
-            tasks.start_soon(self._pump, client, to_server)
-            tasks.start_soon(self._pump, server, to_client)
-        self._ends -= ends
-
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while data := await source.read(65536):
-                await self._flows.wait()
-                sink.write(data)
-                await sink.drain()
-        sink.close()
 
 
 @dataclass(frozen=True)
@@ -101,7 +49,6 @@ class Service:
     client: httpx.AsyncClient
     proxy: Proxy
     database: AsyncDatabase
-    proxied_url: str
     password: str
 
     async def log_in(self) -> httpx.Response:
@@ -130,20 +77,10 @@ async def started(
         proxy_to(url) as proxy,
     ):
         password = await prepared(url, directory)
-        proxied = make_url(url).set(host="127.0.0.1", port=proxy.port)
-        proxied_url = proxied.render_as_string(hide_password=False)
         # A hash of this cost takes long enough for the database to go away meanwhile.
-        settings = {"TICKGATE_DATABASE_URL": proxied_url, "TICKGATE_BCRYPT_COST": "12"}
+        settings = {"TICKGATE_DATABASE_URL": proxy.url, "TICKGATE_BCRYPT_COST": "12"}
         async with serving(directory, settings=settings) as server, server.client() as client:
-            yield Service(server, client, proxy, database, proxied_url, password)
-
-
-@asynccontextmanager
-async def proxy_to(url: str) -> AsyncIterator[Proxy]:
-    proxy = Proxy(make_url(url))
-    await proxy.open()
-    yield proxy
-    proxy.close()
+            yield Service(server, client, proxy, database, password)
 
 
 async def prepared(url: str, directory: Path) -> str:
@@ -164,15 +101,6 @@ async def service(started: Service) -> AsyncIterator[Service]:
 async def token(service: Service) -> str:
     login = await service.log_in()
     return str(login.json()["access_token"])
-
-
-def is_unavailable(answer: httpx.Response) -> bool:
-    return (
-        answer.status_code == 503
-        and answer.headers["content-type"] == "application/problem+json"
-        and answer.json()["code"] == "store_unavailable"
-        and int(answer.headers["retry-after"]) > 0
-    )
 
 
 async def test_without_its_database_it_is_not_ready(service: Service) -> None:
@@ -309,7 +237,7 @@ async def break_a_statement(service: Service, database: AsyncDatabase, breaks: B
 @pytest.fixture
 async def database(service: Service) -> AsyncIterator[AsyncDatabase]:
     """The database through the proxy, from this process."""
-    async with opened_database(service.proxied_url, pool_size=1) as database:
+    async with opened_database(service.proxy.url, pool_size=1) as database:
         yield database
     await rows_of(service.database, TERMINATE_BUSY)  # which may not know that nobody waits for it
     await eventually(partial(is_quiet, service.database))
@@ -349,10 +277,102 @@ async def test_it_starts_without_its_database_and_is_ready_once_that_is_there(
     service: Service, tmp_path: Path
 ) -> None:
     service.proxy.close()
-    settings = {"TICKGATE_DATABASE_URL": service.proxied_url}
+    settings = {"TICKGATE_DATABASE_URL": service.proxy.url}
     async with serving(tmp_path, settings=settings) as server, server.client() as client:
         before = await client.get("/readyz")
         await service.proxy.open()
         after = await client.get("/readyz")
     assert is_unavailable(before)
     assert after.status_code == 200
+
+
+@pytest.fixture
+async def proxied(
+    committed_database: AsyncDatabase, tmp_path: Path
+) -> AsyncIterator[tuple[Proxy, httpx.AsyncClient]]:
+    """The API in this process, whose connections are cut at chosen messages."""
+    url = url_of(committed_database)
+    async with proxy_to(url) as proxy, api_on(proxy.url, tmp_path) as client:
+        yield proxy, client
+
+
+async def sessions_of(database: AsyncDatabase) -> tuple[set[str], set[str]]:
+    """Give the sessions that there are, and those that the login log knows of."""
+    opened = await rows_of(database, "SELECT id FROM sessions")
+    settled = await rows_of(
+        database, "SELECT session_id FROM login_attempts WHERE outcome = 'success'"
+    )
+    return {str(row.id) for row in opened}, {str(row.session_id) for row in settled}
+
+
+@ON_POSTGRES
+@pytest.mark.parametrize("way", Way)
+async def test_whichever_message_of_a_login_is_cut_off_nobody_is_logged_in_without_a_row(
+    proxied: tuple[Proxy, httpx.AsyncClient], committed_database: AsyncDatabase, way: Way
+) -> None:
+    proxy, client = proxied
+    unavailable = 0
+    for place in count(1):
+        await client.get("/readyz")  # by a connection that is there already
+        proxy.cut_when(number(place, way))
+        login = await log_in(client)
+        if proxy.waits:
+            break
+        opened, settled = await sessions_of(committed_database)
+        assert opened == settled, place
+        if login.status_code == 200:
+            assert login.json()["session_id"] in settled, place
+        else:
+            assert is_unavailable(login), place
+        unavailable += login.status_code != 200
+        assert (await log_in(client)).status_code == 200, place
+    assert login.status_code == 200
+    assert unavailable > 8  # six statements and two commits
+
+
+BANDS_OF_REVISIONS: Final = """
+    SELECT count(position) AS bands FROM range_unit_revisions
+    LEFT JOIN range_unit_bands ON revision_id = id GROUP BY id
+"""
+
+
+def reply(unit: int) -> bytes:
+    bands = [
+        {"range_min": low, "next_range_min": low + 100, "price_unit": unit} for low in (0, 100)
+    ]
+    return json.dumps({"result": "success", "error_code": "0", "range_price_units": bands}).encode()
+
+
+@ON_POSTGRES
+@pytest.mark.parametrize("way", Way)
+async def test_whichever_message_of_an_ingest_is_cut_off_it_is_there_whole_or_not_at_all(
+    proxied: tuple[Proxy, httpx.AsyncClient], committed_database: AsyncDatabase, way: Way
+) -> None:
+    proxy, client = proxied
+    login = await log_in(client)
+    headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
+
+    async def ingest(unit: int) -> httpx.Response:
+        return await client.post(
+            "/v1/exchanges/coinone/range-units/ingest",
+            params={"quote": "KRW", "target": "BTC"},
+            content=reply(unit),
+            headers=headers,
+        )
+
+    unavailable = 0
+    for place in count(1):
+        await client.get("/readyz")  # by a connection that is there already
+        proxy.cut_when(number(place, way))
+        answer = await ingest(place)
+        if proxy.waits:
+            break
+        found = await rows_of(committed_database, BANDS_OF_REVISIONS)
+        assert {row.bands for row in found} <= {2}, place
+        is_kept = len(found) == place  # beside those of the places before
+        assert is_kept if answer.status_code == 200 else is_unavailable(answer), place
+        unavailable += answer.status_code != 200
+        again = await ingest(place)
+        assert (again.status_code, again.json()["unchanged"]) == (200, is_kept), place
+    assert answer.status_code == 200
+    assert unavailable > 8  # more statements than that, and a commit

@@ -8,10 +8,12 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import anyio
 import httpx
@@ -24,6 +26,7 @@ from app.bootstrap import Application, opened
 from app.domain.range_units.revisions import Market
 from app.settings import Settings
 from tests.integration.server import (
+    PATIENCE,
     Server,
     command,
     contents_of,
@@ -42,6 +45,8 @@ STATUS_OF_SIGTERM: Final = 128 + signal.SIGTERM
 STATUS_OF_SIGKILL: Final = 128 + signal.SIGKILL
 REPLY: Final = Path(__file__).parents[1] / "payloads" / "coinone_range_units_KRW_BTC.json"
 LARGE: Final = 100_000
+SMALL: Final = 100
+NUMBERS: Final = count()
 COST_OF_A_MOMENT: Final = 12  # a hash takes long enough to do something meanwhile
 COST_OF_A_WHILE: Final = 14
 
@@ -313,7 +318,7 @@ async def test_killed_while_a_password_is_checked_it_leaves_the_attempt_pending(
     assert len(await attempts(prepared.place, "pending")) == 1
 
 
-async def ask_the_dying(request: Callable[[], Awaitable[httpx.Response]]) -> None:
+async def ask_the_dying(request: Callable[[], Awaitable[object]]) -> None:
     with suppress(httpx.TransportError):
         await request()
 
@@ -377,6 +382,101 @@ async def test_killed_in_an_ingest_it_leaves_the_old_range_units_or_the_new_ones
     assert units.table.digest == units.revision.digest
     assert (units.revision.digest == prepared.digest) == (after == before)
     assert again.updated == 1
+
+
+@dataclass
+class Acknowledged:
+    """What a service has said that it did: the answers to logins, and the markets of ingests."""
+
+    logins: list[dict[str, Any]] = field(default_factory=list)
+    markets: list[str] = field(default_factory=list)
+    news: anyio.Event = field(default_factory=anyio.Event)
+
+    def is_said(self) -> None:
+        self.news.set()
+        self.news = anyio.Event()
+
+    async def grow(self, *, logins: int, ingests: int) -> None:
+        """Wait for so many more of them, and not a moment longer."""
+        logins += len(self.logins)
+        ingests += len(self.markets)
+        with anyio.fail_after(PATIENCE):
+            while len(self.logins) < logins or len(self.markets) < ingests:
+                await self.news.wait()
+
+
+async def go_on_logging_in(
+    client: httpx.AsyncClient, prepared: Prepared, acknowledged: Acknowledged
+) -> None:
+    while True:
+        login = await log_in_as_admin(client, prepared.password)
+        assert login.status_code == 200
+        acknowledged.logins.append(login.json())
+        acknowledged.is_said()
+
+
+async def go_on_ingesting(
+    client: httpx.AsyncClient, prepared: Prepared, acknowledged: Acknowledged
+) -> None:
+    login = await log_in_as_admin(client, prepared.password)
+    headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
+    while True:
+        market = f"M{next(NUMBERS)}"
+        answer = await client.post(
+            "/v1/exchanges/coinone/range-units/ingest",
+            params={"quote": "KRW", "target": market},
+            content=reply_of(SMALL),
+            headers=headers,
+        )
+        assert answer.status_code == 200
+        acknowledged.markets.append(market)
+        acknowledged.is_said()
+
+
+async def killed_in_a_stream(
+    prepared: Prepared, acknowledged: Acknowledged, *, logins: int, ingests: int
+) -> None:
+    """Start, see that the last login holds, and kill when so many more were acknowledged."""
+    async with prepared.served() as server, server.client() as client:
+        for login in acknowledged.logins[-1:]:
+            headers = {"Authorization": f"Bearer {login['access_token']}"}
+            assert (await client.get("/v1/users/me", headers=headers)).status_code == 200
+        async with create_task_group() as tasks:
+            for go_on in (go_on_logging_in, go_on_logging_in, go_on_ingesting, go_on_ingesting):
+                request = partial(go_on, client, prepared, acknowledged)
+                tasks.start_soon(ask_the_dying, request)
+            await acknowledged.grow(logins=logins, ingests=ingests)
+            assert await server.ends(signal.SIGKILL) == STATUS_OF_SIGKILL
+    await eventually(partial(is_quiet, prepared.place.database))
+
+
+BANDS_OF_MARKETS: Final = """
+    SELECT markets.target AS market, count(position) AS bands FROM markets
+    LEFT JOIN range_unit_revisions AS revision ON revision.target = markets.target
+    AND revision.exchange = markets.exchange AND revision.quote = markets.quote
+    LEFT JOIN range_unit_bands ON revision_id = revision.id
+    WHERE markets.target LIKE 'M%' AND markets.exchange = 'coinone'
+    GROUP BY markets.target
+"""
+
+
+async def test_killed_again_and_again_it_has_lost_nothing_that_it_acknowledged(
+    prepared: Prepared,
+) -> None:
+    acknowledged = Acknowledged()
+    for logins, ingests in ((1, 0), (0, 1), (10, 10)):
+        await killed_in_a_stream(prepared, acknowledged, logins=logins, ingests=ingests)
+        opened = await rows_of(prepared.place.database, "SELECT id FROM sessions")
+        settled = await rows_of(
+            prepared.place.database,
+            "SELECT session_id FROM login_attempts WHERE outcome = 'success'",
+        )
+        sessions = {UUID(str(row.id)) for row in opened}
+        assert sessions == {UUID(str(row.session_id)) for row in settled}
+        assert {UUID(login["session_id"]) for login in acknowledged.logins} <= sessions
+        kept = await rows_of(prepared.place.database, BANDS_OF_MARKETS)
+        assert {row.bands for row in kept} <= {SMALL}
+        assert set(acknowledged.markets) <= {row.market for row in kept}
 
 
 @pytest.mark.parametrize("arguments", [("serve", "--init", "--port", "0"), ("user", "list")])

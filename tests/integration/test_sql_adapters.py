@@ -1,30 +1,23 @@
-"""What the SQL adapters do that no contract speaks of: statements, columns, constraints."""
+"""What the SQL adapters do that no contract speaks of: columns, constraints, schemas."""
 
-import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import Connection, event, update
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.adapters.security.tokens import make_first_key
 from app.adapters.sql import schema
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity import SqlIdentityUnitOfWork
 from app.adapters.sql.range_units import BandRow, RevisionRow, SqlRangeUnitsUnitOfWork
 from app.bootstrap import Application, opened
 from app.domain.errors import SchemaOutOfDate
-from app.domain.identity.errors import InvalidCredentials
-from app.domain.identity.login_log import Client
-from app.domain.range_units.revisions import Market
 from app.settings import Settings
-from tests.application import PASSWORD
 from tests.builders import a_market, a_table, an_exchange
 from tests.integration.server import new_postgres_database, opened_database, rows_of
 
@@ -41,112 +34,9 @@ def settings_of(database: AsyncDatabase, directory: Path) -> Settings:
 async def application(
     committed_database: AsyncDatabase, tmp_path: Path
 ) -> AsyncIterator[Application]:
-    settings = settings_of(committed_database, tmp_path)
-    make_first_key(settings.token_keys_dir)
-    async with opened(settings) as application:
+    async with opened(settings_of(committed_database, tmp_path)) as application:
         await application.range_units.put_exchange(exchange=an_exchange())
         yield application
-
-
-@contextmanager
-def statements_of(application: Application) -> Iterator[list[str]]:
-    """Statements that reach the driver meanwhile, executemany as one; SQLite's BEGIN is none."""
-    statements: list[str] = []
-
-    def note(_connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
-        if not statement.startswith("BEGIN"):
-            statements.append(statement)
-
-    engine = application.database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    yield statements
-    event.remove(engine, "before_cursor_execute", note)
-
-
-def reply(bands: int) -> bytes:
-    """A reply of Coinone with that many bands; the unit tells one from another."""
-    return json.dumps(
-        {
-            "result": "success",
-            "error_code": "0",
-            "range_price_units": [
-                {"range_min": low, "next_range_min": low + 1, "price_unit": 1 / 2 ** (low % 2)}
-                for low in range(bands)
-            ],
-        }
-    ).encode()
-
-
-async def ingest(application: Application, payload: bytes) -> None:
-    await application.range_units.ingest(market=a_market(), payload=payload, source="a reply")
-
-
-async def log_in(application: Application, password: str) -> None:
-    await application.auth().authenticate_user(
-        username="trader", password=password, client=Client(ip="203.0.113.7")
-    )
-
-
-@pytest.mark.parametrize("bands", [1, 100, 10_000])
-async def test_a_first_ingest_takes_six_statements_however_many_bands_it_brings(
-    application: Application, bands: int
-) -> None:
-    with statements_of(application) as statements:
-        await ingest(application, reply(bands))
-    assert len(statements) == 6, statements
-
-
-async def test_an_ingest_that_replaces_takes_as_many_statements_whatever_its_size(
-    application: Application,
-) -> None:
-    await ingest(application, reply(2))
-    counts = {}
-    for bands in (1, 1_000):
-        with statements_of(application) as statements:
-            await ingest(application, reply(bands))
-        counts[bands] = len(statements)
-    assert set(counts.values()) == {6}, counts
-
-
-async def test_an_ingest_that_confirms_takes_as_many_statements_whatever_its_size(
-    application: Application,
-) -> None:
-    counts = {}
-    for bands in (1, 1_000):
-        await ingest(application, reply(bands))
-        with statements_of(application) as statements:
-            await ingest(application, reply(bands))
-        counts[bands] = len(statements)
-    assert set(counts.values()) == {5}, counts
-
-
-async def test_a_login_takes_six_statements_however_long_the_log_is(
-    application: Application,
-) -> None:
-    await application.users.create_user(username="trader", password=PASSWORD)
-    counts = []
-    for _ in range(10):
-        with statements_of(application) as statements:
-            await log_in(application, PASSWORD)
-        counts.append(len(statements))
-    assert set(counts) == {6}, counts
-
-
-async def test_a_refused_login_takes_three_statements(application: Application) -> None:
-    await application.users.create_user(username="trader", password=PASSWORD)
-    with statements_of(application) as statements, pytest.raises(InvalidCredentials):
-        await log_in(application, "another password")
-    assert len(statements) == 3, statements
-
-
-@pytest.mark.parametrize("market", [a_market(), a_market(target="*")], ids=["own", "ladder"])
-async def test_reading_a_price_takes_at_most_four_statements(
-    application: Application, market: Market
-) -> None:
-    await application.range_units.put_range_units(market=market, table=a_table(), source="x")
-    with statements_of(application) as statements:
-        await application.prices.check(market=a_market(), prices=[Decimal(1000)])
-    assert len(statements) <= 4, statements
 
 
 @pytest.mark.parametrize("digits", [TINIEST, LONG, Decimal("1E+39"), Decimal("0.1")], ids=str)

@@ -28,7 +28,8 @@ class MemoryStore(Generic[S]):
 
     Controls for tests: `commits` and `rollbacks` count how units of work ended; setting `down`
     makes every statement raise `StoreUnavailable`, and `fail_after = n` only the one after the
-    next n, once.
+    next n, once; with `lose_answer_after = n` the commit after the next n is kept, and raises
+    `StoreUnavailable` all the same, once.
     """
 
     def __init__(self, state: S) -> None:
@@ -38,6 +39,7 @@ class MemoryStore(Generic[S]):
         self.rollbacks = 0
         self.down = False
         self.fail_after: int | None = None
+        self.lose_answer_after: int | None = None
 
     def refuse(self) -> bool:
         """Whether the statement at hand is one that is to fail."""
@@ -47,6 +49,16 @@ class MemoryStore(Generic[S]):
                 self.fail_after = None
                 return True
         return self.down
+
+    def loses_answer(self) -> bool:
+        """Whether the commit that was just kept is one that nobody shall hear of."""
+        if self.lose_answer_after is None:
+            return False
+        self.lose_answer_after -= 1
+        if self.lose_answer_after < 0:
+            self.lose_answer_after = None
+            return True
+        return False
 
 
 class MemoryTransaction(Generic[S]):
@@ -95,6 +107,8 @@ class MemoryTransaction(Generic[S]):
             self._store.commits += 1
             self._let_go()
             await checkpoint()
+            if self._store.loses_answer():
+                raise StoreUnavailable("The store does not answer.")
 
     async def __aexit__(
         self,

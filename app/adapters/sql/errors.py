@@ -11,9 +11,9 @@ Violations = Mapping[str, type[TickgateError]]
 """Which error a violated constraint means: by its name, as Postgres reports it, and by its
 columns (`users.username_key`), as SQLite does."""
 
-# Connections lost or refused, resources exhausted, servers going down, locks and deadlocks,
-# statements that took too long: https://www.postgresql.org/docs/current/errcodes-appendix.html
-_PASSING_SQLSTATES: Final = ("08", "40", "53", "57", "58", "55P03")
+# Connections lost or refused, servers that are going down or read-only for now (a standby, after a
+# failover), resources exhausted, locks and deadlocks, statements that took too long: https://www.postgresql.org/docs/current/errcodes-appendix.html
+_PASSING_SQLSTATES: Final = ("08", "25006", "40", "53", "57", "58", "55P03")
 _PASSING_SQLITE: Final = (
     "SQLITE_BUSY",
     "SQLITE_CANTOPEN",
@@ -59,9 +59,11 @@ def _is_passing(error: BaseException) -> bool:
 
 
 def _is_refused(error: BaseException) -> bool:
-    """Whether there is no such database or role, or the file is something else."""
+    """Whether there is no such database or role, or its files are broken or something else."""
     sqlstate, sqlite_name = _codes(error)
-    return sqlstate.startswith(("28", "3D")) or sqlite_name == "SQLITE_NOTADB"
+    if sqlite_name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        return True
+    return sqlstate.startswith(("28", "3D", "XX001", "XX002"))
 
 
 def _is_about_schema(error: BaseException) -> bool:
