@@ -14,7 +14,7 @@ PACKAGES := domain ports services \
     adapters/http adapters/cli
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lock format clean
+.PHONY: help setup run test fuzz mutants check lock format clean
 
 help: ## Say what each target does
 	@echo 'usage: make TARGET [NAME=value ...]'
@@ -85,6 +85,16 @@ check: setup ## Run formatter, linters, types, import rules, and the tests with 
 	done
 	@$(BIN)/coverage report --skip-covered
 
+fuzz: setup ## Send the API what nobody honest sends, for two minutes [ARGS='--seconds 600']
+	@echo '== hostile values and schemathesis'
+	@$(BIN)/python -m strength.fuzz $(ARGS)
+
+mutants: setup ## Break the core in thousands of ways: a test has to notice [ARGS='--jobs 8']
+	@echo '== mutmut'
+	@$(BIN)/python -m strength.mutants $(ARGS)
+	@echo '== commits, rollbacks and shields removed'
+	@$(BIN)/python -m strength.removals
+
 # With ARGS=--upgrade every version moves; without it only what pyproject.toml asks for. The locks
 # name no index, so that each machine installs from its own; the hashes say what it must be.
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -103,6 +113,6 @@ format: setup ## Format the code and fix what ruff can
 	@$(BIN)/ruff format .
 
 clean: ## Remove .venv, caches and reports; data/ stays
-	@rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache \
+	@rm -rf $(VENV) build dist htmlcov mutants .coverage .coverage.* .hypothesis .import_linter_cache \
 	  .mypy_cache .pytest_cache .ruff_cache *.egg-info
 	@find app tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import RouteContext, iter_route_contexts
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
@@ -170,7 +171,21 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
         return _not_of_the_form(request, [Fault("body", "cannot be read as JSON")])
     phrase = HTTPStatus(error.status_code).phrase
     code = error.code if isinstance(error, Refused) else phrase.lower().replace(" ", "_")
-    return problem(request, error.status_code, code, error.detail, headers=error.headers)
+    headers = error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": _allowed(request)}
+    return problem(request, error.status_code, code, error.detail, headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """Name every method of a URL (RFC 9110, 10.2.1); the router knows those of one route only."""
+    path = request.scope["path"]
+    fitting = [route for route in iter_route_contexts(request.app.routes) if _fits(route, path)]
+    return ", ".join(sorted({method for route in fitting for method in route.methods or ()}))
+
+
+def _fits(route: RouteContext, path: str) -> bool:
+    return route.path_regex.match(path) is not None
 
 
 async def _defect(request: Request, _error: Exception) -> JSONResponse:

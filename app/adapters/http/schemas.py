@@ -80,8 +80,9 @@ def written_plainly(value: object) -> object:
 
 Limit = Annotated[
     int,
-    BeforeValidator(written_plainly),
+    # Pydantic documents no bounds that stand after a validator.
     Field(ge=1, le=500, description="How many items at most."),
+    BeforeValidator(written_plainly),
 ]
 
 

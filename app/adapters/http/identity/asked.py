@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 from pydantic import Field, SecretStr
 
 from app.adapters.http.schemas import InvalidCursor
-from app.domain.identity.users import PASSWORD_MOST_BYTES
+from app.domain.identity.users import PASSWORD_LEAST_CHARACTERS, PASSWORD_MOST_BYTES
 from app.services.identity.auth_service import AuthService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
@@ -36,6 +36,14 @@ async def _services(request: Request) -> IdentityServices:
 
 Services = Annotated[IdentityServices, Depends(_services)]
 Password = Annotated[SecretStr, Field(min_length=1, max_length=PASSWORD_MOST_BYTES)]
+# Only documented here: the domain refuses it, as a password that is too weak.
+NewPassword = Annotated[
+    Password,
+    Field(
+        description="At least 15 characters, of any kind.",
+        json_schema_extra={"minLength": PASSWORD_LEAST_CHARACTERS},
+    ),
+]
 
 
 def id_of_cursor(text: str) -> UUID:

@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
 from app.adapters.http.authentication import Anyone, GuardedRoute, LogReader
 from app.adapters.http.errors import responses
@@ -50,6 +50,11 @@ class AttemptAnswer(BaseModel):
     duration_ms: int | None
 
 
+_ADDRESS = WithJsonSchema(
+    {"anyOf": [{"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"}]}
+)
+
+
 def _address(text: str | None) -> str | None:
     return None if text is None else str(ip_address(text))
 
@@ -59,7 +64,7 @@ class AttemptsAsked(PartOfList):
 
     user_id: UUID | None = None
     username: Annotated[str | None, Field(max_length=1024)] = None
-    ip: Annotated[str | None, AfterValidator(_address)] = None
+    ip: Annotated[str | None, AfterValidator(_address), _ADDRESS] = None
     outcome: Outcome | None = None
     reason: FailReason | None = None
     since: Annotated[Instant | None, Field(description="From this instant on.")] = None

@@ -111,7 +111,8 @@ async def refresh(
     "/logout",
     summary="Log out",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=responses(401, 503),
+    response_class=Response,
+    responses=responses(401, 422, 503),
 )
 async def log_out(principal: Anyone, services: Services) -> None:
     """End this session; its tokens stop working at once."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from app.adapters.http.authentication import Anyone, GuardedRoute, UsersAdmin
 from app.adapters.http.errors import responses
-from app.adapters.http.identity.asked import Password, Services, id_of_cursor
+from app.adapters.http.identity.asked import NewPassword, Password, Services, id_of_cursor
 from app.adapters.http.schemas import Page, PartOfList, Sent, page_of, parts_of
 from app.domain.identity.users import User
 from app.domain.principal import Role
@@ -21,9 +21,16 @@ users = APIRouter(prefix="/v1/users", tags=["users"], route_class=GuardedRoute)
 class NewUser(Sent):
     """A user to register. The username is 3 to 64 of `A-Z a-z 0-9 . _ -`."""
 
-    username: Annotated[str, Field(max_length=1024, examples=["grid-bot-7"])]
+    username: Annotated[
+        str,
+        Field(
+            max_length=1024,
+            examples=["grid-bot-7"],
+            json_schema_extra={"maxLength": 64, "pattern": "^[A-Za-z0-9._-]{3,64}$"},
+        ),
+    ]
     email: Annotated[str | None, Field(max_length=1024)] = None
-    password: Annotated[Password, Field(description="At least 15 characters, of any kind.")]
+    password: NewPassword
     role: Role = Role.USER
 
 
@@ -43,7 +50,7 @@ class PasswordChange(Sent):
     """One's own password, and the one to take its place."""
 
     current_password: Password
-    new_password: Password
+    new_password: NewPassword
 
 
 def _user_answer(user: User) -> UserAnswer:
@@ -58,7 +65,7 @@ def _user_answer(user: User) -> UserAnswer:
     )
 
 
-@users.get("/me", summary="Who am I", responses=responses(401, 503))
+@users.get("/me", summary="Who am I", responses=responses(401, 422, 503))
 async def get_me(principal: Anyone, services: Services) -> UserAnswer:
     """Give the user of the access token."""
     return _user_answer(await services.users.get_user_by_id(user_id=principal.user_id))
@@ -68,6 +75,7 @@ async def get_me(principal: Anyone, services: Services) -> UserAnswer:
     "/me/password",
     summary="Change my password",
     status_code=HTTPStatus.NO_CONTENT,
+    response_class=Response,
     responses=responses(401, 403, 413, 422, 503),
 )
 async def change_password(principal: Anyone, body: PasswordChange, services: Services) -> None:

@@ -44,6 +44,16 @@ Number = Annotated[
 ]
 
 
+def _code(form: str, example: str) -> WithJsonSchema:
+    # Only documented here: the domain refuses what is none, in its own words.
+    return WithJsonSchema({"type": "string", "pattern": form, "examples": [example]})
+
+
+ExchangeCode = Annotated[str, _code("^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", "upbit")]
+Quote = Annotated[str, _code("^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$", "KRW")]
+TargetCode = Annotated[str, _code("^([A-Za-z0-9][A-Za-z0-9._-]{0,31}|\\*)$", "BTC")]
+
+
 @dataclass(frozen=True, slots=True)
 class RangeUnitsServices:
     """What these routes call."""
@@ -58,9 +68,9 @@ async def _services(request: Request) -> RangeUnitsServices:
 
 
 async def _market(
-    exchange: Annotated[str, Path(examples=["upbit"])],
-    quote: Annotated[str, Path(examples=["KRW"])],
-    target: Annotated[str, Path(examples=["BTC"], description="`*`: the whole quote currency.")],
+    exchange: Annotated[ExchangeCode, Path()],
+    quote: Annotated[Quote, Path()],
+    target: Annotated[TargetCode, Path(description="`*`: the whole quote currency.")],
 ) -> Market:
     return market_of(exchange, quote, target)
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from app.adapters.http.authentication import GuardedRoute, Reader, Writer
 from app.adapters.http.errors import responses
-from app.adapters.http.range_units.asked import Services
+from app.adapters.http.range_units.asked import ExchangeCode, Quote, Services, TargetCode
 from app.adapters.http.schemas import InvalidCursor, Page, PartOfList, Sent, page_of, parts_of
 from app.domain.range_units.errors import InvalidCode
 from app.domain.range_units.revisions import Exchange, Market, exchange_code, market_of
@@ -69,7 +69,7 @@ async def list_exchanges(
     responses={201: {"model": ExchangeAnswer}, **responses(401, 403, 413, 422, 503)},
 )
 async def put_exchange(
-    _: Writer, exchange: str, body: ExchangeToPut, services: Services, response: Response
+    _: Writer, exchange: ExchangeCode, body: ExchangeToPut, services: Services, response: Response
 ) -> ExchangeAnswer:
     """Add an exchange (201), or change its name and time zone (200)."""
     put = Exchange(exchange_code(exchange), body.name, body.time_zone)
@@ -82,7 +82,7 @@ async def put_exchange(
     "/{exchange}/markets", summary="List markets", responses=responses(401, 403, 404, 422, 503)
 )
 async def list_markets(
-    _: Reader, exchange: str, page: Annotated[PartOfList, Query()], services: Services
+    _: Reader, exchange: ExchangeCode, page: Annotated[PartOfList, Query()], services: Services
 ) -> Page[MarketAnswer]:
     """Give the markets of an exchange, by quote and target currency."""
     code = exchange_code(exchange)
@@ -129,8 +129,8 @@ class IngestAnswer(BaseModel):
 class MarketAsked(Sent):
     """The market that the exchange was asked about."""
 
-    quote: Annotated[str, Field(examples=["KRW"])]
-    target: Annotated[str, Field(examples=["BTC"])]
+    quote: Quote
+    target: TargetCode
 
 
 @exchanges.post(
@@ -148,7 +148,7 @@ class MarketAsked(Sent):
 async def ingest(
     principal: Writer,
     request: Request,
-    exchange: str,
+    exchange: ExchangeCode,
     asked: Annotated[MarketAsked, Query()],
     services: Services,
 ) -> IngestAnswer:

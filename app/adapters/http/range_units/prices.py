@@ -145,7 +145,7 @@ class LadderAsked(AsOf):
     """A price, valid itself or not, and how many valid prices to give on either side."""
 
     price: Number
-    levels: Annotated[int, BeforeValidator(written_plainly), Field(ge=1, le=MOST_LEVELS)] = 10
+    levels: Annotated[int, Field(ge=1, le=MOST_LEVELS), BeforeValidator(written_plainly)] = 10
 
 
 class LadderAnswer(ByRevision):
