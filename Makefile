@@ -14,12 +14,12 @@ PACKAGES := domain ports services \
     adapters/http adapters/cli
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test fuzz mutants check lock format clean
+.PHONY: help setup run test check thorough fuzz mutants bench-tests lock format clean
 
 help: ## Say what each target does
 	@echo 'usage: make TARGET [NAME=value ...]'
 	@echo
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' Makefile
 
 setup: $(VENV)/.project ## Make .venv with the locked packages and the tickgate command
 
@@ -83,7 +83,15 @@ check: setup ## Run formatter, linters, types, import rules, and the tests with 
 	  then printf '%-24s %s\n' "app/$$package" "$$percent"; \
 	  else printf '%-24s %s\n' "app/$$package" 'nothing measured'; fi; \
 	done
-	@$(BIN)/coverage report --skip-covered
+	@$(BIN)/coverage report --skip-covered --precision 2
+	@printf 'app, wanted 98: ' && \
+	  $(BIN)/coverage report --format=total --precision=2 --include='app/*' --fail-under=98
+	@printf 'tests, wanted 100: ' && \
+	  $(BIN)/coverage report --format=total --precision=2 --include='tests/*' --fail-under=100
+
+thorough: setup ## Run all tests and the ones that take minutes, searching longer [ARGS='-k programs']
+	@echo '== pytest, thorough'
+	@$(BIN)/python -m pytest -q -n auto -m '' --hypothesis-profile=thorough $(ARGS)
 
 fuzz: setup ## Send the API what nobody honest sends, for two minutes [ARGS='--seconds 600']
 	@echo '== hostile values and schemathesis'
@@ -94,6 +102,9 @@ mutants: setup ## Break the core in thousands of ways: a test has to notice [ARG
 	@$(BIN)/python -m strength.mutants $(ARGS)
 	@echo '== commits, rollbacks and shields removed'
 	@$(BIN)/python -m strength.removals
+
+bench-tests: setup ## Compare what a test costs: plain, on fakes, on mocks, on databases [ARGS='--rounds 9']
+	@$(BIN)/python -m benchmarks.tests $(ARGS)
 
 # With ARGS=--upgrade every version moves; without it only what pyproject.toml asks for. The locks
 # name no index, so that each machine installs from its own; the hashes say what it must be.
@@ -115,4 +126,4 @@ format: setup ## Format the code and fix what ruff can
 clean: ## Remove .venv, caches and reports; data/ stays
 	@rm -rf $(VENV) build dist htmlcov mutants .coverage .coverage.* .hypothesis .import_linter_cache \
 	  .mypy_cache .pytest_cache .ruff_cache *.egg-info
-	@find app tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find app benchmarks strength tests -name __pycache__ -type d -prune -exec rm -rf {} +
