@@ -60,6 +60,9 @@ endif
 run: setup ## Serve, making the database first [DATABASE_URL= HOST= PORT=]
 	@exec $(BIN)/tickgate serve $(SERVE)
 
+# Or pytest would rewrite its assertions in every process and every time.
+test check thorough: export PYTHONDONTWRITEBYTECODE :=
+
 test: setup ## Run the tests [ARGS='-k login']
 	@echo '== pytest'
 	@$(BIN)/python -m pytest -q -n auto $(ARGS)

@@ -179,15 +179,14 @@ def test_a_number_beyond_its_bounds_is_refused_by_name(
     assert [text.split(": ")[0] for text in refusals] == [variable] * len(beyond)
 
 
-@pytest.mark.parametrize("value", ["x", "1.5", "0x10", "1e3", "nan", "9" * 5000, "\n", "1 000"])
 @pytest.mark.parametrize(("name", "least", "most"), NUMBERS)
 def test_what_is_no_number_is_refused_by_name_in_one_line(
-    name: str, least: int, most: int | None, value: str
+    name: str, least: int, most: int | None
 ) -> None:
     variable = f"TICKGATE_{name.upper()}"
-    text = refusal({variable: value})
-    assert text.startswith(f"{variable}: "), (least, most)
-    assert len(text.splitlines()) == 1
+    for value in ("x", "1.5", "0x10", "1e3", "nan", "9" * 5000, "\n", "1 000"):
+        [line] = refusal({variable: value}).splitlines()
+        assert line.startswith(f"{variable}: "), (value, least, most)
 
 
 @pytest.mark.parametrize("name", ["BCRYPT_COSTS", "DATABASE", "", "TOKEN_KEYS_DIR", "ASYNC_DB_URL"])

@@ -1,11 +1,15 @@
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, TypeVar
+from io import BytesIO
+from operator import attrgetter
+from typing import Any, Final, TypeVar
 
-import typer
+import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from app.adapters.cli.identity import IdentityServices
@@ -16,6 +20,7 @@ from app.adapters.exchanges.curated import read_table
 from tests.application import MemoryApplication
 
 Answer = TypeVar("Answer")
+VERSION: Final = "1.2.3"
 
 
 class Program(MemoryApplication):
@@ -33,36 +38,28 @@ class Program(MemoryApplication):
         self.revision = "0001"
         self.differences: list[str] = []
 
-    def cli(self) -> typer.Typer:
-        return build_cli(
-            Runtime(
-                identity=self._identity,
-                range_units=self._range_units,
-                read_curated=read_table,
-                serve=self._serve,
-                database=DatabaseCommands(
-                    upgrade=lambda revision: self.migrated.append(f"up to {revision}"),
-                    downgrade=lambda revision: self.migrated.append(f"down to {revision}"),
-                    current=lambda: self.revision,
-                    check=lambda: self.differences,
-                ),
-                openapi=lambda: {"openapi": "3.1.0", "info": {"title": "Tickgate 틱게이트"}},
-                version="1.2.3",
-            )
-        )
-
     def run(self, *arguments: str, stdin: str | bytes = "", charset: str = "utf-8") -> "Ended":
-        invoke = partial(CliRunner(charset=charset).invoke, self.cli(), arguments)
-        result = in_thread(
-            partial(invoke, input=stdin, prog_name="tickgate", catch_exceptions=False)
-        )
-        return Ended(result.exit_code, result.stdout, result.stderr)
-
-    def with_identity(self, use: Callable[[IdentityServices], Awaitable[Answer]]) -> Answer:
-        return in_thread(lambda: run(self._identity, use))
+        return in_thread(partial(STAGE.run, self.runtime(), arguments, stdin, charset))
 
     def with_range_units(self, use: Callable[[RangeUnitsServices], Awaitable[Answer]]) -> Answer:
         return in_thread(lambda: run(self._range_units, use))
+
+    def runtime(self) -> Runtime:
+        """Give what the commands call."""
+        return Runtime(
+            identity=self._identity,
+            range_units=self._range_units,
+            read_curated=read_table,
+            serve=self._serve,
+            database=DatabaseCommands(
+                upgrade=lambda revision: self.migrated.append(f"up to {revision}"),
+                downgrade=lambda revision: self.migrated.append(f"down to {revision}"),
+                current=lambda: self.revision,
+                check=lambda: self.differences,
+            ),
+            openapi=lambda: {"openapi": "3.1.0", "info": {"title": "Tickgate 틱게이트"}},
+            version=VERSION,
+        )
 
     @asynccontextmanager
     async def _identity(self) -> AsyncIterator[IdentityServices]:
@@ -100,3 +97,62 @@ class Ended:
     def rows(self) -> list[list[str]]:
         """The words of each line on standard output."""
         return [line.split() for line in self.stdout.splitlines()]
+
+
+class Stage:
+    """One command line for all tests, which works with what the test at hand says.
+
+    Its commands take longer to make than most of them take to run.
+    """
+
+    def __init__(self) -> None:
+        # None yet, so that nothing of it can be needed to make the commands.
+        self._runtime: Runtime
+        played = Runtime(
+            identity=self._played("identity"),
+            range_units=self._played("range_units"),
+            read_curated=self._played("read_curated"),
+            serve=self._played("serve"),
+            database=DatabaseCommands(
+                upgrade=self._played("database.upgrade"),
+                downgrade=self._played("database.downgrade"),
+                current=self._played("database.current"),
+                check=self._played("database.check"),
+            ),
+            openapi=self._played("openapi"),
+            version=VERSION,
+        )
+        self._command = get_command(build_cli(played))
+
+    def _played(self, part: str) -> Callable[..., Any]:
+        """Give a call of a part of the runtime at hand, not of the one that is there now."""
+        find = attrgetter(part)
+
+        def call(*arguments: object, **options: object) -> Any:
+            return find(self._runtime)(*arguments, **options)
+
+        return call
+
+    def run(
+        self,
+        runtime: Runtime,
+        arguments: Sequence[str],
+        stdin: str | bytes = "",
+        charset: str = "utf-8",
+    ) -> Ended:
+        """Run a command in a shell of that charset, to its exit."""
+        self._runtime = runtime
+        with CliRunner(charset=charset).isolation(input=stdin) as (stdout, stderr, _):
+            with pytest.raises(SystemExit) as ended:
+                self._command.main(args=arguments, prog_name="tickgate")
+            sys.stdout.flush()
+            sys.stderr.flush()
+            assert isinstance(ended.value.code, int)
+            return Ended(ended.value.code, text(stdout, charset), text(stderr, charset))
+
+
+def text(written: BytesIO, charset: str) -> str:
+    return written.getvalue().decode(charset, "replace")
+
+
+STAGE: Final = Stage()

@@ -1,18 +1,12 @@
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from typer.testing import CliRunner
 
-from app.adapters.cli.main import DatabaseCommands, Runtime, build_cli
+from app.adapters.cli.main import DatabaseCommands, Runtime
 from app.domain.errors import ErrorKind, Fault, TickgateError
 from app.domain.identity.errors import InvalidUser
-from tests.unit.cli.program import Program
+from tests.unit.cli.program import STAGE, VERSION, Program
 
-ROOT = Path(__file__).resolve().parents[3]
 COMMANDS = [
     "",
     "serve",
@@ -57,19 +51,17 @@ def raising(error: BaseException) -> Program:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_needs_nothing_to_be_set_up(command: str) -> None:
-    cli = build_cli(
-        Runtime(
-            identity=refuse,
-            range_units=refuse,
-            read_curated=refuse,
-            serve=refuse,
-            database=DatabaseCommands(refuse, refuse, refuse, refuse),
-            openapi=refuse,
-            version="1.2.3",
-        )
+    runtime = Runtime(
+        identity=refuse,
+        range_units=refuse,
+        read_curated=refuse,
+        serve=refuse,
+        database=DatabaseCommands(refuse, refuse, refuse, refuse),
+        openapi=refuse,
+        version=VERSION,
     )
-    result = CliRunner().invoke(cli, [*command.split(), "--help"], prog_name="tickgate")
-    assert (result.exit_code, result.stdout.splitlines()[0].split()[0]) == (0, "Usage:")
+    ended = STAGE.run(runtime, [*command.split(), "--help"])
+    assert (ended.exit_code, ended.stdout.splitlines()[0].split()[0]) == (0, "Usage:")
 
 
 @pytest.mark.parametrize("group", ["", "db", "user", "login-log", "range-units"])
@@ -139,26 +131,6 @@ def test_a_store_that_does_not_answer_is_unavailable(program: Program) -> None:
 def test_ctrl_c_ends_without_a_word() -> None:
     ended = raising(KeyboardInterrupt()).run("serve")
     assert (ended.exit_code, ended.stdout, ended.stderr) == (130, "", "")
-
-
-@pytest.mark.parametrize("arguments", [["user", "list"], ["openapi"], ["--help"]])
-def test_a_closed_pipe_ends_without_a_word(arguments: list[str]) -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    ended = subprocess.run(  # noqa: S603 - our own interpreter and our own line
-        [
-            sys.executable,
-            "-c",
-            "from tests.unit.cli.program import Program; Program().cli()()",
-            *arguments,
-        ],
-        cwd=ROOT,
-        stdout=writer,
-        stderr=subprocess.PIPE,
-        check=False,
-    )
-    os.close(writer)
-    assert ended.stderr == b""
 
 
 # -- the service -----------------------------------------------------------------------------

@@ -1,43 +1,8 @@
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from app.adapters.cli.output import print_json, print_line, print_table
-
-ROOT = Path(__file__).resolve().parents[3]
-ANSI = re.compile(r"\x1b\[[0-9;]*m")
-
-
-def on_a_terminal(line: str, *, columns: int) -> str:
-    ours, theirs = os.openpty()
-    environment = os.environ | {"COLUMNS": str(columns), "TERM": "xterm"}
-    code = f"from app.adapters.cli.output import *; {line}"
-    with subprocess.Popen(  # noqa: S603 - our own interpreter and our own line
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=theirs
-    ):
-        os.close(theirs)
-        written = b""
-        while piece := _read(ours):
-            written += piece
-    os.close(ours)
-    return ANSI.sub("", written.decode())
-
-
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 4096)
-    except OSError:  # how Linux says that the other end is closed
-        return b""
-
-
-def test_a_long_text_is_folded_on_a_terminal_and_none_of_it_is_lost() -> None:
-    shown = on_a_terminal("print_table(['a', 'b'], [{'a': 'x' * 70, 'b': 'y' * 70}])", columns=40)
-    assert (shown.count("x"), shown.count("y")) == (70, 70)
-    assert max(len(line.rstrip()) for line in shown.splitlines()) <= 40
 
 
 def test_nothing_but_text_goes_where_there_is_no_terminal(

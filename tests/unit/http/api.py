@@ -38,8 +38,12 @@ class Operation(NamedTuple):
         return re.sub(r"{(\w+)}", lambda name: (_IN_A_PATH | other)[name[1]], self.path)
 
 
+_APP: Final = MemoryApplication().http()
+DOCUMENT: Final = _APP.openapi()
+
+
 def _operations() -> Iterator[Operation]:
-    for route in iter_route_contexts(MemoryApplication().http().routes):
+    for route in iter_route_contexts(_APP.routes):
         # A route of no methods, such as a mounted application, must not escape the tests, either.
         for method in route.methods or {"GET"}:
             yield Operation(method, str(route.path))

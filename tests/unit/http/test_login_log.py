@@ -196,9 +196,10 @@ async def test_what_is_asked_for_must_all_be_true(
     assert await ids(client, admin, username="trader", ip="192.0.2.2") == []
 
 
-@pytest.mark.parametrize(
-    ("parameter", "value"),
-    [
+async def test_what_cannot_be_asked_for_is_refused_by_name(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    unaskable = [
         ("user_id", "7"),
         ("ip", "192.0.2"),
         ("ip", "192.0.2.0/24"),
@@ -211,12 +212,8 @@ async def test_what_is_asked_for_must_all_be_true(
         ("until", "0001-01-01T00:00:00+09:00"),
         ("limit", "501"),
         ("username", "x" * 1025),
-    ],
-    ids=lambda text: text[:26],
-)
-async def test_what_cannot_be_asked_for_is_refused_by_name(
-    client: httpx.AsyncClient, admin: dict[str, str], parameter: str, value: str
-) -> None:
-    answer = await client.get(LOG, params={parameter: value}, headers=admin)
-    assert refusal(answer) == (422, "invalid_request")
-    assert set(faults(answer)) == {parameter}
+    ]
+    for parameter, value in unaskable:
+        answer = await client.get(LOG, params={parameter: value}, headers=admin)
+        told = (*refusal(answer), *faults(answer))
+        assert told == (422, "invalid_request", parameter), value

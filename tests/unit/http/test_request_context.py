@@ -19,13 +19,23 @@ async def test_a_well_formed_request_id_is_kept(client: httpx.AsyncClient, sent:
     assert answer.headers["X-Request-ID"] == sent
 
 
-@pytest.mark.parametrize(
-    "sent",
-    [b"", b"x" * 65, b"two words", b"a/b", b"a;b", b"\x1b[31m", b"\xe4", b"a\n", b"\x00", b"{}"],
-)
-async def test_any_other_request_id_is_replaced(client: httpx.AsyncClient, sent: bytes) -> None:
-    answer = await client.get("/livez", headers=[(b"X-Request-ID", sent)])
-    assert str(UUID(answer.headers["X-Request-ID"])) == answer.headers["X-Request-ID"]
+async def test_any_other_request_id_is_replaced(client: httpx.AsyncClient) -> None:
+    others = [
+        b"",
+        b"x" * 65,
+        b"two words",
+        b"a/b",
+        b"a;b",
+        b"\x1b[31m",
+        b"\xe4",
+        b"a\n",
+        b"\x00",
+        b"{}",
+    ]
+    for sent in others:
+        answer = await client.get("/livez", headers=[(b"X-Request-ID", sent)])
+        given = answer.headers["X-Request-ID"]
+        assert str(UUID(given)) == given, sent
 
 
 async def test_each_request_without_an_id_is_given_its_own(client: httpx.AsyncClient) -> None:
@@ -64,14 +74,10 @@ async def test_an_announced_body_that_is_too_large_is_refused(client: httpx.Asyn
     assert refusal(answer) == (413, "body_too_large")
 
 
-@pytest.mark.parametrize(
-    "claim", [None, b"1", b"-1", b"0", b"many", b"", b"\xb2", b"1, 1", b"+1", b" "]
-)
-async def test_a_body_is_measured_whatever_it_claims_to_be(
-    client: httpx.AsyncClient, claim: bytes | None
-) -> None:
-    answer = await send(client, "POST", LOGIN, Chunks(b" " * BODY_LIMIT, b" "), length=claim)
-    assert refusal(answer) == (413, "body_too_large")
+async def test_a_body_is_measured_whatever_it_claims_to_be(client: httpx.AsyncClient) -> None:
+    for claim in (None, b"1", b"-1", b"0", b"many", b"", b"\xb2", b"1, 1", b"+1", b" "):
+        answer = await send(client, "POST", LOGIN, Chunks(b" " * BODY_LIMIT, b" "), length=claim)
+        assert refusal(answer) == (413, "body_too_large"), claim
 
 
 @pytest.mark.parametrize("digits", [str(BODY_LIMIT + 1), "9" * 30, "9" * 5000], ids=len)

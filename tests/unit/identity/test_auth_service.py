@@ -30,7 +30,7 @@ from app.domain.identity.login_log import (
     LoginLogFilter,
     Outcome,
 )
-from app.domain.identity.sessions import REFRESH_GRACE, AccessClaims, Session
+from app.domain.identity.sessions import REFRESH_GRACE, AccessClaims, Session, refresh_digest
 from app.domain.identity.users import User
 from app.domain.principal import SCOPES_OF_ROLE, Role
 from app.ports.identity import AccessTokens, PasswordHasher
@@ -224,10 +224,12 @@ async def test_a_login_gives_a_refresh_token_that_is_good(application: MemoryApp
     await application.auth.refresh(refresh_token=login.refresh_token, client=CLIENT)
 
 
+@pytest.mark.parametrize("microsecond", [0, 1, 999_999])
 @pytest.mark.usefixtures("trader")
 async def test_a_login_says_for_how_many_seconds_the_access_token_is_good(
-    application: MemoryApplication,
+    application: MemoryApplication, microsecond: int
 ) -> None:
+    application.clock.time = application.clock.time.replace(microsecond=microsecond)
     login = await log_in(application.auth)
     assert login.expires_in == ACCESS_TOKEN_LIFETIME.total_seconds()
 
@@ -598,6 +600,16 @@ async def test_a_user_who_is_disabled_while_the_hash_runs_is_refused_as_disabled
     assert (await attempt(application)).fail_reason is FailReason.DISABLED
 
 
+async def test_a_user_who_was_disabled_when_the_hash_began_is_refused_though_enabled_meanwhile(
+    application: MemoryApplication, trader: User
+) -> None:
+    # Nothing was compared: there is no password that would have been the right one.
+    await application.users.set_disabled(user_id=trader.id, disabled=True)
+    enable = partial(application.users.set_disabled, user_id=trader.id, disabled=False)
+    await refused(auth_service(application, hasher=MeanwhileHasher(enable)))
+    assert (await attempt(application)).fail_reason is FailReason.DISABLED
+
+
 async def test_a_user_who_is_gone_when_the_hash_has_run_is_refused(
     application: MemoryApplication, trader: User
 ) -> None:
@@ -829,6 +841,17 @@ async def test_a_refresh_gives_another_refresh_token(
     assert successor.refresh_token != login.refresh_token
 
 
+async def test_a_refresh_token_is_dated_when_it_is_issued(
+    application: MemoryApplication, login: Login
+) -> None:
+    issued = [(login, application.clock.now())]
+    application.clock.advance(timedelta(hours=1))
+    issued.append((await refreshed(application, login.refresh_token), application.clock.now()))
+    tokens = rows(application).refresh_tokens
+    dates = [tokens[refresh_digest(login.refresh_token)].issued_at for login, _ in issued]
+    assert dates == [date for _, date in issued]
+
+
 async def test_refresh_tokens_can_be_exchanged_one_for_the_next_again_and_again(
     application: MemoryApplication, login: Login
 ) -> None:
@@ -1043,6 +1066,7 @@ async def test_the_use_of_a_stolen_refresh_token_is_in_the_login_log(
     with pytest.raises(InvalidToken):
         await refreshed(application, stolen[0].refresh_token, thief)
     newest = (await attempts(application))[0]
+    assert isinstance(newest.id, UUID)
     assert newest == LoginAttempt(
         id=newest.id,
         at=application.clock.now(),

@@ -4,8 +4,6 @@ import hmac
 import json
 import os
 import stat
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from uuid import UUID
@@ -24,8 +22,6 @@ from app.adapters.security.tokens import (
 from app.domain.identity.errors import InvalidToken
 from app.domain.identity.sessions import AccessClaims
 from tests.builders import at, new_id
-
-ROOT = Path(__file__).resolve().parents[3]
 
 KEY = Ed25519PrivateKey.generate()
 OTHER_KEY = Ed25519PrivateKey.generate()
@@ -431,45 +427,3 @@ def test_what_a_killed_process_left_does_not_stop_the_next_of_the_same_number(
     (tmp_path / f".0001.{os.getpid()}").write_bytes(b"-----BEGIN")
     make_first_key(tmp_path)
     from_directory(tmp_path)
-
-
-MAKER = """
-import sys
-from pathlib import Path
-
-from app.adapters.security.tokens import make_first_key
-
-folders = [Path(folder) for folder in sys.argv[1:]]
-print("ready", flush=True)
-sys.stdin.readline()
-for folder in folders:
-    make_first_key(folder)
-    print((folder / "0001.pem").read_bytes().hex(), flush=True)
-"""
-
-
-def test_of_processes_that_race_for_the_first_key_all_see_the_same(tmp_path: Path) -> None:
-    folders = [str(tmp_path / str(number)) for number in range(20)]
-    makers = [
-        subprocess.Popen(  # noqa: S603 - our own interpreter and our own lines
-            [sys.executable, "-c", MAKER, *folders],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    for maker in makers:
-        assert maker.stdout is not None
-        assert maker.stdout.readline() == "ready\n"
-    for maker in makers:
-        assert maker.stdin is not None
-        maker.stdin.write("go\n")
-        maker.stdin.flush()
-    ended = [maker.communicate(timeout=30) for maker in makers]
-    assert [errors for _, errors in ended] == ["", ""]
-    seen = [output.split() for output, _ in ended]
-    assert seen[0] == seen[1]
-    assert len(set(seen[0])) == len(folders)

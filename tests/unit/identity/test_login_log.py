@@ -102,6 +102,11 @@ def test_a_name_is_folded_before_it_is_cut() -> None:
     assert username_key("a" * 63 + "e\u0301") == "a" * 63 + "é"
 
 
+def test_of_a_very_long_name_no_more_than_twice_what_is_kept_is_folded() -> None:
+    three_in_one = "e\u0302\u0301" * USERNAME_KEPT
+    assert username_key(three_in_one) == username_key(three_in_one[: 2 * USERNAME_KEPT])
+
+
 def test_an_attempt_without_a_reason_against_it_is_a_success() -> None:
     settled = pending().settled(at=at(), reason=None)
     assert (settled.outcome, settled.error_code) == (Outcome.SUCCESS, None)

@@ -101,6 +101,15 @@ async def lives(application: MemoryApplication, login: Login) -> bool:
     return True
 
 
+def nobody_in(application: MemoryApplication) -> Callable[[], Awaitable[object]]:
+    """Empty the store by hand: no use case deletes a user, but whoever runs a database may."""
+
+    async def empty() -> None:
+        application.identity_store.committed.users.clear()
+
+    return empty
+
+
 def users(application: MemoryApplication) -> list[User]:
     return list(application.identity_store.committed.users.values())
 
@@ -277,8 +286,9 @@ async def test_a_user_is_found_by_id(application: MemoryApplication, trader: Use
 
 
 async def test_an_unknown_id_is_nobodys(application: MemoryApplication) -> None:
-    with pytest.raises(UnknownUser):
-        await application.users.get_user_by_id(user_id=new_id())
+    unknown = new_id()
+    with pytest.raises(UnknownUser, match=f"^There is no user {unknown}.$"):
+        await application.users.get_user_by_id(user_id=unknown)
 
 
 @pytest.mark.parametrize("username", ["trader", "TRADER", "\uff34rader"])
@@ -293,8 +303,9 @@ async def test_a_user_is_found_by_name_in_any_case(
 async def test_a_name_that_nobody_has_is_unknown(
     application: MemoryApplication, username: str
 ) -> None:
-    with pytest.raises(UnknownUser):
+    with pytest.raises(UnknownUser) as caught:
         await application.users.get_user_by_username(username=username)
+    assert caught.value.detail == f"There is no user {username}."
 
 
 async def test_users_are_listed_in_the_order_in_which_they_were_made(
@@ -314,6 +325,23 @@ async def test_pages_of_users_join_without_gap_or_repetition(
         pages += page
         after = page[-1].id
     assert pages == made
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+async def test_a_page_of_users_has_at_most_its_limit(
+    application: MemoryApplication, limit: int
+) -> None:
+    for number in range(3):
+        await registered(application, f"user-{number}")
+    assert len(await application.users.list_users(limit=limit)) == limit
+
+
+async def test_a_page_holds_fifty_users_unless_asked_otherwise(
+    application: MemoryApplication,
+) -> None:
+    for number in range(51):
+        await registered(application, f"user-{number}")
+    assert len(await application.users.list_users()) == 50
 
 
 async def test_where_there_is_nobody_the_list_is_empty(application: MemoryApplication) -> None:
@@ -369,8 +397,9 @@ async def test_enabling_an_enabled_user_ends_no_session(
 async def test_an_unknown_user_cannot_be_disabled_or_enabled(
     application: MemoryApplication, *, disabled: bool
 ) -> None:
-    with pytest.raises(UnknownUser):
-        await application.users.set_disabled(user_id=new_id(), disabled=disabled)
+    unknown = new_id()
+    with pytest.raises(UnknownUser, match=str(unknown)):
+        await application.users.set_disabled(user_id=unknown, disabled=disabled)
 
 
 async def test_disabling_cancelled_anywhere_disables_and_ends_the_sessions_or_neither() -> None:
@@ -470,6 +499,7 @@ async def test_the_current_password_is_no_new_one(
 ) -> None:
     with pytest.raises(WeakPassword) as caught:
         await change_password(application, login, new_password=PASSWORD)
+    assert caught.value.detail == "That password cannot be set."
     assert [str(fault) for fault in caught.value.faults] == [
         "new_password: is the current password"
     ]
@@ -513,6 +543,13 @@ async def test_a_change_of_password_does_not_enable_who_is_disabled_meanwhile(
     disable = partial(application.users.set_disabled, user_id=trader.id, disabled=True)
     await change_password(application, login, hasher=MeanwhileHasher(disable))
     assert users(application)[0].disabled
+
+
+async def test_a_change_of_password_is_refused_to_who_is_gone_meanwhile(
+    application: MemoryApplication, trader: User, login: Login
+) -> None:
+    with pytest.raises(UnknownUser, match=str(trader.id)):
+        await change_password(application, login, hasher=MeanwhileHasher(nobody_in(application)))
 
 
 async def test_a_change_of_password_is_refused_while_the_hasher_is_busy(
@@ -599,6 +636,14 @@ async def test_an_operator_cannot_set_the_password_of_an_unknown_user(
 ) -> None:
     with pytest.raises(UnknownUser):
         await set_password(application, new_id())
+
+
+async def test_an_operator_cannot_set_the_password_of_who_is_gone_meanwhile(
+    application: MemoryApplication, trader: User
+) -> None:
+    hasher = MeanwhileHasher(nobody_in(application))
+    with pytest.raises(UnknownUser, match=str(trader.id)):
+        await set_password(application, trader.id, hasher=hasher)
 
 
 async def test_an_operator_cannot_set_a_weak_password(

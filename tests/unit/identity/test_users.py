@@ -1,11 +1,15 @@
+from collections.abc import Callable
+
 import pytest
 
+from app.domain.errors import UnstorableText
 from app.domain.identity.errors import InvalidUser, WeakPassword
 from app.domain.identity.storage import check_user
 from app.domain.identity.users import (
     EMAIL_LENGTH,
     PASSWORD_LEAST_CHARACTERS,
     PASSWORD_MOST_BYTES,
+    User,
     check_email,
     check_new_password,
     check_username,
@@ -131,6 +135,7 @@ def test_any_other_username_is_refused(username: str) -> None:
 def test_the_refusal_of_a_username_says_what_may_be_in_one() -> None:
     with pytest.raises(InvalidUser) as caught:
         check_username("two words")
+    assert caught.value.detail == "That username cannot be registered."
     assert [str(fault) for fault in caught.value.faults] == [
         "username: is not 3 to 64 of the letters A-Z and a-z, digits, ., _ and -"
     ]
@@ -152,9 +157,26 @@ def test_every_store_can_keep_an_address_that_is_taken(email: str) -> None:
     check_user(a_user(email=email))
 
 
+@pytest.mark.parametrize(
+    "user_with",
+    [
+        pytest.param(lambda text: a_user(username=text), id="username"),
+        pytest.param(lambda text: a_user(email=text), id="email"),
+    ],
+)
+@pytest.mark.parametrize("text", ["\ufdfa" * 15, "e\u0301" * 128], ids=["folded", "as-written"])
+def test_what_is_over_long_in_one_of_its_two_forms_is_not_kept(
+    user_with: Callable[[str], User], text: str
+) -> None:
+    # Folding makes eighteen letters of each of the first, and one of every two of the second.
+    with pytest.raises(UnstorableText):
+        check_user(user_with(text))
+
+
 def test_the_refusal_of_an_address_names_the_field() -> None:
     with pytest.raises(InvalidUser) as caught:
         check_email("trader")
+    assert caught.value.detail == "That address cannot be registered."
     assert [str(fault) for fault in caught.value.faults] == [
         "email: is not an e-mail address of at most 254 characters"
     ]
@@ -169,6 +191,7 @@ def test_any_characters_make_a_password(password: str) -> None:
 def test_a_weak_password_is_refused_with_what_to_change(password: str, message: str) -> None:
     with pytest.raises(WeakPassword) as caught:
         check_new_password(password, username="trader")
+    assert caught.value.detail == "That password cannot be set."
     assert [fault.message for fault in caught.value.faults] == [message]
 
 

@@ -119,6 +119,11 @@ def test_even_multiples_are_counted_from_the_anchor() -> None:
     assert [grid.nearest(D(price), Ties.EVEN) for price in (6, 8, 10)] == [5, 9, 9]
 
 
+def test_even_multiples_are_counted_from_zero_where_nothing_is_said_of_an_anchor() -> None:
+    grid = grid_of(("6", "2"))
+    assert [grid.nearest(D(price), Ties.EVEN) for price in (7, 9, 11)] == [8, 8, 12]
+
+
 # -- all that is said of one price -----------------------------------------------------------------
 
 

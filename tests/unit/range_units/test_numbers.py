@@ -5,7 +5,7 @@ from decimal import Context, Decimal, localcontext
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.range_units.numbers import (
@@ -16,8 +16,6 @@ from app.domain.range_units.numbers import (
     plain,
     to_units,
 )
-
-BOUNDED = settings(max_examples=200, deadline=None, derandomize=True, database=None)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +119,6 @@ def test_more_than_forty_digits_after_the_point_are_refused(text: str) -> None:
 NUMBER_LIKE = st.text(alphabet="0123456789+-.eE_ ,xNaI\n１٣", max_size=12)  # noqa: RUF001 - other scripts
 
 
-@BOUNDED
 @given(text=NUMBER_LIKE)
 def test_whatever_is_read_is_a_number_of_json(text: str) -> None:
     try:
@@ -146,20 +143,17 @@ def number_texts(draw: st.DrawFn) -> str:
     return f"{sign}{whole}{'.' if fraction else ''}{fraction}{power}"
 
 
-@BOUNDED
 @given(text=number_texts())
 def test_no_digit_is_lost_in_reading(text: str) -> None:
     assert Fraction(parse_decimal(text)) == Fraction(text)
 
 
-@BOUNDED
 @given(text=number_texts())
 def test_what_is_written_reads_back_as_the_same_number(text: str) -> None:
     number = parse_decimal(text)
     assert repr(parse_decimal(plain(number))) == repr(number)
 
 
-@BOUNDED
 @given(text=number_texts())
 def test_equal_numbers_are_written_alike(text: str) -> None:
     written = plain(parse_decimal(text))
@@ -215,7 +209,6 @@ def test_units_are_counted_downwards_and_say_whether_they_are_exact(
     assert to_units(Decimal(number), scale) == units
 
 
-@BOUNDED
 @given(units=st.integers(-(10**60), 10**60), scale=st.integers(0, 40))
 def test_units_make_the_number_they_were_counted_in(units: int, scale: int) -> None:
     assert to_units(from_units(units, scale), scale) == (units, True)

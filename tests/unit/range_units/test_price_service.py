@@ -11,7 +11,6 @@ from app.domain.range_units.errors import (
     UnknownMarket,
 )
 from app.domain.range_units.grid import Direction, Reason, Ties
-from app.domain.range_units.revisions import Market
 from app.domain.range_units.table import Row
 from app.services.range_units.price_service import Ladder, PriceService
 from app.services.range_units.range_units_service import RangeUnits
@@ -24,14 +23,17 @@ LATER_UNITS = a_table(("0", "0.5"), ("1000", "5"))
 MINUTE = timedelta(minutes=1)
 PRICE = Decimal(1000)
 
-Ask = Callable[[PriceService, Market], Awaitable[tuple[RangeUnits, object]]]
+Ask = Callable[..., Awaitable[tuple[RangeUnits, object]]]
+"""Asks a `PriceService` about a market, and perhaps `as_of` an instant."""
 
 QUESTIONS: list[Ask] = [
-    lambda prices, market: prices.check(market=market, prices=[PRICE]),
-    lambda prices, market: prices.round(market=market, prices=[PRICE], direction=Direction.UP),
-    lambda prices, market: prices.step(market=market, price=PRICE, ticks=1),
-    lambda prices, market: prices.ticks(market=market, start=PRICE, end=PRICE),
-    lambda prices, market: prices.ladder(market=market, price=PRICE, levels=1),
+    lambda prices, market, **when: prices.check(market=market, prices=[PRICE], **when),
+    lambda prices, market, **when: prices.round(
+        market=market, prices=[PRICE], direction=Direction.UP, **when
+    ),
+    lambda prices, market, **when: prices.step(market=market, price=PRICE, ticks=1, **when),
+    lambda prices, market, **when: prices.ticks(market=market, start=PRICE, end=PRICE, **when),
+    lambda prices, market, **when: prices.ladder(market=market, price=PRICE, levels=1, **when),
 ]
 NAMES = ["check", "round", "step", "ticks", "ladder"]
 
@@ -216,10 +218,9 @@ async def test_a_question_as_of_an_instant_is_answered_by_the_units_in_force_the
     assert [answer.valid for answer in answers] == valid
 
 
+@pytest.mark.parametrize("ask", QUESTIONS, ids=NAMES)
 async def test_before_the_history_begins_there_is_no_answer(
-    application: MemoryApplication,
+    application: MemoryApplication, ask: Ask
 ) -> None:
     with pytest.raises(UnknownHistory):
-        await application.prices.check(
-            market=BTC, prices=[PRICE], as_of=application.clock.now() - MINUTE
-        )
+        await ask(application.prices, BTC, as_of=application.clock.now() - MINUTE)

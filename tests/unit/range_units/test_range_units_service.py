@@ -153,6 +153,25 @@ async def test_the_first_payload_of_a_market_is_inserted(application: MemoryAppl
     assert await ingest(application) == Ingested(inserted=1, updated=0, unchanged=0)
 
 
+async def test_whoever_reads_a_reply_is_told_when_and_where_it_was_observed(
+    application: MemoryApplication,
+) -> None:
+    told: list[tuple[datetime, str]] = []
+
+    class Noting(Stated):
+        def read(
+            self, *, payload: bytes, market: Market, observed_at: datetime, source: str
+        ) -> list[Observation]:
+            told.append((observed_at, source))
+            return super().read(
+                payload=payload, market=market, observed_at=observed_at, source=source
+            )
+
+    service = reading(application, Noting((BTC, FINE)))
+    await service.ingest(market=BTC, payload=b"", source=SOURCE)
+    assert told == [(application.clock.now(), SOURCE)]
+
+
 async def test_what_is_ingested_is_in_force_from_now_on(application: MemoryApplication) -> None:
     await ingest(application)
     now = application.clock.now()
@@ -316,7 +335,7 @@ async def test_a_payload_that_is_rejected_changes_nothing(
 async def test_a_payload_of_an_unknown_exchange_is_refused(
     application: MemoryApplication,
 ) -> None:
-    with pytest.raises(UnknownExchange):
+    with pytest.raises(UnknownExchange, match=r"^There is no exchange upbit\.$"):
         await ingest(application, market=a_market(exchange="upbit"))
 
 
@@ -324,7 +343,7 @@ async def test_a_payload_of_an_exchange_whose_replies_cannot_be_read_is_refused(
     application: MemoryApplication,
 ) -> None:
     await application.range_units.put_exchange(exchange=an_exchange(code="upbit"))
-    with pytest.raises(NoPayloadFormat):
+    with pytest.raises(NoPayloadFormat, match=r"^No format of replies is known for upbit\.$"):
         await ingest(application, market=a_market(exchange="upbit"))
 
 
@@ -630,8 +649,11 @@ async def test_what_is_in_force_is_not_amended(
     await put(application, COARSE, effective_from=start)
     before = rows(application)
     application.clock.advance(later)
-    with pytest.raises(RevisionInForce):
+    with pytest.raises(RevisionInForce) as caught:
         await put(application, FINE, effective_from=start)
+    assert caught.value.detail == (
+        "coinone KRW/BTC has other range units from that instant on, which are in force."
+    )
     assert rows(application) is before
 
 
@@ -955,7 +977,7 @@ async def test_a_market_of_an_unknown_exchange_has_no_answer(
 async def test_a_market_that_nothing_is_known_of_has_no_answer(
     application: MemoryApplication,
 ) -> None:
-    with pytest.raises(UnknownMarket):
+    with pytest.raises(UnknownMarket, match=r"^There are no range units for coinone KRW/BTC\.$"):
         await current(application)
 
 
@@ -964,8 +986,9 @@ async def test_before_the_first_known_units_the_history_is_unknown(
     application: MemoryApplication, market: Market
 ) -> None:
     await put(application, market=market)
-    with pytest.raises(UnknownHistory):
+    with pytest.raises(UnknownHistory) as caught:
         await current(application, as_of=application.clock.now() - MINUTE)
+    assert caught.value.detail == "Nothing is known of coinone KRW/BTC at that instant."
 
 
 async def test_before_anything_was_recorded_the_history_was_unknown(
@@ -991,7 +1014,8 @@ async def test_a_revision_that_lost_its_table_is_a_defect_and_no_refusal(
 ) -> None:
     await put(application)
     rows(application).tables.clear()
-    with pytest.raises(LookupError):
+    lost = (await history(application))[0].id
+    with pytest.raises(LookupError, match=f"^Revision {lost} has lost its table.$"):
         await current(application)
 
 
@@ -1002,6 +1026,34 @@ async def test_an_exchange_that_is_new_is_added() -> None:
     application = MemoryApplication()
     assert await application.range_units.put_exchange(exchange=an_exchange())
     assert await application.range_units.list_exchanges() == [an_exchange()]
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+async def test_a_page_of_exchanges_has_at_most_its_limit(limit: int) -> None:
+    application = MemoryApplication()
+    for code in ("binance", "coinone", "upbit"):
+        await application.range_units.put_exchange(exchange=an_exchange(code=code))
+    assert len(await application.range_units.list_exchanges(limit=limit)) == limit
+
+
+async def test_a_page_holds_fifty_exchanges_unless_asked_otherwise() -> None:
+    application = MemoryApplication()
+    for number in range(51):
+        await application.range_units.put_exchange(exchange=an_exchange(code=f"e{number}"))
+    assert len(await application.range_units.list_exchanges()) == 50
+
+
+async def test_pages_of_exchanges_join_without_gap_or_repetition() -> None:
+    application = MemoryApplication()
+    made = [an_exchange(code=f"e{number}") for number in range(5)]
+    for exchange in made:
+        await application.range_units.put_exchange(exchange=exchange)
+    pages: list[Exchange] = []
+    while page := await application.range_units.list_exchanges(
+        after=pages[-1].code if pages else None, limit=2
+    ):
+        pages += page
+    assert pages == made
 
 
 async def test_an_exchange_that_is_there_is_renamed(application: MemoryApplication) -> None:
@@ -1044,6 +1096,24 @@ async def test_pages_of_markets_join_without_gap_or_repetition(
     assert pages == made
 
 
+@pytest.mark.parametrize("limit", [1, 2])
+async def test_a_page_of_markets_has_at_most_its_limit(
+    application: MemoryApplication, limit: int
+) -> None:
+    for market in (BTC, ETH, XRP):
+        await put(application, market=market)
+    page = await application.range_units.list_markets(exchange="coinone", limit=limit)
+    assert len(page) == limit
+
+
+async def test_a_page_holds_fifty_markets_unless_asked_otherwise(
+    application: MemoryApplication,
+) -> None:
+    for number in range(51):
+        await put(application, market=a_market(target=f"T{number}"))
+    assert len(await application.range_units.list_markets(exchange="coinone")) == 50
+
+
 async def test_an_exchange_without_markets_has_an_empty_list(
     application: MemoryApplication,
 ) -> None:
@@ -1070,6 +1140,25 @@ async def test_pages_of_the_history_join_without_gap_or_repetition(
     ):
         pages += page
     assert pages == await history(application)
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+async def test_a_page_of_the_history_has_at_most_its_limit(
+    application: MemoryApplication, limit: int
+) -> None:
+    for table in (COARSE, FINE, FINEST):
+        application.clock.advance(MINUTE)
+        await put(application, table)
+    assert len(await application.range_units.history(market=BTC, limit=limit)) == limit
+
+
+async def test_a_page_holds_fifty_revisions_unless_asked_otherwise(
+    application: MemoryApplication,
+) -> None:
+    for number in range(51):
+        application.clock.advance(MINUTE)
+        await put(application, (COARSE, FINE)[number % 2])
+    assert len(await history(application)) == 50
 
 
 async def test_the_history_of_a_market_is_its_own(application: MemoryApplication) -> None:

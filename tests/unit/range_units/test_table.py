@@ -3,7 +3,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.errors import ErrorKind, Fault
@@ -300,7 +300,6 @@ def test_one_band_between_two_included_prices_is_a_price_filter(
 # -- its digest ------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, derandomize=True, database=None, max_examples=30)
 @given(rows=st.permutations([row("0", "0.1", "10"), row("10", "1", "50"), row("50", "5", "90")]))
 def test_the_order_of_rows_does_not_change_the_digest(rows: list[Row]) -> None:
     assert table_of(rows).digest == table_of(sorted(rows, key=lambda one: one.range_min)).digest

@@ -1,5 +1,6 @@
 """What the documents list is what there is."""
 
+import doctest
 import re
 import tomllib
 from pathlib import Path
@@ -32,3 +33,15 @@ def test_every_command_of_the_readme_is_a_target_or_a_program() -> None:
 def test_the_locks_name_no_index() -> None:
     for lock in ROOT.glob("*.lock"):
         assert "://" not in lock.read_text()
+
+
+def test_the_examples_of_the_guide_to_testing_work() -> None:
+    guide = ROOT / "docs" / "testing.md"
+    failed, tried = doctest.testfile(str(guide), module_relative=False)
+    assert (failed, tried > 10) == (0, True)
+
+
+def test_every_command_of_the_guide_to_testing_is_a_target() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    asked = set(re.findall(r"`make ([a-z-]+)", (ROOT / "docs" / "testing.md").read_text()))
+    assert asked <= set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))

@@ -1,0 +1,121 @@
+"""What shows only in a process of its own: imports, terminals, pipes, and races for a file."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+ANSI: Final = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def test_importing_the_composition_root_does_nothing(tmp_path: Path) -> None:
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import app.bootstrap"
+    ended = subprocess.run(  # noqa: S603 - our own interpreter and our own line
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.stderr == ""
+    assert (ended.returncode, ended.stdout) == (0, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+ON_MEMORY: Final = """
+from app.adapters.cli.main import build_cli
+from tests.unit.cli.program import Program
+
+build_cli(Program().runtime())()
+"""
+
+
+@pytest.mark.parametrize("arguments", [["user", "list"], ["openapi"], ["--help"]])
+def test_a_closed_pipe_ends_without_a_word(arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(  # noqa: S603 - our own interpreter and our own lines
+        [sys.executable, "-c", ON_MEMORY, *arguments],
+        cwd=ROOT,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writer)
+    assert ended.stderr == b""
+
+
+def on_a_terminal(line: str, *, columns: int) -> str:
+    ours, theirs = os.openpty()
+    environment = os.environ | {"COLUMNS": str(columns), "TERM": "xterm"}
+    code = f"from app.adapters.cli.output import *; {line}"
+    with subprocess.Popen(  # noqa: S603 - our own interpreter and our own line
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=theirs
+    ):
+        os.close(theirs)
+        written = b""
+        while piece := _read(ours):
+            written += piece
+    os.close(ours)
+    return ANSI.sub("", written.decode())
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # how Linux says that the other end is closed
+        return b""
+
+
+def test_a_long_text_is_folded_on_a_terminal_and_none_of_it_is_lost() -> None:
+    shown = on_a_terminal("print_table(['a', 'b'], [{'a': 'x' * 70, 'b': 'y' * 70}])", columns=40)
+    assert (shown.count("x"), shown.count("y")) == (70, 70)
+    assert max(len(line.rstrip()) for line in shown.splitlines()) <= 40
+
+
+MAKER: Final = """
+import sys
+from pathlib import Path
+
+from app.adapters.security.tokens import make_first_key
+
+folders = [Path(folder) for folder in sys.argv[1:]]
+print("ready", flush=True)
+sys.stdin.readline()
+for folder in folders:
+    make_first_key(folder)
+    print((folder / "0001.pem").read_bytes().hex(), flush=True)
+"""
+
+
+def test_of_processes_that_race_for_the_first_key_all_see_the_same(tmp_path: Path) -> None:
+    folders = [str(tmp_path / str(number)) for number in range(20)]
+    makers = [
+        subprocess.Popen(  # noqa: S603 - our own interpreter and our own lines
+            [sys.executable, "-c", MAKER, *folders],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for maker in makers:
+        assert maker.stdout is not None
+        assert maker.stdout.readline() == "ready\n"
+    for maker in makers:
+        assert maker.stdin is not None
+        maker.stdin.write("go\n")
+        maker.stdin.flush()
+    ended = [maker.communicate(timeout=30) for maker in makers]
+    assert [errors for _, errors in ended] == ["", ""]
+    seen = [output.split() for output, _ in ended]
+    assert seen[0] == seen[1]
+    assert len(set(seen[0])) == len(folders)
