@@ -67,9 +67,11 @@ class Revisions(Protocol):
     ) -> Mapping[Market, Revision]:
         """Give, per market, its own latest revision that had started at `as_of`.
 
-        Latest by start, an unknown start being before all others. Only what was recorded, and
-        not yet superseded, at `known_at` counts; None: all that is known now. Markets without
-        such a revision are absent, ladders are not consulted. Empty input gives nothing.
+        Latest by start, an unknown start being before all others; of several with the same start,
+        as a clock that stepped back can leave them, by `recorded_at`, then id. Only what was
+        recorded, and not yet superseded, at `known_at` counts; None: all that is known now.
+        Markets without such a revision are absent, ladders are not consulted. Empty input gives
+        nothing.
         """
         ...
 

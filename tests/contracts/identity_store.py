@@ -1,13 +1,14 @@
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import ClassVar
+from datetime import datetime, timedelta, timezone
+from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
 from anyio import fail_after
 
 from app.domain.errors import TickgateError, UnitOfWorkFailed, UnstorableText
+from app.domain.identity import storage
 from app.domain.identity.errors import (
     AttemptNotPending,
     EmailTaken,
@@ -36,6 +37,8 @@ from tests.builders import a_refresh_token, a_session, a_user, an_attempt, at, n
 from tests.contracts.races import PATIENCE, all_at_once, race
 from tests.contracts.unit_of_work import Operation, UnitOfWorkContract
 from tests.contracts.values import INSTANTS, STORABLE_TEXTS, UNSTORABLE_TEXTS
+
+SEOUL = timezone(timedelta(hours=9))
 
 # Over the whole width of an id, so that an order by signed numbers or by some text would show.
 SPREAD_IDS = [
@@ -168,6 +171,34 @@ class UsersContract:
         user = a_user(username="a" * 64, email="a" * 242 + "@example.com")
         await keep(work, user)
         assert await user_of(work, user.id) == user
+
+    async def test_texts_as_long_as_their_bounds_are_kept(self, work: IdentityWork) -> None:
+        user = a_user(
+            username="\U0001f642" * storage.USERNAME,
+            email="\U0001f642" * storage.EMAIL,
+            password_hash="\U0001f642" * storage.PASSWORD_HASH,
+        )
+        await keep(work, user)
+        assert await user_of(work, user.id) == user
+
+    @pytest.mark.parametrize(
+        "user",
+        [
+            pytest.param(a_user(username="a" * (storage.USERNAME + 1)), id="username"),
+            pytest.param(a_user(email="a" * (storage.EMAIL + 1)), id="email"),
+            pytest.param(a_user(password_hash="a" * (storage.PASSWORD_HASH + 1)), id="hash"),
+            # One sign, and three when it is folded.
+            pytest.param(a_user(username="\ufb03" * storage.USERNAME), id="username-folded"),
+            pytest.param(a_user(email="\ufb03" * storage.EMAIL), id="email-folded"),
+        ],
+    )
+    async def test_a_text_longer_than_its_bound_is_refused(
+        self, work: IdentityWork, user: User
+    ) -> None:
+        async with work() as uow:
+            with pytest.raises(UnstorableText):
+                await uow.users.add(user=user)
+        assert await users_of(work) == []
 
     @pytest.mark.parametrize("text", UNSTORABLE_TEXTS)
     @pytest.mark.parametrize(
@@ -361,6 +392,14 @@ class UsersContract:
             with pytest.raises(UnknownUser):
                 await uow.users.replace(user=a_user())
 
+    async def test_nobody_is_replaced_by_a_user_whose_name_is_taken_either(
+        self, work: IdentityWork
+    ) -> None:
+        await keep(work, a_user(username="alice"))
+        async with work() as uow:
+            with pytest.raises(UnknownUser):
+                await uow.users.replace(user=a_user(username="alice"))
+
     async def test_replacing_takes_no_name_of_another(self, work: IdentityWork) -> None:
         user = a_user(username="alice")
         await keep(work, user, a_user(username="bob"))
@@ -445,6 +484,7 @@ class UsersContract:
         async with work() as uow:
             while page := await uow.users.page(after=found[-1].id if found else None, limit=7):
                 found += page
+                assert len(found) <= len(users)
         assert found == users
 
     async def test_a_page_changed_by_its_reader_changes_nothing(self, work: IdentityWork) -> None:
@@ -666,7 +706,7 @@ class LoginLogContract:
         [found] = await log_of(work)
         assert found.fail_reason is reason
 
-    @pytest.mark.parametrize("duration_ms", [0, 1, 2**31 - 1, 2**31, 2**53 + 1])
+    @pytest.mark.parametrize("duration_ms", [0, 1, 2**31 - 1, 2**31, 2**53 + 1, 2**63 - 1])
     async def test_a_duration_comes_back_however_long(
         self, work: IdentityWork, duration_ms: int
     ) -> None:
@@ -695,6 +735,44 @@ class LoginLogContract:
         )
         await keep(work, attempt)
         assert await log_of(work) == [attempt]
+
+    async def test_an_attempt_is_kept_whose_user_and_session_are_not_there(
+        self, work: IdentityWork
+    ) -> None:
+        attempt = an_attempt(outcome=Outcome.SUCCESS, user_id=new_id(), session_id=new_id())
+        await keep(work, attempt)
+        assert await log_of(work) == [attempt]
+
+    async def test_texts_as_long_as_their_bounds_are_kept(self, work: IdentityWork) -> None:
+        attempt = an_attempt(
+            username="\U0001f642" * storage.USERNAME,
+            username_key="\U0001f642" * storage.USERNAME,
+            ip="\U0001f642" * storage.IP,
+            user_agent="\U0001f642" * storage.USER_AGENT,
+            request_id="\U0001f642" * storage.REQUEST_ID,
+        )
+        await keep(work, attempt)
+        assert await log_of(work) == [attempt]
+
+    @pytest.mark.parametrize(
+        "attempt",
+        [
+            pytest.param(
+                an_attempt(username="a" * (storage.USERNAME + 1), username_key=""), id="username"
+            ),
+            pytest.param(an_attempt(username_key="a" * (storage.USERNAME + 1)), id="username_key"),
+            pytest.param(an_attempt(ip="a" * (storage.IP + 1)), id="ip"),
+            pytest.param(an_attempt(user_agent="a" * (storage.USER_AGENT + 1)), id="user_agent"),
+            pytest.param(an_attempt(request_id="a" * (storage.REQUEST_ID + 1)), id="request_id"),
+        ],
+    )
+    async def test_a_text_longer_than_its_bound_is_refused(
+        self, work: IdentityWork, attempt: LoginAttempt
+    ) -> None:
+        async with work() as uow:
+            with pytest.raises(UnstorableText):
+                await uow.login_log.append(attempt=attempt)
+        assert await log_of(work) == []
 
     async def test_the_longest_texts_that_an_attempt_is_made_with_are_kept(
         self, work: IdentityWork
@@ -776,6 +854,17 @@ class LoginLogContract:
                 duration_ms=7,
             )
         ]
+
+    async def test_an_attempt_is_settled_with_a_session_that_is_not_there(
+        self, work: IdentityWork
+    ) -> None:
+        attempt = an_attempt()
+        await keep(work, attempt)
+        settled = attempt.settled(at=at(1), reason=None, session_id=new_id())
+        async with work() as uow:
+            await uow.login_log.settle(attempt=settled)
+            await uow.commit()
+        assert await log_of(work) == [settled]
 
     async def test_settling_leaves_other_attempts_pending(self, work: IdentityWork) -> None:
         attempt, other = an_attempt(at=at(1)), an_attempt(at=at(0))
@@ -909,6 +998,7 @@ class LoginLogContract:
                 matching=LoginLogFilter(), before=before, limit=4
             ):
                 found += page
+                assert len(found) <= len(attempts)
                 before = LoginLogPosition(at=page[-1].at, id=page[-1].id)
         assert found == list(reversed(attempts))
 
@@ -922,6 +1012,7 @@ class LoginLogContract:
                 matching=LoginLogFilter(username_key="b"), before=before, limit=3
             ):
                 found += page
+                assert len(found) <= len(attempts)
                 before = LoginLogPosition(at=page[-1].at, id=page[-1].id)
         assert found == list(reversed(attempts[1::2]))
 
@@ -980,6 +1071,24 @@ class LoginLogContract:
         then = an_attempt(at=at())
         await keep(work, early, then)
         assert await log_of(work, LoginLogFilter(until=at())) == [early]
+
+    async def test_an_instant_looked_for_is_the_same_in_whatever_zone_it_is_written(
+        self, work: IdentityWork
+    ) -> None:
+        early, then, late = (an_attempt(at=at(minutes)) for minutes in range(3))
+        await keep(work, early, then, late)
+        matching = LoginLogFilter(since=at(1).astimezone(SEOUL), until=at(2).astimezone(SEOUL))
+        assert await log_of(work, matching) == [then]
+
+    async def test_a_position_is_the_same_in_whatever_zone_it_is_written(
+        self, work: IdentityWork
+    ) -> None:
+        early, then, late = (an_attempt(at=at(minutes)) for minutes in range(3))
+        await keep(work, early, then, late)
+        before = LoginLogPosition(at=then.at.astimezone(SEOUL), id=then.id)
+        async with work() as uow:
+            page = await uow.login_log.page(matching=LoginLogFilter(), before=before, limit=10)
+        assert page == [early]
 
     async def test_between_an_instant_and_itself_there_is_no_attempt(
         self, work: IdentityWork
@@ -1096,6 +1205,34 @@ class SessionsContract:
         await keep(work, user, session)
         assert await session_of(work, session.id) == session
 
+    async def test_texts_as_long_as_their_bounds_are_kept(self, work: IdentityWork) -> None:
+        user = a_user()
+        session = a_session(
+            user_id=user.id,
+            ip="\U0001f642" * storage.IP,
+            user_agent="\U0001f642" * storage.USER_AGENT,
+        )
+        await keep(work, user, session)
+        assert await session_of(work, session.id) == session
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            pytest.param({"ip": "a" * (storage.IP + 1)}, id="ip"),
+            pytest.param({"user_agent": "a" * (storage.USER_AGENT + 1)}, id="user_agent"),
+        ],
+    )
+    async def test_a_text_longer_than_its_bound_is_refused(
+        self, work: IdentityWork, changes: dict[str, Any]
+    ) -> None:
+        user = a_user()
+        session = replace(a_session(user_id=user.id), **changes)
+        await keep(work, user)
+        async with work() as uow:
+            with pytest.raises(UnstorableText):
+                await uow.sessions.add(session=session)
+        assert await session_of(work, session.id) is None
+
     async def test_the_longest_user_agent_that_is_kept_of_an_attempt_is_kept_here(
         self, work: IdentityWork
     ) -> None:
@@ -1178,6 +1315,30 @@ class SessionsContract:
             await uow.sessions.use(session_id=session.id, at=at(3), idle_expires_at=at(8))
             await uow.commit()
         assert await session_of(work, other.id) == other
+
+    async def test_a_clock_that_went_back_is_believed_when_a_session_is_used(
+        self, work: IdentityWork
+    ) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id, last_used_at=at(5), idle_expires_at=at(9))
+        await keep(work, user, session)
+        async with work() as uow:
+            await uow.sessions.use(session_id=session.id, at=at(3), idle_expires_at=at(7))
+            await uow.commit()
+        assert await session_of(work, session.id) == replace(
+            session, last_used_at=at(3), idle_expires_at=at(7)
+        )
+
+    async def test_using_a_session_that_is_over_says_so_too(self, work: IdentityWork) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id, ended_at=at(2))
+        await keep(work, user, session)
+        async with work() as uow:
+            await uow.sessions.use(session_id=session.id, at=at(3), idle_expires_at=at(8))
+            await uow.commit()
+        assert await session_of(work, session.id) == replace(
+            session, last_used_at=at(3), idle_expires_at=at(8)
+        )
 
     async def test_using_an_unknown_session_passes(self, work: IdentityWork) -> None:
         user = a_user()
@@ -1317,6 +1478,28 @@ class SessionsContract:
             await uow.commit()
         assert await session_of(work, session.id) == session
 
+    async def test_of_two_who_end_all_sessions_at_once_the_first_does(
+        self, work: IdentityWork
+    ) -> None:
+        user = a_user()
+        sessions = [a_session(user_id=user.id) for _ in range(3)]
+        await keep(work, user, *sessions)
+        ended: list[int] = []
+
+        async def end(uow: IdentityUnitOfWork, minutes: int) -> None:
+            ended.append(
+                await uow.sessions.end_all(user_id=user.id, except_id=None, at=at(minutes))
+            )
+
+        await race(
+            work,
+            first=lambda uow: end(uow, 1),
+            meanwhile=look_around,
+            last=commit,
+            second=lambda uow: end(uow, 2),
+        )
+        assert ended == [3, 0]
+
     @pytest.mark.parametrize("except_id", [None, SPREAD_IDS[0]])
     async def test_where_no_session_is_none_ends(
         self, work: IdentityWork, except_id: UUID | None
@@ -1382,6 +1565,45 @@ class RefreshTokensContract:
                     token=a_refresh_token(digest=digest, session_id=session.id)
                 )
 
+    async def test_a_digest_as_long_as_its_bound_is_kept(self, work: IdentityWork) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id)
+        token = a_refresh_token(digest="a" * storage.REFRESH_DIGEST, session_id=session.id)
+        await keep(work, user, session, token)
+        assert await token_of(work, token.digest) == token
+
+    @pytest.mark.parametrize(
+        "digest",
+        [
+            pytest.param("abc", id="a-beginning"),
+            pytest.param("ABCD", id="upper"),
+            pytest.param("abcd ", id="a-blank-behind"),
+            pytest.param("%", id="a-wildcard"),
+            pytest.param("", id="empty"),
+            pytest.param("abcd\0", id="a-nul"),
+            pytest.param("abcd\ud800", id="a-lone-surrogate"),
+            pytest.param("abcd" * 20_000, id="over-long"),
+        ],
+    )
+    async def test_a_digest_that_no_token_has_is_nobodys(
+        self, work: IdentityWork, digest: str
+    ) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id)
+        await keep(work, user, session, a_refresh_token(digest="abcd", session_id=session.id))
+        assert await token_of(work, digest) is None
+
+    @pytest.mark.parametrize("digest", UNSTORABLE_TEXTS)
+    async def test_after_a_digest_that_nobody_can_have_the_unit_of_work_goes_on(
+        self, work: IdentityWork, digest: str
+    ) -> None:
+        user = a_user()
+        async with work() as uow:
+            await uow.refresh_tokens.hold(digest=digest)
+            await uow.users.add(user=user)
+            await uow.commit()
+        assert await users_of(work) == [user]
+
     async def test_an_unknown_digest_is_no_token(self, work: IdentityWork) -> None:
         assert await token_of(work, a_refresh_token().digest) is None
 
@@ -1414,6 +1636,16 @@ class RefreshTokensContract:
             await uow.commit()
         assert await token_of(work, token.digest) == replace(token, used_at=at(3))
 
+    async def test_using_a_token_again_says_when_again(self, work: IdentityWork) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id)
+        token = a_refresh_token(session_id=session.id, used_at=at(3))
+        await keep(work, user, session, token)
+        async with work() as uow:
+            await uow.refresh_tokens.use(digest=token.digest, at=at(4))
+            await uow.commit()
+        assert await token_of(work, token.digest) == replace(token, used_at=at(4))
+
     async def test_using_a_token_leaves_the_others(self, work: IdentityWork) -> None:
         user = a_user()
         session = a_session(user_id=user.id)
@@ -1428,6 +1660,17 @@ class RefreshTokensContract:
         user = a_user()
         async with work() as uow:
             await uow.refresh_tokens.use(digest=a_refresh_token().digest, at=at())
+            await uow.users.add(user=user)
+            await uow.commit()
+        assert await users_of(work) == [user]
+
+    @pytest.mark.parametrize("digest", UNSTORABLE_TEXTS)
+    async def test_using_a_token_that_nobody_can_have_passes(
+        self, work: IdentityWork, digest: str
+    ) -> None:
+        user = a_user()
+        async with work() as uow:
+            await uow.refresh_tokens.use(digest=digest, at=at())
             await uow.users.add(user=user)
             await uow.commit()
         assert await users_of(work) == [user]
@@ -1499,6 +1742,9 @@ UNKNOWN = UUID(int=0)
 OPERATIONS: dict[str, Operation] = {
     "users.add": lambda uow: uow.users.add(user=a_user()),
     "users.get": lambda uow: uow.users.get(user_id=UNKNOWN),
+    "users.by_username-nobodys": lambda uow: uow.users.by_username(username_key="a\0b"),
+    "refresh_tokens.hold-nobodys": lambda uow: uow.refresh_tokens.hold(digest="a\0b"),
+    "refresh_tokens.use-nobodys": lambda uow: uow.refresh_tokens.use(digest="a\0b", at=at()),
     "users.by_username": lambda uow: uow.users.by_username(username_key="a"),
     "users.hold": lambda uow: uow.users.hold(user_id=UNKNOWN),
     "users.replace": lambda uow: uow.users.replace(user=a_user()),
@@ -1578,6 +1824,18 @@ REFUSALS: dict[str, tuple[Operation, type[TickgateError]]] = {
     "an-attempt-not-pending": (
         lambda uow: uow.login_log.settle(attempt=an_attempt()),
         AttemptNotPending,
+    ),
+    "an-attempt-looked-for-by-a-name-with-a-nul": (
+        lambda uow: uow.login_log.page(
+            matching=LoginLogFilter(username_key="a\x00b"), before=None, limit=1
+        ),
+        UnstorableText,
+    ),
+    "a-token-with-an-over-long-digest": (
+        lambda uow: uow.refresh_tokens.add(
+            token=a_refresh_token(digest="a" * 100000, session_id=SESSION.id)
+        ),
+        UnstorableText,
     ),
     "a-session-of-nobody": (lambda uow: uow.sessions.add(session=a_session()), UnknownUser),
     "a-session-with-a-nul": (

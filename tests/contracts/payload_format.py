@@ -87,6 +87,12 @@ class PayloadFormatContract:
         sources = {one.source for one in observed(payload_format, good_payload, market)}
         assert sources == {SOURCE}
 
+    def test_what_is_observed_is_in_force_from_when_the_reply_was_got(
+        self, payload_format: PayloadFormat, good_payload: bytes, market: Market
+    ) -> None:
+        starts = {one.effective_from for one in observed(payload_format, good_payload, market)}
+        assert starts == {OBSERVED_AT}
+
     def test_the_same_reply_is_the_same_tables(
         self, payload_format: PayloadFormat, good_payload: bytes, market: Market
     ) -> None:

@@ -2,13 +2,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
 from anyio import fail_after
 
 from app.domain.errors import TickgateError, UnstorableText
+from app.domain.range_units import storage
 from app.domain.range_units.errors import RevisionInForce, UnknownExchange
 from app.domain.range_units.revisions import BEGINNING, Exchange, Market, Revision
 from app.domain.range_units.table import Anchor, Band, Boundary, RangeUnitTable, TopRule
@@ -150,6 +151,52 @@ class CatalogueContract:
                 )
         assert await exchanges_of(work) == []
 
+    async def test_texts_as_long_as_their_bounds_are_kept(self, work: RangeUnitsWork) -> None:
+        exchange = an_exchange(
+            code="\U0001f642" * storage.CODE,
+            name="\U0001f642" * storage.NAME,
+            time_zone="\U0001f642" * storage.TIME_ZONE,
+        )
+        await keep_exchanges(work, exchange)
+        assert await exchanges_of(work) == [exchange]
+
+    @pytest.mark.parametrize(
+        "exchange",
+        [
+            pytest.param(an_exchange(code="a" * (storage.CODE + 1)), id="code"),
+            pytest.param(an_exchange(name="a" * (storage.NAME + 1)), id="name"),
+            pytest.param(an_exchange(time_zone="a" * (storage.TIME_ZONE + 1)), id="time_zone"),
+        ],
+    )
+    async def test_a_text_longer_than_its_bound_is_refused(
+        self, work: RangeUnitsWork, exchange: Exchange
+    ) -> None:
+        async with work() as uow:
+            with pytest.raises(UnstorableText):
+                await uow.catalogue.put_exchanges(exchanges=[exchange])
+        assert await exchanges_of(work) == []
+
+    @pytest.mark.parametrize("limit", [0, 1, 2, 3, 4])
+    async def test_a_page_of_exchanges_has_at_most_its_limit(
+        self, work: RangeUnitsWork, limit: int
+    ) -> None:
+        exchanges = [an_exchange(code=code) for code in "abc"]
+        await keep_exchanges(work, *exchanges)
+        async with work() as uow:
+            assert await uow.catalogue.exchanges(limit=limit) == exchanges[:limit]
+
+    async def test_pages_have_every_exchange_once(self, work: RangeUnitsWork) -> None:
+        exchanges = [an_exchange(code=code) for code in EXCHANGES_IN_ORDER]
+        await keep_exchanges(work, *exchanges[::-1])
+        found: list[Exchange] = []
+        async with work() as uow:
+            while page := await uow.catalogue.exchanges(
+                after=found[-1].code if found else None, limit=3
+            ):
+                found += page
+                assert len(found) <= len(exchanges)
+        assert found == exchanges
+
     async def test_a_page_of_exchanges_begins_beyond_a_code(self, work: RangeUnitsWork) -> None:
         await keep_exchanges(work, *(an_exchange(code=code) for code in "abcde"))
         async with work() as uow:
@@ -264,6 +311,18 @@ class CatalogueContract:
         await race(work, first=put_first, meanwhile=look_around, last=commit, second=put)
         assert added == [{"coinone"}, set()]
 
+    @pytest.mark.parametrize("known", [True, False], ids=["known-exchanges", "new-exchanges"])
+    async def test_exchanges_put_in_any_order_do_not_block_one_another_for_ever(
+        self, work: RangeUnitsWork, known: bool
+    ) -> None:
+        exchanges = [an_exchange(code=f"exchange-{number:03}") for number in range(300)]
+        if known:
+            await keep_exchanges(work, *exchanges)
+        renamed = [replace(exchange, name="New") for exchange in exchanges]
+        orders = (renamed, renamed[::-1], renamed[150:] + renamed[:150], renamed[::-2])
+        await all_at_once(*(lambda order=order: keep_exchanges(work, *order) for order in orders))
+        assert await exchanges_of(work) == renamed
+
     async def test_a_market_held_comes_into_being(self, work: RangeUnitsWork) -> None:
         await keep_markets(work, a_market(quote="KRW", target="BTC"))
         assert await markets_of(work) == [a_market(quote="KRW", target="BTC")]
@@ -317,6 +376,29 @@ class CatalogueContract:
                 await uow.catalogue.hold_markets(markets=[a_market(), market_with(text)])
         assert await markets_of(work) == []
 
+    async def test_a_market_with_codes_as_long_as_their_bound_is_kept(
+        self, work: RangeUnitsWork
+    ) -> None:
+        market = a_market(quote="Q" * storage.CODE, target="T" * storage.CODE)
+        await keep_markets(work, market)
+        assert await markets_of(work) == [market]
+
+    @pytest.mark.parametrize(
+        "market",
+        [
+            pytest.param(a_market(quote="Q" * (storage.CODE + 1)), id="quote"),
+            pytest.param(a_market(target="T" * (storage.CODE + 1)), id="target"),
+        ],
+    )
+    async def test_a_market_with_a_code_longer_than_its_bound_is_refused(
+        self, work: RangeUnitsWork, market: Market
+    ) -> None:
+        await keep_exchanges(work, an_exchange())
+        async with work() as uow:
+            with pytest.raises(UnstorableText):
+                await uow.catalogue.hold_markets(markets=[market])
+        assert await markets_of(work) == []
+
     async def test_markets_taken_away_after_holding_come_into_being_all_the_same(
         self, work: RangeUnitsWork
     ) -> None:
@@ -366,6 +448,16 @@ class CatalogueContract:
             )
         assert page == [a_market(target="C")]
 
+    async def test_a_page_of_markets_begins_beyond_the_codes_of_one_of_another_exchange(
+        self, work: RangeUnitsWork
+    ) -> None:
+        await keep_markets(work, a_market(target="A"), a_market(target="C"))
+        async with work() as uow:
+            page = await uow.catalogue.markets(
+                exchange="coinone", after=a_market(exchange="upbit", target="A"), limit=9
+            )
+        assert page == [a_market(target="C")]
+
     @pytest.mark.parametrize("limit", [0, 1, 2, 3, 4])
     async def test_a_page_of_markets_has_at_most_its_limit(
         self, work: RangeUnitsWork, limit: int
@@ -389,6 +481,7 @@ class CatalogueContract:
                 exchange="coinone", after=found[-1] if found else None, limit=4
             ):
                 found += page
+                assert len(found) <= len(markets)
         assert found == markets
 
     async def test_a_second_who_holds_the_market_waits(self, work: RangeUnitsWork) -> None:
@@ -499,6 +592,30 @@ class CatalogueContract:
         )
         assert sorted(held) == ["downwards", "every other", "from the middle", "upwards"]
 
+    async def test_markets_of_many_exchanges_held_in_any_order_do_not_block_one_another(
+        self, work: RangeUnitsWork
+    ) -> None:
+        markets = [a_market(exchange=code) for code in EXCHANGES_IN_ORDER]
+        await keep_exchanges(work, *(an_exchange(code=code) for code in EXCHANGES_IN_ORDER))
+
+        async def hold(order: list[Market]) -> None:
+            for _ in range(5):
+                await hold_and_keep(order)
+
+        async def hold_and_keep(order: list[Market]) -> None:
+            async with work() as uow:
+                await uow.catalogue.hold_markets(markets=order)
+                await uow.commit()
+
+        await all_at_once(
+            lambda: hold(markets),
+            lambda: hold(markets[::-1]),
+            lambda: hold(markets[4:] + markets[:4]),
+            lambda: hold(markets[::2] + markets[1::2]),
+        )
+        found = [await markets_of(work, code) for code in EXCHANGES_IN_ORDER]
+        assert found == [[market] for market in markets]
+
     async def test_held_markets_can_be_read(
         self, work: RangeUnitsWork, reading: RangeUnitsWork
     ) -> None:
@@ -577,6 +694,37 @@ class RevisionsContract:
         await keep(work, a_revision(recorded_at=instant))
         [found] = await history_of(work)
         assert found.recorded_at.utcoffset() == timedelta(0)
+
+    async def test_the_first_instant_of_all_comes_back_as_a_start_that_is_not_known(
+        self, work: RangeUnitsWork
+    ) -> None:
+        revision, table = a_revision(effective_from=BEGINNING)
+        await keep(work, (revision, table))
+        assert await history_of(work) == [replace(revision, effective_from=None)]
+
+    async def test_texts_as_long_as_their_bounds_are_kept(self, work: RangeUnitsWork) -> None:
+        revision, table = a_revision(source="\U0001f642" * storage.SOURCE)
+        longest = replace(revision, digest="d" * storage.DIGEST)
+        await keep(work, (longest, table))
+        assert await history_of(work) == [longest]
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            pytest.param({"source": "a" * (storage.SOURCE + 1)}, id="source"),
+            pytest.param({"digest": "a" * (storage.DIGEST + 1)}, id="digest"),
+        ],
+    )
+    async def test_a_text_longer_than_its_bound_is_refused(
+        self, work: RangeUnitsWork, changes: dict[str, Any]
+    ) -> None:
+        revision, table = a_revision()
+        await keep_markets(work, revision.market)
+        async with work() as uow:
+            await uow.catalogue.hold_markets(markets=[revision.market])
+            with pytest.raises(UnstorableText):
+                await uow.revisions.add(revisions=[(replace(revision, **changes), table)])
+        assert await history_of(work) == []
 
     @pytest.mark.parametrize("source", STORABLE_TEXTS)
     async def test_a_source_comes_back_as_it_was(self, work: RangeUnitsWork, source: str) -> None:
@@ -791,6 +939,29 @@ class RevisionsContract:
                     revisions=[a_revision(effective_from=at().astimezone(SEOUL))]
                 )
 
+    @pytest.mark.parametrize(
+        ("first", "second"),
+        [(None, BEGINNING), (BEGINNING, None), (BEGINNING, BEGINNING)],
+        ids=["unknown-first", "unknown-second", "both-the-first-instant"],
+    )
+    async def test_an_unknown_start_and_the_first_instant_of_all_are_the_same(
+        self, work: RangeUnitsWork, first: datetime | None, second: datetime | None
+    ) -> None:
+        await keep(work, a_revision(effective_from=first))
+        async with work() as uow:
+            await uow.catalogue.hold_markets(markets=[a_market()])
+            with pytest.raises(RevisionInForce):
+                await uow.revisions.add(revisions=[a_revision(effective_from=second)])
+
+    async def test_a_superseded_revision_is_added_beside_one_of_the_same_start(
+        self, work: RangeUnitsWork
+    ) -> None:
+        current = a_revision(effective_from=at(), recorded_at=at(1))
+        superseded = a_revision(effective_from=at(), recorded_at=at(0), superseded_at=at(1))
+        await keep(work, current)
+        await keep(work, superseded)
+        assert await history_of(work) == [current[0], superseded[0]]
+
     async def test_a_start_a_microsecond_later_is_another(self, work: RangeUnitsWork) -> None:
         one = a_revision(effective_from=at(), recorded_at=at(0))
         other = a_revision(effective_from=at() + MICROSECOND, recorded_at=at(1))
@@ -850,6 +1021,33 @@ class RevisionsContract:
             )
         first, _ = revisions[0]
         assert found == {first.market: replace(first, last_seen=at(1))}
+
+    async def test_among_thousands_of_markets_those_with_revisions_are_found(
+        self, work: RangeUnitsWork
+    ) -> None:
+        markets = [a_market(target=f"T{number:05}") for number in range(12_000)]
+        revisions = [a_revision(market=market) for market in (*markets[::500], markets[-1])]
+        await keep(work, *revisions)
+        async with work() as uow:
+            found = await uow.revisions.in_force(markets=markets, as_of=at())
+        assert found == {revision.market: revision for revision, _ in revisions}
+
+    async def test_among_thousands_of_ids_those_that_are_known_are_confirmed_and_superseded(
+        self, work: RangeUnitsWork
+    ) -> None:
+        revisions = [a_revision(effective_from=at(minutes)) for minutes in range(25)]
+        ids = [revision.id for revision, _ in revisions]
+        asked = [UUID(int=2**127 + number) for number in range(12_000)]
+        asked[::500], asked[-1] = ids[:-1], ids[-1]
+        await keep(work, *revisions)
+        async with work() as uow:
+            await uow.revisions.confirm(revision_ids=asked, at=at(60))
+            await uow.revisions.supersede(revision_ids=asked, at=at(90))
+            await uow.commit()
+        assert await history_of(work) == [
+            replace(revision, last_seen=at(60), superseded_at=at(90))
+            for revision, _ in revisions[::-1]
+        ]
 
     # -- which revision is in force --------------------------------------------------------
 
@@ -995,6 +1193,26 @@ class RevisionsContract:
         known = await in_force_of(work, as_of=at(9), known_at=at(5) - MICROSECOND)
         assert known == revision
 
+    async def test_of_equal_starts_known_at_once_the_one_recorded_last_is_in_force(
+        self, work: RangeUnitsWork
+    ) -> None:
+        # A clock that stepped back between the two leaves them so.
+        late, early = (
+            a_revision(effective_from=at(), recorded_at=at(recorded), superseded_at=at(9))
+            for recorded in (2, 1)
+        )
+        await keep(work, late, early)
+        assert await in_force_of(work, as_of=at(9), known_at=at(5)) == late[0]
+
+    async def test_of_equal_starts_recorded_at_one_instant_the_greatest_id_is_in_force(
+        self, work: RangeUnitsWork
+    ) -> None:
+        small, great = (
+            a_revision(effective_from=at(), recorded_at=at(), superseded_at=at(9)) for _ in range(2)
+        )
+        await keep(work, great, small)
+        assert await in_force_of(work, as_of=at(9), known_at=at(5)) == great[0]
+
     async def test_what_was_superseded_is_known_no_more_from_then_on(
         self, work: RangeUnitsWork
     ) -> None:
@@ -1070,6 +1288,44 @@ class RevisionsContract:
             await uow.revisions.confirm(revision_ids={new_id(), revision.id}, at=at(5))
             await uow.commit()
         assert await history_of(work) == [replace(revision, last_seen=at(5))]
+
+    async def test_of_two_who_confirm_at_once_the_later_instant_counts(
+        self, work: RangeUnitsWork
+    ) -> None:
+        revision, table = a_revision(recorded_at=at(0))
+        await keep(work, (revision, table))
+
+        async def confirm(uow: RangeUnitsUnitOfWork) -> None:
+            await uow.revisions.confirm(revision_ids=[revision.id], at=at(5))
+            await uow.commit()
+
+        await race(
+            work,
+            first=lambda uow: uow.revisions.confirm(revision_ids=[revision.id], at=at(9)),
+            meanwhile=look_around,
+            last=commit,
+            second=confirm,
+        )
+        assert await history_of(work) == [replace(revision, last_seen=at(9))]
+
+    async def test_of_two_who_supersede_at_once_the_first_says_when(
+        self, work: RangeUnitsWork
+    ) -> None:
+        revision, table = a_revision()
+        await keep(work, (revision, table))
+
+        async def supersede(uow: RangeUnitsUnitOfWork) -> None:
+            await uow.revisions.supersede(revision_ids=[revision.id], at=at(5))
+            await uow.commit()
+
+        await race(
+            work,
+            first=lambda uow: uow.revisions.supersede(revision_ids=[revision.id], at=at(9)),
+            meanwhile=look_around,
+            last=commit,
+            second=supersede,
+        )
+        assert await history_of(work) == [replace(revision, superseded_at=at(9))]
 
     async def test_superseding_says_when(self, work: RangeUnitsWork) -> None:
         revision, table = a_revision()
@@ -1237,6 +1493,7 @@ class RevisionsContract:
                 market=a_market(), after=found[-1] if found else None, limit=4
             ):
                 found += page
+                assert len(found) <= len(revisions)
         assert found == [revision for revision, _ in revisions[::-1]]
 
     async def test_a_history_changed_by_its_reader_changes_nothing(
@@ -1252,6 +1509,12 @@ class RevisionsContract:
 
 OPERATIONS: dict[str, Operation] = {
     "catalogue.put_exchanges": lambda uow: uow.catalogue.put_exchanges(exchanges=[an_exchange()]),
+    "catalogue.put_exchanges-none": lambda uow: uow.catalogue.put_exchanges(exchanges=[]),
+    "catalogue.hold_markets-none": lambda uow: uow.catalogue.hold_markets(markets=[]),
+    "revisions.add-none": lambda uow: uow.revisions.add(revisions=[]),
+    "revisions.in_force-none": lambda uow: uow.revisions.in_force(markets=[], as_of=at()),
+    "revisions.confirm-none": lambda uow: uow.revisions.confirm(revision_ids=[], at=at()),
+    "revisions.supersede-none": lambda uow: uow.revisions.supersede(revision_ids=[], at=at()),
     "catalogue.exchange": lambda uow: uow.catalogue.exchange(code="a"),
     "catalogue.exchanges": lambda uow: uow.catalogue.exchanges(limit=1000),
     "catalogue.hold_markets": lambda uow: uow.catalogue.hold_markets(markets=[a_market()]),
@@ -1311,6 +1574,10 @@ REFUSALS: dict[str, tuple[Operation, type[TickgateError]]] = {
     "an-unknown-exchange": (
         lambda uow: uow.catalogue.hold_markets(markets=[a_market(exchange="nowhere")]),
         UnknownExchange,
+    ),
+    "a-market-with-a-nul": (
+        lambda uow: uow.catalogue.hold_markets(markets=[a_market(target="a\x00b")]),
+        UnstorableText,
     ),
     "a-revision-of-the-same-start": (add_again, RevisionInForce),
     "a-revision-with-a-nul": (add_unstorable, UnstorableText),

@@ -16,6 +16,9 @@ class ClockContract:
     def test_the_time_is_aware_and_in_utc(self, clock: Clock) -> None:
         assert clock.now().utcoffset() == timedelta(0)
 
+    def test_the_time_is_told_to_the_microsecond(self, clock: Clock) -> None:
+        assert any(clock.now().microsecond % 1000 for _ in range(MANY))
+
 
 class IdsContract:
     port: ClassVar[type] = Ids

@@ -162,6 +162,26 @@ class UnitOfWorkContract:
             await self.kept(work)
             assert await self.seen(lambda: Entered(uow)) != before
 
+    async def test_what_is_committed_after_the_first_read_is_seen_by_the_next(
+        self, work: Work, reading: Work
+    ) -> None:
+        before = await self.before(work)
+        async with reading() as uow:
+            assert await self.seen(lambda: Entered(uow)) == before
+            await self.kept(work)
+            later = await self.seen(lambda: Entered(uow))
+        assert later == await self.seen(reading) != before
+
+    async def test_after_the_commit_nobody_is_held_back_any_more(self, work: Work) -> None:
+        await self.before(work)
+        with fail_after(PATIENCE):
+            async with work() as uow:
+                await self.write(uow)
+                await uow.commit()
+                async with work() as second:
+                    with pytest.raises(TickgateError):
+                        await self.refused(second)
+
     async def test_a_reader_holds_no_writer_back(self, work: Work, reading: Work) -> None:
         before = await self.before(work)
         with fail_after(PATIENCE):

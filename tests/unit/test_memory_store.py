@@ -1,6 +1,7 @@
 """The controls of the in-memory adapters, which the other unit tests steer by."""
 
 from collections.abc import Callable, Coroutine
+from copy import copy
 from datetime import timedelta
 from inspect import iscoroutinefunction
 from itertools import count
@@ -18,7 +19,7 @@ from app.adapters.memory.range_units import MemoryRangeUnitsUnitOfWork, RangeUni
 from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
 from app.domain.errors import StoreUnavailable, UnitOfWorkFailed
-from app.domain.identity.errors import HasherBusy, UnknownUser
+from app.domain.identity.errors import EmailTaken, HasherBusy, UnknownUser, UsernameTaken
 from app.domain.identity.login_log import LoginLogFilter
 from app.ports.identity import LoginLog, PasswordHasher, RefreshTokens, Sessions, Users
 from app.ports.range_units import Catalogue, Revisions
@@ -339,6 +340,15 @@ async def test_leaving_with_writes_that_were_not_committed_is_a_rollback() -> No
     assert (store.commits, store.rollbacks) == (0, 1)
 
 
+async def test_commits_and_rollbacks_are_counted_one_by_one() -> None:
+    store = identity_store()
+    for _ in range(2):
+        await adds_a_user(store)
+        async with MemoryIdentityUnitOfWork(store) as uow:
+            await uow.users.add(user=a_user())
+    assert (store.commits, store.rollbacks) == (2, 2)
+
+
 async def test_leaving_by_an_error_is_a_rollback() -> None:
     store = identity_store()
     with pytest.raises(UnknownUser):
@@ -361,6 +371,28 @@ async def test_leaving_without_having_written_is_neither() -> None:
     assert (store.commits, store.rollbacks) == (0, 0)
 
 
+@pytest.mark.parametrize("statement", IDENTITY.values(), ids=IDENTITY.keys())
+async def test_of_no_statement_about_identity_anything_is_kept_without_a_commit(
+    statement: IdentityStatement,
+) -> None:
+    store = identity_store()
+    before = copy(store.committed)
+    async with MemoryIdentityUnitOfWork(store) as uow:
+        await statement(uow)
+    assert store.committed == before
+
+
+@pytest.mark.parametrize("statement", RANGE_UNITS.values(), ids=RANGE_UNITS.keys())
+async def test_of_no_statement_about_range_units_anything_is_kept_without_a_commit(
+    statement: RangeUnitsStatement,
+) -> None:
+    store = range_units_store()
+    before = copy(store.committed)
+    async with MemoryRangeUnitsUnitOfWork(store) as uow:
+        await statement(uow)
+    assert store.committed == before
+
+
 @pytest.mark.parametrize("commits", [True, False])
 async def test_whoever_has_left_holds_nobody_up(*, commits: bool) -> None:
     store = identity_store()
@@ -371,7 +403,72 @@ async def test_whoever_has_left_holds_nobody_up(*, commits: bool) -> None:
     assert not store.writer.locked()
 
 
+# -- chance ------------------------------------------------------------------------------------
+
+SEEDS: dict[str, list[int | None]] = {"seeded": [*range(40)], "unseeded": [None] * 40}
+
+
+async def answer_where_two_apply(seed: int | None) -> type[Exception] | None:
+    """Register a name and an address that are both taken; give what the store says to that."""
+    user = a_user(username="trader", email="trader@example.com")
+    store = MemoryStore(IdentityState(users={user.id: user}), seed=seed)
+    async with MemoryIdentityUnitOfWork(store) as uow:
+        try:
+            await uow.users.add(user=a_user(username="trader", email="trader@example.com"))
+        except (UsernameTaken, EmailTaken) as error:
+            return type(error)
+    return None
+
+
+async def order_of_what_is_in_force(seed: int | None) -> tuple[str, ...]:
+    revisions = [a_revision(market=a_market(target=target)) for target in "ABC"]
+    state = RangeUnitsState(
+        markets={revision.market: (revision.id,) for revision, _ in revisions},
+        revisions={revision.id: revision for revision, _ in revisions},
+    )
+    async with MemoryRangeUnitsUnitOfWork(MemoryStore(state, seed=seed)) as uow:
+        found = await uow.revisions.in_force(markets=list(state.markets), as_of=at())
+    return tuple(market.target for market in found)
+
+
+@pytest.mark.parametrize("seeds", SEEDS.values(), ids=SEEDS)
+async def test_where_two_refusals_apply_either_may_come(seeds: list[int | None]) -> None:
+    answers = {await answer_where_two_apply(seed) for seed in seeds}
+    assert answers == {UsernameTaken, EmailTaken}
+
+
+@pytest.mark.parametrize("seeds", SEEDS.values(), ids=SEEDS)
+async def test_what_is_in_force_comes_in_more_than_one_order(seeds: list[int | None]) -> None:
+    orders = {await order_of_what_is_in_force(seed) for seed in seeds}
+    assert len(orders) > 1
+
+
+@pytest.mark.parametrize("ask", [answer_where_two_apply, order_of_what_is_in_force])
+async def test_a_seed_makes_what_is_left_to_chance_the_same_each_time(
+    ask: Callable[[int], Coroutine[Any, Any, object]],
+) -> None:
+    once, again = [[await ask(seed) for seed in range(20)] for _ in range(2)]
+    assert once == again
+
+
 # -- the hasher --------------------------------------------------------------------------------
+
+
+def test_a_store_begins_with_nothing_counted_and_nothing_ordered() -> None:
+    store = identity_store()
+    assert (store.commits, store.rollbacks) == (0, 0)
+    assert (store.down, store.fail_after) == (False, None)
+
+
+def test_a_hasher_begins_with_nothing_counted_and_nothing_ordered() -> None:
+    hasher = FastHasher()
+    assert (hasher.spent, hasher.busy, hasher.gate, hasher.outdated) == (0, False, None, set())
+
+
+async def test_hashes_can_be_foretold_and_differ_by_their_salt() -> None:
+    hasher = FastHasher()
+    hashes = [await hasher.hash(password="a password") for _ in range(2)]
+    assert [stored.split("$")[:2] for stored in hashes] == [["fast", "1"], ["fast", "2"]]
 
 
 async def test_a_hasher_counts_what_checking_costs_and_not_what_hashing_does() -> None:
@@ -443,10 +540,13 @@ def test_a_clock_goes_where_it_is_told() -> None:
     assert clock.now() == at(1)
 
 
-def test_ids_have_gaps() -> None:
+def test_ids_can_be_foretold_and_have_gaps() -> None:
     ids = SequentialIds()
-    first, second = ids.new_id(), ids.new_id()
-    assert second.int - first.int > 1
+    assert [ids.new_id().int for _ in range(3)] == [1, 8, 15]
+
+
+def test_secrets_of_a_test_are_as_long_as_the_real_ones() -> None:
+    assert SequentialSecrets().new_secret() == "secret-1-" + "x" * 34
 
 
 def test_secrets_can_be_foretold() -> None:

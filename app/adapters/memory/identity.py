@@ -12,6 +12,7 @@ from anyio import Event
 from anyio.lowlevel import checkpoint
 
 from app.adapters.memory.store import MemoryStore, MemoryTransaction
+from app.domain.errors import TickgateError
 from app.domain.identity.errors import (
     AttemptNotPending,
     EmailTaken,
@@ -72,7 +73,7 @@ class MemoryUsers(Users):
         """Keep the user, unless a key is taken."""
         async with self._transaction.statement(writes=True) as rows:
             check_user(user)
-            _check_unique(rows, user)
+            self._check_unique(rows, user)
             rows.users[user.id] = user
 
     async def get(self, *, user_id: UUID) -> User | None:
@@ -97,7 +98,7 @@ class MemoryUsers(Users):
             check_user(user)
             if user.id not in rows.users:
                 raise UnknownUser(f"There is no user {user.id}.")
-            _check_unique(rows, user)
+            self._check_unique(rows, user)
             rows.users[user.id] = user
 
     async def page(self, *, after: UUID | None, limit: int) -> list[User]:
@@ -106,15 +107,17 @@ class MemoryUsers(Users):
             ids = sorted(key for key in rows.users if after is None or key > after)
             return [rows.users[key] for key in ids[:limit]]
 
-
-def _check_unique(rows: IdentityState, user: User) -> None:
-    for other in rows.users.values():
-        if other.id == user.id:
-            continue
-        if other.username_key == user.username_key:
-            raise UsernameTaken("That username is taken.")
-        if user.email_key is not None and other.email_key == user.email_key:
-            raise EmailTaken("That e-mail address is taken.")
+    def _check_unique(self, rows: IdentityState, user: User) -> None:
+        others = [other for other in rows.users.values() if other.id != user.id]
+        taken: list[TickgateError] = []
+        if any(other.username_key == user.username_key for other in others):
+            taken.append(UsernameTaken("That username is taken."))
+        if user.email_key is not None and any(
+            other.email_key == user.email_key for other in others
+        ):
+            taken.append(EmailTaken("That e-mail address is taken."))
+        if taken:
+            raise self._transaction.chance.choice(taken)
 
 
 class MemoryLoginLog(LoginLog):

@@ -66,6 +66,7 @@ class MemoryCatalogue(Catalogue):
         async with self._transaction.statement(writes=True) as rows:
             for market in markets:
                 check_market(market)
+            for market in markets:
                 if market.exchange not in rows.exchanges:
                     raise UnknownExchange(f"There is no exchange {market.exchange}.")
                 rows.markets.setdefault(market, ())
@@ -76,7 +77,8 @@ class MemoryCatalogue(Catalogue):
             found = sorted(
                 market
                 for market in rows.markets
-                if market.exchange == exchange and (after is None or market > after)
+                if market.exchange == exchange
+                and (after is None or (market.quote, market.target) > (after.quote, after.target))
             )
             return found[:limit]
 
@@ -90,8 +92,9 @@ class MemoryRevisions(Revisions):
     async def add(self, *, revisions: Sequence[tuple[Revision, RangeUnitTable]]) -> None:
         """Keep each revision and its table, unless its start is taken."""
         async with self._transaction.statement(writes=True) as rows:
-            for revision, table in revisions:
+            for revision, _ in revisions:
                 check_revision(revision)
+            for revision, table in revisions:
                 if revision.effective_from == BEGINNING:
                     revision = replace(revision, effective_from=None)  # noqa: PLW2901
                 for other in rows.of(revision.market):
@@ -105,17 +108,21 @@ class MemoryRevisions(Revisions):
     async def in_force(
         self, *, markets: Collection[Market], as_of: datetime, known_at: datetime | None = None
     ) -> Mapping[Market, Revision]:
-        """Take the latest start of what was known and had started."""
+        """Take the latest start of what was known and had started; markets come in any order."""
         async with self._transaction.statement() as rows:
             found = {}
-            for market in markets:
+            asked = list(markets)
+            self._transaction.chance.shuffle(asked)
+            for market in asked:
                 candidates = [
                     revision
                     for revision in rows.of(market)
                     if _is_known(revision, known_at) and _start(revision) <= as_of
                 ]
                 if candidates:
-                    found[market] = max(candidates, key=_start)
+                    found[market] = max(
+                        candidates, key=lambda each: (_start(each), *_recorded(each))
+                    )
             return found
 
     async def table(self, *, revision_id: UUID) -> RangeUnitTable | None:

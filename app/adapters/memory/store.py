@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from copy import copy
+from random import Random
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
@@ -29,11 +30,13 @@ class MemoryStore(Generic[S]):
     Controls for tests: `commits` and `rollbacks` count how units of work ended; setting `down`
     makes every statement raise `StoreUnavailable`, and `fail_after = n` only the one after the
     next n, once; with `lose_answer_after = n` the commit after the next n is kept, and raises
-    `StoreUnavailable` all the same, once.
+    `StoreUnavailable` all the same, once. What the ports leave open is left to `chance`, so that
+    nothing can lean on it; a `seed` makes that the same each time.
     """
 
-    def __init__(self, state: S) -> None:
+    def __init__(self, state: S, *, seed: int | None = None) -> None:
         self.committed = state
+        self.chance = Random(seed)  # noqa: S311 - nothing that has to be hard to guess
         self.writer = Lock()
         self.commits = 0
         self.rollbacks = 0
@@ -71,6 +74,7 @@ class MemoryTransaction(Generic[S]):
     """
 
     def __init__(self, store: MemoryStore[S]) -> None:
+        self.chance = store.chance
         self._store = store
         self._staged: S | None = None
         self._failed = False

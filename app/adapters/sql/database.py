@@ -37,7 +37,8 @@ class AsyncDatabase:
 
     `sessions` are for units of work that write, `read_sessions` for those that only read: on
     SQLite the former take the write lock when they begin, as a transaction that reads first and
-    writes later could not get it any more once another one has written.
+    writes later could not get it any more once another one has written; the latter read without
+    a transaction, so that each read sees what is committed by then.
     """
 
     def __init__(self, url: str | URL, *, pool_size: int = 10) -> None:
@@ -108,5 +109,6 @@ def _end_sqlite(
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    read_only = connection.get_execution_options().get(_READ_ONLY, False)
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    # Who only reads is in no transaction, which would keep to what was committed at its first read.
+    if not connection.get_execution_options().get(_READ_ONLY, False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

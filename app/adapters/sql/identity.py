@@ -121,6 +121,7 @@ class SqlUsers(Users):
 
     async def by_username(self, *, username_key: str) -> User | None:
         """SELECT by unique key."""
+        self._transaction.check()
         if not is_storable(username_key, storage.USERNAME):
             return None
         query = select(UserRow).where(UserRow.username_key == username_key)
@@ -362,6 +363,7 @@ class SqlRefreshTokens(RefreshTokens):
 
     async def hold(self, *, digest: str) -> RefreshToken | None:
         """SELECT … FOR UPDATE; SQLite's writers are one at a time from their beginning."""
+        self._transaction.check()
         if not is_storable(digest, storage.REFRESH_DIGEST):
             return None
         query = select(RefreshTokenRow).where(RefreshTokenRow.digest == digest).with_for_update()
@@ -372,6 +374,9 @@ class SqlRefreshTokens(RefreshTokens):
 
     async def use(self, *, digest: str, at: datetime) -> None:
         """UPDATE by primary key."""
+        self._transaction.check()
+        if not is_storable(digest, storage.REFRESH_DIGEST):
+            return
         statement = update(RefreshTokenRow).where(RefreshTokenRow.digest == digest)
         await self._transaction.execute(statement.values(used_at=at))
 

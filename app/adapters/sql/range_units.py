@@ -153,6 +153,7 @@ class SqlCatalogue(Catalogue):
 
     async def put_exchanges(self, *, exchanges: Collection[Exchange]) -> set[str]:
         """INSERT … ON CONFLICT DO NOTHING, then UPDATE those that were there."""
+        self._transaction.check()
         if not exchanges:
             return set()
         with self._transaction.refusing():
@@ -230,6 +231,7 @@ class SqlRevisions(Revisions):
 
     async def add(self, *, revisions: Sequence[tuple[Revision, RangeUnitTable]]) -> None:
         """Bulk INSERTs; the unique index refuses a start that is taken."""
+        self._transaction.check()
         if not revisions:
             return
         with self._transaction.refusing():
@@ -254,6 +256,7 @@ class SqlRevisions(Revisions):
         self, *, markets: Collection[Market], as_of: datetime, known_at: datetime | None = None
     ) -> Mapping[Market, Revision]:
         """SELECT the latest start per market, by a window."""
+        self._transaction.check()
         row = RevisionRow
         found = {}
         for some in _batches(markets, _AT_ONCE):
@@ -263,7 +266,7 @@ class SqlRevisions(Revisions):
                 func.row_number()
                 .over(
                     partition_by=(row.exchange, row.quote, row.target),
-                    order_by=row.effective_from.desc(),
+                    order_by=(row.effective_from.desc(), row.recorded_at.desc(), row.id.desc()),
                 )
                 .label("place"),
             ).where(
@@ -308,6 +311,7 @@ class SqlRevisions(Revisions):
 
     async def confirm(self, *, revision_ids: Collection[UUID], at: datetime) -> None:
         """UPDATE those seen earlier."""
+        self._transaction.check()
         for some in _batches(revision_ids, _AT_ONCE):
             statement = (
                 update(RevisionRow)
@@ -318,6 +322,7 @@ class SqlRevisions(Revisions):
 
     async def supersede(self, *, revision_ids: Collection[UUID], at: datetime) -> None:
         """UPDATE those not superseded."""
+        self._transaction.check()
         for some in _batches(revision_ids, _AT_ONCE):
             statement = (
                 update(RevisionRow)

@@ -87,12 +87,16 @@ class SqlTransaction:
             raise self._meaning(error) from error
         return self
 
+    def check(self) -> None:
+        """Raise `UnitOfWorkFailed` after an error; for calls that may execute nothing at all."""
+        if self._failed:
+            raise UnitOfWorkFailed("A statement before this one failed.")
+
     async def execute(
         self, statement: Executable, parameters: list[dict[str, Any]] | None = None
     ) -> CursorResult[Any]:
         """Run one statement, once for each of the parameters if there are any."""
-        if self._failed:
-            raise UnitOfWorkFailed("A statement before this one failed.")
+        self.check()
         self._failed = True  # until the statement has ended well
         # SQLite cannot be stopped: its thread goes on with the statement, and a connection that is
         # given up meanwhile keeps its locks until the cursor, too, is collected.
@@ -107,6 +111,7 @@ class SqlTransaction:
     @contextmanager
     def refusing(self) -> Iterator[None]:
         """Fail this transaction where the block raises, as a refused statement would."""
+        self.check()
         try:
             yield
         except TickgateError:
@@ -119,8 +124,7 @@ class SqlTransaction:
 
     async def commit(self) -> None:
         """Commit: to its end, even when cancelled."""
-        if self._failed:
-            raise UnitOfWorkFailed("A statement before this one failed.")
+        self.check()
         try:
             await run_to_end(self._session.commit)
         except Exception as error:
