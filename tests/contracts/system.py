@@ -22,12 +22,19 @@ class ClockContract:
 
 class IdsContract:
     port: ClassVar[type] = Ids
+    foretold: ClassVar[bool] = False
+    """Whether a test is to know what comes, which any other process may then give as well."""
 
     def test_an_id_is_a_uuid(self, ids: Ids) -> None:
         assert isinstance(ids.new_id(), UUID)
 
     def test_no_id_is_given_twice(self, ids: Ids) -> None:
         assert len({ids.new_id() for _ in range(MANY)}) == MANY
+
+    def test_another_source_gives_other_ids_unless_they_are_foretold(self, ids: Ids) -> None:
+        other = type(ids)()
+        shared = {ids.new_id() for _ in range(9)} & {other.new_id() for _ in range(9)}
+        assert bool(shared) is self.foretold
 
     def test_an_id_given_later_compares_greater(self, ids: Ids) -> None:
         given = [ids.new_id() for _ in range(MANY)]
@@ -36,6 +43,7 @@ class IdsContract:
 
 class SecretsContract:
     port: ClassVar[type] = Secrets
+    foretold: ClassVar[bool] = False
 
     def test_a_secret_goes_into_a_url_as_it_is(self, secrets: Secrets) -> None:
         assert re.fullmatch(r"[A-Za-z0-9._~-]+", secrets.new_secret())
@@ -46,3 +54,10 @@ class SecretsContract:
 
     def test_no_secret_is_given_twice(self, secrets: Secrets) -> None:
         assert len({secrets.new_secret() for _ in range(MANY)}) == MANY
+
+    def test_another_source_gives_other_secrets_unless_they_are_foretold(
+        self, secrets: Secrets
+    ) -> None:
+        other = type(secrets)()
+        shared = {secrets.new_secret() for _ in range(9)} & {other.new_secret() for _ in range(9)}
+        assert bool(shared) is self.foretold

@@ -6,8 +6,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import delete, make_url, text
+from sqlalchemy import delete, event, make_url, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.adapters.sql import schema
 from app.adapters.sql.database import AsyncDatabase
@@ -57,9 +59,18 @@ async def migrated_database(
 ) -> AsyncIterator[AsyncDatabase]:
     """A database whose schema the migrations made."""
     database = AsyncDatabase(sqlite_url if request.param == "sqlite" else postgres_url)
+    if request.param == "sqlite":
+        event.listen(database.engine.sync_engine, "connect", _turn_around)
     await schema.upgrade(database)
     yield database
     await database.dispose()
+
+
+def _turn_around(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    """Give rows backwards where no order is asked for, so that nothing leans on one."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA reverse_unordered_selects = ON")
+    cursor.close()
 
 
 @pytest.fixture

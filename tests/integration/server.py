@@ -22,10 +22,12 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.adapters.security.tokens import make_first_key
 from app.adapters.sql.database import AsyncDatabase
+from app.adapters.sql.identity import SqlIdentityUnitOfWork
+from app.adapters.sql.range_units import SqlRangeUnitsUnitOfWork
 from app.bootstrap import http_app, opened
 from app.domain.principal import Role
 from app.settings import Settings
-from tests.application import PASSWORD, client_of
+from tests.application import PASSWORD, FakedApplication, client_of
 from tests.builders import an_exchange
 
 Answer = TypeVar("Answer")
@@ -65,6 +67,20 @@ async def opened_database(url: str, *, pool_size: int = 10) -> AsyncIterator[Asy
 def url_of(database: AsyncDatabase) -> str:
     """Give the URL of a database, for others to open it."""
     return database.url.render_as_string(hide_password=False)
+
+
+def application_on(
+    database: AsyncDatabase,
+    *,
+    identity_unit_of_work: type[SqlIdentityUnitOfWork] = SqlIdentityUnitOfWork,
+) -> FakedApplication:
+    """Give the services on a database; all else is as it is on memory."""
+    return FakedApplication(
+        identity=partial(identity_unit_of_work, database.sessions),
+        identity_reading=partial(SqlIdentityUnitOfWork, database.read_sessions),
+        range_units=partial(SqlRangeUnitsUnitOfWork, database.sessions),
+        range_units_reading=partial(SqlRangeUnitsUnitOfWork, database.read_sessions),
+    )
 
 
 async def rows_of(database: AsyncDatabase, query: str, **parameters: object) -> list[Any]:

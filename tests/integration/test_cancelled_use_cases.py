@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
-from functools import partial
 from types import TracebackType
 from typing import Any, ClassVar, Protocol, cast
 
@@ -17,12 +16,11 @@ from sqlalchemy.pool import QueuePool
 
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity import SqlIdentityUnitOfWork
-from app.adapters.sql.range_units import SqlRangeUnitsUnitOfWork
 from app.domain.errors import StoreUnavailable
 from tests.application import FakedApplication
 from tests.cancellation import Mode
 from tests.cancelled import Staged, wrongs
-from tests.integration.server import BUSY, eventually, opened_database
+from tests.integration.server import BUSY, application_on, eventually, opened_database
 from tests.use_cases import USE_CASES, UseCase
 
 TABLES = AsyncDatabase.get_base().metadata.sorted_tables
@@ -138,12 +136,7 @@ async def sets(committed_database: AsyncDatabase) -> AsyncIterator[Sets]:
             @asynccontextmanager
             async def stage() -> AsyncIterator[OnDatabase]:
                 await outside.empty()
-                application = FakedApplication(
-                    identity=partial(unit_of_work, database.sessions),
-                    identity_reading=partial(SqlIdentityUnitOfWork, database.read_sessions),
-                    range_units=partial(SqlRangeUnitsUnitOfWork, database.sessions),
-                    range_units_reading=partial(SqlRangeUnitsUnitOfWork, database.read_sessions),
-                )
+                application = application_on(database, identity_unit_of_work=unit_of_work)
                 yield OnDatabase(application, pool, outside)
 
             return stage

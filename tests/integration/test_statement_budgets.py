@@ -8,27 +8,15 @@ connection still lives when it is taken from the pool, which is the pool's and n
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event
 
 from app.adapters.sql.database import AsyncDatabase
-from app.adapters.sql.identity import SqlIdentityUnitOfWork
-from app.adapters.sql.range_units import SqlRangeUnitsUnitOfWork
 from app.domain.errors import TickgateError
-from tests.application import FakedApplication
 from tests.budgets import BUDGETS, Budget
-
-
-def application_on(database: AsyncDatabase) -> FakedApplication:
-    return FakedApplication(
-        identity=partial(SqlIdentityUnitOfWork, database.sessions),
-        identity_reading=partial(SqlIdentityUnitOfWork, database.read_sessions),
-        range_units=partial(SqlRangeUnitsUnitOfWork, database.sessions),
-        range_units_reading=partial(SqlRangeUnitsUnitOfWork, database.read_sessions),
-    )
+from tests.integration.server import application_on
 
 
 @contextmanager

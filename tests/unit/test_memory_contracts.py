@@ -119,6 +119,7 @@ class TestSettableClock(ClockContract):
 
 class TestSequentialIds(IdsContract):
     adapter: ClassVar[type] = SequentialIds
+    foretold: ClassVar[bool] = True
 
     @pytest.fixture
     def ids(self) -> Ids:
@@ -127,6 +128,7 @@ class TestSequentialIds(IdsContract):
 
 class TestSequentialSecrets(SecretsContract):
     adapter: ClassVar[type] = SequentialSecrets
+    foretold: ClassVar[bool] = True
 
     @pytest.fixture
     def secrets(self) -> Secrets:
