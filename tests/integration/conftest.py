@@ -3,16 +3,13 @@
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import delete, event, make_url, text
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.adapters.sql import schema
 from app.adapters.sql.database import AsyncDatabase
+from tests.integration.server import empty, new_postgres_database, opened_database
 from tests.postgres import postgres_server
 
 
@@ -35,13 +32,8 @@ async def postgres_url(
     postgres_server_url: str,
 ) -> AsyncIterator[str]:
     """An empty database of our own, so that nothing on a server that is lent is touched."""
-    name = f"tickgate_test_{uuid4().hex}"
-    engine = create_async_engine(postgres_server_url, isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {name}"))
-        yield make_url(postgres_server_url).set(database=name).render_as_string(False)
-        await connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    await engine.dispose()
+    async with new_postgres_database(postgres_server_url) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -58,32 +50,18 @@ async def migrated_database(
     postgres_url: str,
 ) -> AsyncIterator[AsyncDatabase]:
     """A database whose schema the migrations made."""
-    database = AsyncDatabase(sqlite_url if request.param == "sqlite" else postgres_url)
-    if request.param == "sqlite":
-        event.listen(database.engine.sync_engine, "connect", _turn_around)
-    await schema.upgrade(database)
-    yield database
-    await database.dispose()
-
-
-def _turn_around(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    """Give rows backwards where no order is asked for, so that nothing leans on one."""
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA reverse_unordered_selects = ON")
-    cursor.close()
+    async with opened_database(
+        sqlite_url if request.param == "sqlite" else postgres_url
+    ) as database:
+        await schema.upgrade(database)
+        yield database
 
 
 @pytest.fixture
 async def committed_database(migrated_database: AsyncDatabase) -> AsyncIterator[AsyncDatabase]:
     """A database that is empty, and takes real commits on several connections."""
     yield migrated_database
-    tables = reversed(AsyncDatabase.get_base().metadata.sorted_tables)
-    statements = [str(delete(table)) for table in tables]
-    async with migrated_database.engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            statements = [f"DO $$ BEGIN {'; '.join(statements)}; END $$"]
-        for statement in statements:
-            await connection.execute(text(statement))
+    await empty(migrated_database)
 
 
 @pytest.fixture

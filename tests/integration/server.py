@@ -17,8 +17,10 @@ import httpx
 from anyio import fail_after, move_on_after, open_process
 from anyio.abc import Process
 from pydantic import SecretStr
-from sqlalchemy import make_url, text
+from sqlalchemy import delete, event, make_url, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.adapters.security.tokens import make_first_key
 from app.adapters.sql.database import AsyncDatabase
@@ -58,6 +60,8 @@ async def new_postgres_database(server_url: str) -> AsyncIterator[str]:
 async def opened_database(url: str, *, pool_size: int = 10) -> AsyncIterator[AsyncDatabase]:
     """Give a database, and close its connections afterwards."""
     database = AsyncDatabase(url, pool_size=pool_size)
+    if database.url.get_backend_name() == "sqlite":
+        event.listen(database.engine.sync_engine, "connect", _turn_around)
     try:
         yield database
     finally:
@@ -67,6 +71,13 @@ async def opened_database(url: str, *, pool_size: int = 10) -> AsyncIterator[Asy
 def url_of(database: AsyncDatabase) -> str:
     """Give the URL of a database, for others to open it."""
     return database.url.render_as_string(hide_password=False)
+
+
+def _turn_around(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    """Give rows backwards where no order is asked for, so that nothing leans on one."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA reverse_unordered_selects = ON")
+    cursor.close()
 
 
 def application_on(
@@ -81,6 +92,17 @@ def application_on(
         range_units=partial(SqlRangeUnitsUnitOfWork, database.sessions),
         range_units_reading=partial(SqlRangeUnitsUnitOfWork, database.read_sessions),
     )
+
+
+async def empty(database: AsyncDatabase) -> None:
+    """Delete every row; on Postgres in one statement, far faster than TRUNCATE."""
+    tables = reversed(AsyncDatabase.get_base().metadata.sorted_tables)
+    statements = [str(delete(table)) for table in tables]
+    async with database.engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            statements = [f"DO $$ BEGIN {'; '.join(statements)}; END $$"]
+        for statement in statements:
+            await connection.execute(text(statement))
 
 
 async def rows_of(database: AsyncDatabase, query: str, **parameters: object) -> list[Any]:

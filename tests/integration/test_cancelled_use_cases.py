@@ -242,7 +242,7 @@ class CommittingByItself(SqlIdentityUnitOfWork):
         (Leaking, Mode.EARLY, "keeps its transaction"),
         (Unguarded, Mode.SCOPE, "left tasks behind"),
         (CommittingInBetween, Mode.EARLY, "left ["),
-        (CommittingByItself, Mode.EARLY, "left tasks behind"),
+        (CommittingByItself, Mode.EARLY, "<cancelled early"),  # with what, is a matter of time
         (Swallowing, Mode.EARLY, "swallowed the cancellation"),
     ],
 )

@@ -1,0 +1,310 @@
+"""What programs of identity do: every method of its ports as an operation."""
+
+from dataclasses import dataclass, replace
+from typing import Self, TypeAlias
+from uuid import UUID
+
+from app.domain.identity.login_log import (
+    FailReason,
+    LoginAttempt,
+    LoginLogFilter,
+    LoginLogPosition,
+    Outcome,
+)
+from app.domain.identity.sessions import RefreshToken, Session
+from app.domain.identity.users import User
+from app.domain.principal import Role
+from app.ports.identity import IdentityUnitOfWork
+from tests.programs import program
+from tests.programs.program import Ids
+from tests.programs.values import NOON, instant, untaken, uuid_of
+
+Work: TypeAlias = IdentityUnitOfWork
+Operation: TypeAlias = program.Operation[Work]
+
+
+@dataclass(frozen=True, repr=False)
+class OfUser(Operation):
+    """Stores all fields of a user, who has a name of their own unless another is given."""
+
+    id: int
+    username: str | None = None
+    email: str | None = None
+    password_hash: str = "hash"
+    role: Role = Role.USER
+    disabled: bool = False
+    created_at: str = NOON
+    password_changed_at: str = NOON
+
+    @property
+    def user(self) -> User:
+        return User(
+            id=uuid_of(self.id),
+            username=f"user-{self.id}" if self.username is None else self.username,
+            email=self.email,
+            password_hash=self.password_hash,
+            role=self.role,
+            disabled=self.disabled,
+            created_at=instant(self.created_at),
+            password_changed_at=instant(self.password_changed_at),
+        )
+
+
+class AddUser(OfUser):
+    def anew(self, taken: Ids) -> Self | None:
+        number = untaken(taken, "user", self.id)
+        return None if number is None else replace(self, id=number)
+
+    async def run(self, uow: Work) -> None:
+        await uow.users.add(user=self.user)
+
+
+class ReplaceUser(OfUser):
+    async def run(self, uow: Work) -> None:
+        await uow.users.replace(user=self.user)
+
+
+@dataclass(frozen=True, repr=False)
+class GetUser(Operation):
+    id: int
+
+    async def run(self, uow: Work) -> User | None:
+        return await uow.users.get(user_id=uuid_of(self.id))
+
+
+@dataclass(frozen=True, repr=False)
+class HoldUser(Operation):
+    id: int
+
+    async def run(self, uow: Work) -> User | None:
+        return await uow.users.hold(user_id=uuid_of(self.id))
+
+
+@dataclass(frozen=True, repr=False)
+class FindUser(Operation):
+    key: str
+
+    async def run(self, uow: Work) -> User | None:
+        return await uow.users.by_username(username_key=self.key)
+
+
+@dataclass(frozen=True, repr=False)
+class PageUsers(Operation):
+    after: int | None = None
+    limit: int = 100
+
+    async def run(self, uow: Work) -> list[User]:
+        return await uow.users.page(after=_uuid(self.after), limit=self.limit)
+
+
+@dataclass(frozen=True, repr=False)
+class AppendAttempt(Operation):
+    id: int
+    at: str = NOON
+    username: str = "alice"
+    username_key: str = "alice"
+    user: int | None = None
+    ip: str | None = None
+    user_agent: str | None = None
+    request_id: str | None = None
+    outcome: Outcome = Outcome.PENDING
+    fail_reason: FailReason | None = None
+    session: int | None = None
+    duration_ms: int | None = None
+
+    def anew(self, taken: Ids) -> Self | None:
+        number = untaken(taken, "attempt", self.id)
+        return None if number is None else replace(self, id=number)
+
+    async def run(self, uow: Work) -> None:
+        attempt = LoginAttempt(
+            id=uuid_of(self.id),
+            at=instant(self.at),
+            username=self.username,
+            username_key=self.username_key,
+            user_id=_uuid(self.user),
+            ip=self.ip,
+            user_agent=self.user_agent,
+            request_id=self.request_id,
+            outcome=self.outcome,
+            fail_reason=self.fail_reason,
+            session_id=_uuid(self.session),
+            duration_ms=self.duration_ms,
+        )
+        await uow.login_log.append(attempt=attempt)
+
+
+@dataclass(frozen=True, repr=False)
+class SettleAttempt(Operation):
+    """Settles with a copy of the attempt whose other fields are none of its own."""
+
+    id: int
+    outcome: Outcome = Outcome.SUCCESS
+    fail_reason: FailReason | None = None
+    session: int | None = None
+    duration_ms: int | None = None
+
+    async def run(self, uow: Work) -> None:
+        attempt = LoginAttempt(
+            id=uuid_of(self.id),
+            at=instant(NOON),
+            username="not that of the attempt",
+            username_key="not that of the attempt",
+            user_id=None,
+            ip="not that of the attempt",
+            user_agent=None,
+            request_id=None,
+            outcome=self.outcome,
+            fail_reason=self.fail_reason,
+            session_id=_uuid(self.session),
+            duration_ms=self.duration_ms,
+        )
+        await uow.login_log.settle(attempt=attempt)
+
+
+@dataclass(frozen=True, repr=False)
+class PageAttempts(Operation):
+    user: int | None = None
+    username_key: str | None = None
+    ip: str | None = None
+    outcome: Outcome | None = None
+    fail_reason: FailReason | None = None
+    since: str | None = None
+    until: str | None = None
+    before: tuple[str, int] | None = None
+    limit: int = 100
+
+    async def run(self, uow: Work) -> list[LoginAttempt]:
+        matching = LoginLogFilter(
+            user_id=_uuid(self.user),
+            username_key=self.username_key,
+            ip=self.ip,
+            outcome=self.outcome,
+            fail_reason=self.fail_reason,
+            since=None if self.since is None else instant(self.since),
+            until=None if self.until is None else instant(self.until),
+        )
+        place = self.before and LoginLogPosition(instant(self.before[0]), uuid_of(self.before[1]))
+        return await uow.login_log.page(matching=matching, before=place, limit=self.limit)
+
+
+@dataclass(frozen=True, repr=False)
+class AddSession(Operation):
+    id: int
+    user: int
+    created_at: str = NOON
+    last_used_at: str = NOON
+    idle_expires_at: str = NOON
+    expires_at: str = NOON
+    ip: str | None = None
+    user_agent: str | None = None
+    ended_at: str | None = None
+
+    def anew(self, taken: Ids) -> Self | None:
+        number = untaken(taken, "session", self.id)
+        return None if number is None else replace(self, id=number)
+
+    async def run(self, uow: Work) -> None:
+        session = Session(
+            id=uuid_of(self.id),
+            user_id=uuid_of(self.user),
+            created_at=instant(self.created_at),
+            last_used_at=instant(self.last_used_at),
+            idle_expires_at=instant(self.idle_expires_at),
+            expires_at=instant(self.expires_at),
+            ip=self.ip,
+            user_agent=self.user_agent,
+            ended_at=None if self.ended_at is None else instant(self.ended_at),
+        )
+        await uow.sessions.add(session=session)
+
+
+@dataclass(frozen=True, repr=False)
+class GetSession(Operation):
+    id: int
+
+    async def run(self, uow: Work) -> Session | None:
+        return await uow.sessions.get(session_id=uuid_of(self.id))
+
+
+@dataclass(frozen=True, repr=False)
+class UseSession(Operation):
+    id: int
+    at: str = NOON
+    idle_expires_at: str = NOON
+
+    async def run(self, uow: Work) -> None:
+        await uow.sessions.use(
+            session_id=uuid_of(self.id),
+            at=instant(self.at),
+            idle_expires_at=instant(self.idle_expires_at),
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class EndSession(Operation):
+    id: int
+    at: str = NOON
+
+    async def run(self, uow: Work) -> bool:
+        return await uow.sessions.end(session_id=uuid_of(self.id), at=instant(self.at))
+
+
+@dataclass(frozen=True, repr=False)
+class EndSessions(Operation):
+    user: int
+    but: int | None = None
+    at: str = NOON
+
+    async def run(self, uow: Work) -> int:
+        return await uow.sessions.end_all(
+            user_id=uuid_of(self.user), except_id=_uuid(self.but), at=instant(self.at)
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class AddToken(Operation):
+    """Adds a token where its session is there, as the port asks."""
+
+    digest: str
+    session: int
+    issued_at: str = NOON
+    used_at: str | None = None
+
+    def anew(self, taken: Ids) -> Self | None:
+        is_taken = ("token", self.digest) in taken
+        taken.add(("token", self.digest))
+        return None if is_taken else self
+
+    async def run(self, uow: Work) -> bool:
+        if await uow.sessions.get(session_id=uuid_of(self.session)) is None:
+            return False
+        token = RefreshToken(
+            digest=self.digest,
+            session_id=uuid_of(self.session),
+            issued_at=instant(self.issued_at),
+            used_at=None if self.used_at is None else instant(self.used_at),
+        )
+        await uow.refresh_tokens.add(token=token)
+        return True
+
+
+@dataclass(frozen=True, repr=False)
+class HoldToken(Operation):
+    digest: str
+
+    async def run(self, uow: Work) -> RefreshToken | None:
+        return await uow.refresh_tokens.hold(digest=self.digest)
+
+
+@dataclass(frozen=True, repr=False)
+class UseToken(Operation):
+    digest: str
+    at: str = NOON
+
+    async def run(self, uow: Work) -> None:
+        await uow.refresh_tokens.use(digest=self.digest, at=instant(self.at))
+
+
+def _uuid(number: int | None) -> UUID | None:
+    return None if number is None else uuid_of(number)

@@ -1,0 +1,164 @@
+"""How programs of range units are drawn."""
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any, Final
+
+from hypothesis import strategies as st
+
+from app.domain.range_units import storage
+from app.ports.range_units import RangeUnitsUnitOfWork
+from tests.programs.program import Area, Claim, Step, Theme
+from tests.programs.range_units_operations import (
+    TABLES,
+    AddRevisions,
+    Confirm,
+    GetExchange,
+    GetTable,
+    HoldMarkets,
+    InForce,
+    Named,
+    PageExchanges,
+    PageHistory,
+    PageMarkets,
+    PutExchanges,
+    Stated,
+    Supersede,
+)
+from tests.programs.values import IDS, INSTANTS, LIMITS, NEW_IDS, drawn, texts, uuid_of
+
+_CODES: Final = ("coinone", "krx", "Krx", "nowhere")
+
+# In an order that no dictionary has: signs count, and capitals come first.
+_QUOTES: Final = ("KRW", "USD-T", "USDA")
+_TARGETS: Final = ("BTC", "*", "A.B", "AB")
+
+_BTC: Final = ("coinone", "KRW", "BTC")
+_MARKETS: Final = [
+    *[_BTC] * 16,
+    *product(("coinone",), _QUOTES, _TARGETS),
+    *product(_CODES[1:], ("KRW",), ("BTC",)),
+]
+
+# Only what is stored is unstorable here: the ports leave open what looking for such a text gives.
+_UNSTORABLE: Final = [
+    ("coinone", text, "BTC") for text in ("\0", "\udfff", "X" * (storage.CODE + 1))
+]
+_SOURCES: Final = texts("elsewhere", limit=storage.SOURCE)
+_SOME_MARKETS: Final = [
+    (_BTC,),
+    (),
+    (_BTC, ("coinone", "KRW", "*")),
+    (("coinone", "KRW", "*"), ("krx", "KRW", "BTC"), _BTC, _BTC),
+    *((market, _BTC) for market in _MARKETS[-8:]),
+    (),
+]
+_PLACES: Final = [
+    Stated(id=number, market=_BTC, recorded_at=at) for number in IDS for at in INSTANTS
+]
+_SOME_IDS: Final = [(2,), (2,), (3,), (4,), (2, 3), (3, 2, 2), (4, 5), (1, 2, 6), ()]
+
+
+def _exchange(code: str, name: str = "", time_zone: str = "UTC") -> Named:
+    return code, name, time_zone
+
+
+_exchanges = drawn(
+    _exchange,
+    {"code": texts(*_CODES[:-1], limit=storage.CODE)},
+    {
+        "name": texts("Coinone", "Korea Exchange", limit=storage.NAME),
+        "time_zone": texts("Asia/Seoul", limit=storage.TIME_ZONE),
+    },
+)
+_stated = drawn(
+    Stated,
+    {"id": NEW_IDS, "market": _MARKETS, "start": (None, *INSTANTS)},
+    {
+        "recorded_at": INSTANTS,
+        "last_seen": INSTANTS,
+        "superseded_at": INSTANTS,
+        "table": [*TABLES],
+    },
+)
+
+
+def _adding_one(source: str, **stated: Any) -> AddRevisions:
+    return AddRevisions((Stated(market=_BTC, source=source, **stated),))
+
+
+_adding = st.lists(_stated, min_size=1, max_size=2).map(lambda stated: AddRevisions(tuple(stated)))
+_listed = PutExchanges(tuple((code, code, "UTC") for code in _CODES[:-1]))
+_renamed = PutExchanges((("coinone", "COINONE", "Asia/Seoul"),))
+_held = HoldMarkets((_BTC,))
+_holding_both = [
+    Claim(_held, _held, given=(_listed, _held)),
+    Claim(_held, _held, given=(_listed,)),  # a market that is new to both
+]
+
+CATALOGUE: Final[Theme[RangeUnitsUnitOfWork]] = Theme(
+    beginnings=st.just((_listed,)),
+    writes=st.one_of(
+        st.lists(_exchanges, max_size=3, unique_by=lambda each: each[0]).map(
+            lambda exchanges: PutExchanges(tuple(exchanges))
+        ),
+        drawn(HoldMarkets, {"markets": _SOME_MARKETS}),
+        # By itself: what refuses several, one unstorable and one of an unknown exchange, is open.
+        st.sampled_from([*[_held] * 9, *(HoldMarkets((market,)) for market in _UNSTORABLE)]),
+    ),
+    reads=st.one_of(
+        drawn(GetExchange, {"code": _CODES}),
+        drawn(PageExchanges, {"limit": LIMITS, "after": (None, *_CODES)}),
+        drawn(PageMarkets, {"exchange": _CODES, "limit": LIMITS}, {"after": _MARKETS}),
+    ),
+    claims=st.sampled_from([*_holding_both, Claim(_listed, _renamed), Claim(_renamed, _listed)]),
+)
+REVISIONS: Final[Theme[RangeUnitsUnitOfWork]] = Theme(
+    beginnings=_adding.map(lambda adding: (_listed, adding)),
+    writes=st.one_of(
+        _adding,
+        # By itself: what refuses several, one unstorable and one whose start is taken, is open.
+        drawn(_adding_one, {"id": NEW_IDS, "start": INSTANTS, "source": _SOURCES}),
+        drawn(Confirm, {"ids": _SOME_IDS, "at": INSTANTS}),
+        drawn(Supersede, {"ids": _SOME_IDS, "at": INSTANTS}),
+    ),
+    reads=st.one_of(
+        drawn(
+            InForce,
+            {
+                "markets": [_SOME_MARKETS[0], *_SOME_MARKETS[:4]],
+                "as_of": (*INSTANTS, *[INSTANTS[-1]] * 4),  # when everything has started
+                "known_at": (None, *INSTANTS),
+            },
+        ),
+        drawn(GetTable, {"id": IDS}),
+        drawn(PageHistory, {"market": _MARKETS, "limit": LIMITS}, {"after": _PLACES}),
+    ),
+    claims=st.sampled_from(_holding_both),
+)
+
+
+async def _state(
+    uow: RangeUnitsUnitOfWork, steps: Sequence[Step[RangeUnitsUnitOfWork]]
+) -> tuple[object, ...]:
+    added = [step for step in steps if isinstance(step, AddRevisions)]
+    revisions = [uuid_of(stated.id) for step in added for stated in step.stated]
+    exchanges = await uow.catalogue.exchanges(limit=100)
+    markets = [
+        market
+        for exchange in exchanges
+        for market in await uow.catalogue.markets(exchange=exchange.code, after=None, limit=100)
+    ]
+    return (
+        exchanges,
+        markets,
+        [await uow.revisions.history(market=each, after=None, limit=100) for each in markets],
+        [await uow.revisions.table(revision_id=each) for each in revisions],
+    )
+
+
+RANGE_UNITS: Final = Area(
+    themes=[CATALOGUE, REVISIONS, CATALOGUE | REVISIONS],
+    glances=CATALOGUE.reads | REVISIONS.reads,
+    state=_state,
+)

@@ -1,0 +1,192 @@
+"""What programs of range units do: every method of their ports as an operation.
+
+Collections go in as lists that are emptied afterwards: a store keeps none of its caller's.
+"""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final, Self, TypeAlias
+
+from app.domain.range_units.revisions import Exchange, Market, Revision
+from app.domain.range_units.table import Anchor, Band, Boundary, RangeUnitTable, TopRule
+from app.ports.range_units import RangeUnitsUnitOfWork
+from tests.programs import program
+from tests.programs.program import Ids, Printed
+from tests.programs.values import NOON, instant, untaken, uuid_of
+
+Work: TypeAlias = RangeUnitsUnitOfWork
+Operation: TypeAlias = program.Operation[Work]
+Named: TypeAlias = tuple[str, str, str]
+"""An exchange (code, name, time zone) or a market (exchange, quote, target)."""
+
+TABLES: Final = {
+    "one band": RangeUnitTable((Band(Decimal(0), Decimal("0.1")),)),
+    "two bands": RangeUnitTable(
+        (Band(Decimal("-1.50"), Decimal("1E-18")), Band(Decimal("1E+3"), Decimal("0.125"))),
+        boundary=Boundary.UPPER_INCLUSIVE,
+        anchor=Anchor.RANGE_MIN,
+        top=Decimal("9" * 40),
+        top_rule=TopRule.INCLUSIVE,
+        min_price=Decimal("0.5"),
+        max_price=Decimal("1E+39"),
+    ),
+    "no rule": RangeUnitTable(()),
+}
+
+
+@dataclass(frozen=True, repr=False)
+class PutExchanges(Operation):
+    exchanges: tuple[Named, ...] = ()
+
+    async def run(self, uow: Work) -> set[str]:
+        exchanges = [Exchange(*exchange) for exchange in self.exchanges]
+        added = await uow.catalogue.put_exchanges(exchanges=exchanges)
+        exchanges.clear()
+        return added
+
+
+@dataclass(frozen=True, repr=False)
+class GetExchange(Operation):
+    code: str
+
+    async def run(self, uow: Work) -> Exchange | None:
+        return await uow.catalogue.exchange(code=self.code)
+
+
+@dataclass(frozen=True, repr=False)
+class PageExchanges(Operation):
+    after: str | None = None
+    limit: int = 100
+
+    async def run(self, uow: Work) -> list[Exchange]:
+        return await uow.catalogue.exchanges(after=self.after, limit=self.limit)
+
+
+@dataclass(frozen=True, repr=False)
+class HoldMarkets(Operation):
+    markets: tuple[Named, ...] = ()
+
+    async def run(self, uow: Work) -> None:
+        markets = [Market(*market) for market in self.markets]
+        await uow.catalogue.hold_markets(markets=markets)
+        markets.clear()
+
+
+@dataclass(frozen=True, repr=False)
+class PageMarkets(Operation):
+    exchange: str
+    after: Named | None = None
+    limit: int = 100
+
+    async def run(self, uow: Work) -> list[Market]:
+        after = None if self.after is None else Market(*self.after)
+        return await uow.catalogue.markets(exchange=self.exchange, after=after, limit=self.limit)
+
+
+@dataclass(frozen=True, repr=False)
+class Stated(Printed):
+    """A revision to add, and its table."""
+
+    id: int
+    market: Named
+    start: str | None = None
+    recorded_at: str = NOON
+    last_seen: str = NOON
+    source: str = "somewhere"
+    superseded_at: str | None = None
+    table: str = "one band"
+
+    @property
+    def revision(self) -> Revision:
+        return Revision(
+            id=uuid_of(self.id),
+            market=Market(*self.market),
+            effective_from=None if self.start is None else instant(self.start),
+            recorded_at=instant(self.recorded_at),
+            last_seen=instant(self.last_seen),
+            source=self.source,
+            digest=TABLES[self.table].digest,
+            superseded_at=None if self.superseded_at is None else instant(self.superseded_at),
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class AddRevisions(Operation):
+    """Holds the markets of the revisions and adds them, as the port asks."""
+
+    stated: tuple[Stated, ...] = ()
+
+    def anew(self, taken: Ids) -> Self | None:
+        """Leave out those for which no id is left."""
+        numbers = [untaken(taken, "revision", each.id) for each in self.stated]
+        pairs = zip(self.stated, numbers, strict=True)
+        renewed = tuple(replace(each, id=number) for each, number in pairs if number is not None)
+        return replace(self, stated=renewed) if renewed or not self.stated else None
+
+    async def run(self, uow: Work) -> None:
+        await uow.catalogue.hold_markets(markets={Market(*each.market) for each in self.stated})
+        revisions = [(each.revision, TABLES[each.table]) for each in self.stated]
+        await uow.revisions.add(revisions=revisions)
+        revisions.clear()
+
+
+@dataclass(frozen=True, repr=False)
+class InForce(Operation):
+    markets: tuple[Named, ...] = ()
+    as_of: str = NOON
+    known_at: str | None = None
+
+    async def run(self, uow: Work) -> dict[Market, Revision]:
+        markets = [Market(*market) for market in self.markets]
+        known_at = None if self.known_at is None else instant(self.known_at)
+        found = await uow.revisions.in_force(
+            markets=markets, as_of=instant(self.as_of), known_at=known_at
+        )
+        markets.clear()
+        return dict(found)
+
+
+@dataclass(frozen=True, repr=False)
+class GetTable(Operation):
+    id: int
+
+    async def run(self, uow: Work) -> RangeUnitTable | None:
+        return await uow.revisions.table(revision_id=uuid_of(self.id))
+
+
+@dataclass(frozen=True, repr=False)
+class Confirm(Operation):
+    ids: tuple[int, ...] = ()
+    at: str = NOON
+
+    async def run(self, uow: Work) -> None:
+        ids = [uuid_of(number) for number in self.ids]
+        await uow.revisions.confirm(revision_ids=ids, at=instant(self.at))
+        ids.clear()
+
+
+@dataclass(frozen=True, repr=False)
+class Supersede(Operation):
+    ids: tuple[int, ...] = ()
+    at: str = NOON
+
+    async def run(self, uow: Work) -> None:
+        ids = [uuid_of(number) for number in self.ids]
+        await uow.revisions.supersede(revision_ids=ids, at=instant(self.at))
+        ids.clear()
+
+
+@dataclass(frozen=True, repr=False)
+class PageHistory(Operation):
+    """Reads beyond a revision, of which `recorded_at` and id count."""
+
+    market: Named
+    after: Stated | None = None
+    limit: int = 100
+
+    async def run(self, uow: Work) -> list[Revision]:
+        return await uow.revisions.history(
+            market=Market(*self.market),
+            after=None if self.after is None else self.after.revision,
+            limit=self.limit,
+        )
