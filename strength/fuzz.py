@@ -39,7 +39,7 @@ from schemathesis.openapi.checks import (
 
 from app.domain.principal import Role
 from strength.targets import TARGETS, Target
-from tests.unit.http.hostile import JSON, PROBLEM, ApiDocument, Attack, fault_of_a_problem
+from tests.sweeps.hostile import JSON, PROBLEM, ApiDocument, Attack, fault_of_a_problem
 
 TABLE: Final = "table"
 NOBODY: Final = "nobody"

@@ -24,7 +24,7 @@ from app.settings import Settings
 from tests.application import PASSWORD, MemoryApplication
 from tests.integration.server import PATIENCE, new_postgres_database, serving
 from tests.postgres import postgres_server
-from tests.unit.http.hostile import USERNAME
+from tests.sweeps.hostile import USERNAME
 
 TOKEN_SECONDS: Final = 3600  # longer than anyone fuzzes
 

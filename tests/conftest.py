@@ -10,7 +10,7 @@ from hypothesis import settings
 # on a busy machine the time of one example says nothing. `--hypothesis-profile=thorough` is for
 # long sweeps; a test that set its own number of examples would not take part in them.
 settings.register_profile(
-    "quick", max_examples=50, deadline=None, derandomize=False, print_blob=True
+    "quick", max_examples=25, deadline=None, derandomize=False, print_blob=True
 )
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=2_000)
 settings.load_profile("quick")

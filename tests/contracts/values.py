@@ -9,9 +9,7 @@ from tests.builders import at
 
 UNSTORABLE_TEXTS = [
     pytest.param("a\0b", id="a-nul"),
-    pytest.param("\0", id="only-a-nul"),
-    pytest.param("a\ud800b", id="a-high-surrogate"),
-    pytest.param("a\udfffb", id="a-low-surrogate"),
+    pytest.param("a\ud800b", id="a-lone-surrogate"),
     pytest.param("a" * 100_000, id="over-long"),
 ]
 

@@ -457,7 +457,7 @@ async def test_a_seed_makes_what_is_left_to_chance_the_same_each_time(
 def test_a_store_begins_with_nothing_counted_and_nothing_ordered() -> None:
     store = identity_store()
     assert (store.commits, store.rollbacks) == (0, 0)
-    assert (store.down, store.fail_after) == (False, None)
+    assert (store.down, store.fail_after, store.lose_answer_after) == (False, None, None)
 
 
 def test_a_hasher_begins_with_nothing_counted_and_nothing_ordered() -> None:

@@ -6,9 +6,9 @@ from typing import Final
 import httpx
 import pytest
 
+from tests.sweeps.hostile import BODIES, WORDS, ApiDocument, Attack, with_hole
 from tests.unit.http import api
 from tests.unit.http.api import JSON, Operation
-from tests.unit.http.hostile import BODIES, WORDS, ApiDocument, Attack, with_hole
 
 DOCUMENT: Final = ApiDocument(api.DOCUMENT)
 WITH_BODY: Final = [each for each in DOCUMENT.operations if DOCUMENT.bodies_of(each)]

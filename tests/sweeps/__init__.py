@@ -1,0 +1,1 @@
+"""Sweeps on the fakes: every suspension, every statement that fails, every hostile value."""
