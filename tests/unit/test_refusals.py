@@ -175,6 +175,22 @@ async def test_a_store_that_is_down_says_so_whatever_is_begun() -> None:
         await MemoryIdentityUnitOfWork(store).__aenter__()
 
 
+async def test_a_store_that_is_down_says_so_whatever_is_committed() -> None:
+    store = MemoryStore(IdentityState())
+    async with MemoryIdentityUnitOfWork(store) as uow:
+        store.down = True
+        with pytest.raises(StoreUnavailable, match=r"^The store does not answer\.$"):
+            await uow.commit()
+
+
+async def test_a_commit_of_which_nobody_hears_says_that_nothing_was_heard() -> None:
+    store = MemoryStore(IdentityState())
+    store.lose_answer_after = 0
+    async with MemoryIdentityUnitOfWork(store) as uow:
+        with pytest.raises(StoreUnavailable, match=r"^The store does not answer\.$"):
+            await uow.commit()
+
+
 async def test_after_a_failure_it_is_said_that_there_was_one_before() -> None:
     store = MemoryStore(IdentityState())
     async with MemoryIdentityUnitOfWork(store) as uow:
