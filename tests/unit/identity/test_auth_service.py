@@ -1100,29 +1100,6 @@ async def test_theft_ends_no_other_session(
     assert await acts(application.auth, other)
 
 
-async def test_a_refresh_cancelled_anywhere_has_happened_or_can_be_repeated() -> None:
-    for place in count(1):
-        application = MemoryApplication()
-        await registered(application)
-        login = await log_in(application.auth)
-        run = await cancelled_at(place, refreshed(application, login.refresh_token))
-        tokens = rows(application).refresh_tokens.values()
-        used = [token.used_at is not None for token in tokens]
-        assert used in ([False], [True, False]), place
-        assert run.cancelled or run.result is not None, place
-        wanted = RefreshInProgress if used[0] else None
-        try:
-            await refreshed(application, login.refresh_token)
-        except RefreshInProgress:
-            assert wanted is RefreshInProgress, place
-        else:
-            assert wanted is None, place
-        if run.suspensions < place:
-            break
-    assert run.result is not None
-    assert place > 5
-
-
 async def test_whichever_statement_of_a_refresh_fails_the_token_stays_good() -> None:
     for statements in count():
         application = MemoryApplication()

@@ -13,7 +13,6 @@ from app.domain.identity.login_log import (
     username_key,
 )
 from tests.application import MemoryApplication
-from tests.cancellation import cancelled_at
 
 CLIENT = Client("203.0.113.7", "grid-bot/1.0", "request-1")
 ANY = LoginLogFilter()
@@ -85,11 +84,6 @@ async def test_an_attempt_that_cannot_be_logged_is_not_said_to_be(
     application.identity_store.down = True
     with pytest.raises(StoreUnavailable):
         await logged(application)
-
-
-async def test_logging_can_be_cancelled_before_it_begins(application: MemoryApplication) -> None:
-    run = await cancelled_at(1, logged(application))
-    assert (run.cancelled, application.identity_store.committed.attempts) == (True, {})
 
 
 async def test_the_newest_attempt_comes_first(application: MemoryApplication) -> None:

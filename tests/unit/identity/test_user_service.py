@@ -28,7 +28,6 @@ from app.services.identity.auth_service import Login
 from app.services.identity.user_service import UserService
 from tests.application import PASSWORD, MemoryApplication
 from tests.builders import new_id
-from tests.cancellation import cancelled_at
 from tests.contracts.races import all_at_once
 
 NEW_PASSWORD = "another fine password"
@@ -219,17 +218,6 @@ async def test_of_two_who_want_a_name_at_once_one_gets_it(application: MemoryApp
     assert (len(users(application)), len(refused)) == (1, 1)
 
 
-async def test_registering_cancelled_anywhere_leaves_the_whole_user_or_none() -> None:
-    for place in count(1):
-        application = MemoryApplication()
-        run = await cancelled_at(place, registered(application))
-        assert run.cancelled or users(application) == [run.result], place
-        assert not application.identity_store.writer.locked(), place
-        if run.suspensions < place:
-            break
-    assert place > 5
-
-
 # -- the first administrator -------------------------------------------------------------------
 
 
@@ -402,21 +390,6 @@ async def test_an_unknown_user_cannot_be_disabled_or_enabled(
         await application.users.set_disabled(user_id=unknown, disabled=disabled)
 
 
-async def test_disabling_cancelled_anywhere_disables_and_ends_the_sessions_or_neither() -> None:
-    for place in count(1):
-        application = MemoryApplication()
-        user = await registered(application)
-        login = await log_in(application)
-        disable = application.users.set_disabled(user_id=user.id, disabled=True)
-        run = await cancelled_at(place, disable)
-        session = application.identity_store.committed.sessions[login.session_id]
-        assert users(application)[0].disabled is (session.ended_at is not None), place
-        if run.suspensions < place:
-            break
-    assert users(application)[0].disabled
-    assert place > 5
-
-
 # -- changing one's own password ---------------------------------------------------------------
 
 
@@ -580,25 +553,6 @@ async def test_whichever_statement_fails_the_password_and_the_sessions_are_as_be
             break
     assert not await lives(application, other)
     assert statements > 5
-
-
-async def test_a_change_cancelled_anywhere_ends_the_other_sessions_with_it_or_not_at_all() -> None:
-    for place in count(1):
-        application = MemoryApplication()
-        trader = await registered(application)
-        login, other = await log_in(application), await log_in(application)
-        principal = await principal_of(application, login)
-        run = await cancelled_at(
-            place,
-            application.users.change_password(
-                principal=principal, current_password=PASSWORD, new_password=NEW_PASSWORD
-            ),
-        )
-        assert await lives(application, other) is (users(application) == [trader]), place
-        if run.suspensions < place:
-            break
-    assert users(application) != [trader]
-    assert place > 10
 
 
 # -- setting a password as an operator ---------------------------------------------------------

@@ -490,17 +490,6 @@ async def test_a_payload_cancelled_anywhere_is_there_whole_or_not_at_all() -> No
     assert place > 10
 
 
-async def test_after_a_cancelled_payload_the_same_again_is_complete() -> None:
-    for place in count(1):
-        application = await with_two_markets()
-        run = await cancelled_at(place, state(application, *AFTER))
-        assert (await state(application, *AFTER)).attempted == 3, place
-        assert await tables_of(application) == AFTER, place
-        if run.suspensions < place:
-            break
-    assert place > 10
-
-
 # -- stating by hand ---------------------------------------------------------------------------
 
 
@@ -776,20 +765,6 @@ async def test_whichever_statement_fails_what_was_announced_stays() -> None:
         if application.range_units_store.fail_after is not None:
             break
     assert statements > 4
-
-
-async def test_an_amendment_cancelled_anywhere_is_there_whole_or_not_at_all() -> None:
-    start = MemoryApplication().clock.now() + MINUTE
-    for place in count(1):
-        application = await with_an_announcement(start)
-        run = await cancelled_at(place, put(application, FINE, effective_from=start))
-        standing = [r for r in await history(application) if r.superseded_at is None]
-        assert standing == [(await current(application, as_of=start)).revision], place
-        assert run.cancelled or run.result is not None, place
-        if run.suspensions < place:
-            break
-    assert (await current(application, as_of=start)).table == FINE
-    assert place > 6
 
 
 # -- the ladders that come along ---------------------------------------------------------------
