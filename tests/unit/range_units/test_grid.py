@@ -174,6 +174,10 @@ def test_sign_goes_before_limits_before_bands_before_ticks(price: str, reason: R
     assert grid.answer(D(price)).reason is reason
 
 
+def test_a_lowest_bound_that_is_no_multiple_is_off_tick_and_not_below_the_first_band() -> None:
+    assert grid_of(("3", "2")).answer(D("3")).reason is Reason.OFF_TICK
+
+
 @pytest.mark.parametrize(
     ("price", "reason"), [("3", Reason.BELOW_FIRST_BAND), ("11", Reason.ABOVE_LAST_BAND)]
 )

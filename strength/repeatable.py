@@ -1,0 +1,16 @@
+"""A plugin of pytest for runs that are compared with each other: Hypothesis without chance.
+
+The same examples each time, none remembered, and no search for the smallest one that fails: what
+counts is whether there is any.
+"""
+
+from hypothesis import Phase, settings
+
+settings.register_profile(
+    "repeatable",
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),
+)
