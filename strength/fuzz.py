@@ -1,7 +1,7 @@
 """Fuzz the HTTP API: `make fuzz`, or `python -m strength.fuzz --help`.
 
 Two things are thrown at the service, and no answer may be a 5xx or one that the OpenAPI document
-does not have: the table of hostile values, over every field (`tests/unit/http/hostile.py`), and
+does not have: the table of hostile values, over every field (`tests/sweeps/hostile.py`), and
 whatever schemathesis makes of the document, with every check on that it knows. The service runs as
 others run it: a process of its own on a migrated database, asked through a socket. The memory
 adapters are asked in this process: what is found there, too, is not the database's.

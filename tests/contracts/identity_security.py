@@ -53,6 +53,10 @@ DIFFERENT = [
 
 class PasswordHasherContract:
     port: ClassVar[type] = PasswordHasher
+    adapter: ClassVar[type]
+
+    def test_what_is_tested_is_the_adapter_that_is_named(self, hasher: PasswordHasher) -> None:
+        assert type(hasher) is self.adapter
 
     async def test_a_hash_verifies_its_password(self, hasher: PasswordHasher) -> None:
         stored = await hasher.hash(password=PASSWORD)
@@ -193,6 +197,10 @@ def accepted(tokens: AccessTokens, token: str) -> bool:
 
 class AccessTokensContract:
     port: ClassVar[type] = AccessTokens
+    adapter: ClassVar[type]
+
+    def test_what_is_tested_is_the_adapter_that_is_named(self, tokens: AccessTokens) -> None:
+        assert type(tokens) is self.adapter
 
     def test_a_token_says_what_was_claimed(self, tokens: AccessTokens) -> None:
         said = claims()

@@ -106,6 +106,11 @@ async def commit(uow: IdentityUnitOfWork) -> None:
 
 class UsersContract:
     port: ClassVar[type] = Users
+    adapter: ClassVar[type]
+
+    async def test_what_is_tested_is_the_adapter_that_is_named(self, work: IdentityWork) -> None:
+        async with work() as uow:
+            assert type(uow.users) is self.adapter
 
     async def test_a_user_comes_back_with_every_field(self, work: IdentityWork) -> None:
         user = a_user(
@@ -669,6 +674,11 @@ class UsersContract:
 
 class LoginLogContract:
     port: ClassVar[type] = LoginLog
+    adapter: ClassVar[type]
+
+    async def test_what_is_tested_is_the_adapter_that_is_named(self, work: IdentityWork) -> None:
+        async with work() as uow:
+            assert type(uow.login_log) is self.adapter
 
     async def test_an_attempt_comes_back_with_every_field(self, work: IdentityWork) -> None:
         user = a_user()
@@ -1151,6 +1161,11 @@ class LoginLogContract:
 
 class SessionsContract:
     port: ClassVar[type] = Sessions
+    adapter: ClassVar[type]
+
+    async def test_what_is_tested_is_the_adapter_that_is_named(self, work: IdentityWork) -> None:
+        async with work() as uow:
+            assert type(uow.sessions) is self.adapter
 
     async def test_a_session_comes_back_with_every_field(self, work: IdentityWork) -> None:
         user = a_user()
@@ -1521,6 +1536,11 @@ class SessionsContract:
 
 class RefreshTokensContract:
     port: ClassVar[type] = RefreshTokens
+    adapter: ClassVar[type]
+
+    async def test_what_is_tested_is_the_adapter_that_is_named(self, work: IdentityWork) -> None:
+        async with work() as uow:
+            assert type(uow.refresh_tokens) is self.adapter
 
     @pytest.mark.parametrize("used_at", [None, at(1)], ids=["unused", "used"])
     async def test_a_token_comes_back_with_every_field(

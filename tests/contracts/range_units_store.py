@@ -114,6 +114,11 @@ async def commit(uow: RangeUnitsUnitOfWork) -> None:
 
 class CatalogueContract:
     port: ClassVar[type] = Catalogue
+    adapter: ClassVar[type]
+
+    async def test_what_is_tested_is_the_adapter_that_is_named(self, work: RangeUnitsWork) -> None:
+        async with work() as uow:
+            assert type(uow.catalogue) is self.adapter
 
     async def test_an_exchange_comes_back_with_every_field(self, work: RangeUnitsWork) -> None:
         exchange = an_exchange(code="krx", name="Korea Exchange", time_zone="Asia/Seoul")
@@ -646,6 +651,11 @@ class CatalogueContract:
 
 class RevisionsContract:
     port: ClassVar[type] = Revisions
+    adapter: ClassVar[type]
+
+    async def test_what_is_tested_is_the_adapter_that_is_named(self, work: RangeUnitsWork) -> None:
+        async with work() as uow:
+            assert type(uow.revisions) is self.adapter
 
     async def test_a_revision_comes_back_with_every_field(self, work: RangeUnitsWork) -> None:
         revision, table = a_revision(

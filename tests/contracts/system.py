@@ -12,6 +12,10 @@ MANY = 2_000
 
 class ClockContract:
     port: ClassVar[type] = Clock
+    adapter: ClassVar[type]
+
+    def test_what_is_tested_is_the_adapter_that_is_named(self, clock: Clock) -> None:
+        assert type(clock) is self.adapter
 
     def test_the_time_is_aware_and_in_utc(self, clock: Clock) -> None:
         assert clock.now().utcoffset() == timedelta(0)
@@ -22,8 +26,12 @@ class ClockContract:
 
 class IdsContract:
     port: ClassVar[type] = Ids
+    adapter: ClassVar[type]
     foretold: ClassVar[bool] = False
     """Whether a test is to know what comes, which any other process may then give as well."""
+
+    def test_what_is_tested_is_the_adapter_that_is_named(self, ids: Ids) -> None:
+        assert type(ids) is self.adapter
 
     def test_an_id_is_a_uuid(self, ids: Ids) -> None:
         assert isinstance(ids.new_id(), UUID)
@@ -43,7 +51,11 @@ class IdsContract:
 
 class SecretsContract:
     port: ClassVar[type] = Secrets
+    adapter: ClassVar[type]
     foretold: ClassVar[bool] = False
+
+    def test_what_is_tested_is_the_adapter_that_is_named(self, secrets: Secrets) -> None:
+        assert type(secrets) is self.adapter
 
     def test_a_secret_goes_into_a_url_as_it_is(self, secrets: Secrets) -> None:
         assert re.fullmatch(r"[A-Za-z0-9._~-]+", secrets.new_secret())

@@ -24,6 +24,7 @@ class UnitOfWorkContract:
     """
 
     port: ClassVar[type] = UnitOfWork
+    adapter: ClassVar[type]
     OPERATIONS: ClassVar[dict[str, Operation]]
     WRITES: ClassVar[dict[str, Operation]]
     REFUSALS: ClassVar[dict[str, tuple[Operation, type[TickgateError]]]]
@@ -87,6 +88,9 @@ class UnitOfWorkContract:
         async with create_task_group() as tasks:
             tasks.start_soon(cancelled_half_way)
         return reached
+
+    def test_what_is_tested_is_the_adapter_that_is_named(self, work: Work) -> None:
+        assert type(work()) is self.adapter
 
     def test_each_unit_of_work_is_a_fresh_one(self, work: Work) -> None:
         assert work() is not work()

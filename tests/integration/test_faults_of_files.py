@@ -67,7 +67,7 @@ def do_not_wait(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> Non
 
 @contextmanager
 def no_room() -> Iterator[None]:
-    """Refuse what this process would write to files, as a full disk does."""
+    """Refuse what this process would write to files; SQLite calls that an I/O error."""
     usual, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, most))
     try:
@@ -91,7 +91,7 @@ async def test_with_the_disk_full_in_a_statement_nothing_is_kept_and_the_next_on
     assert await is_kept(change, embedded)
 
 
-async def test_with_the_disk_full_in_a_commit_nothing_is_kept_and_the_next_one_works(
+async def test_with_no_room_for_a_commit_nothing_is_kept_and_the_next_one_works(
     embedded: AsyncDatabase, change: Change
 ) -> None:
     async with change.work(embedded.sessions) as uow:
@@ -104,7 +104,7 @@ async def test_with_the_disk_full_in_a_commit_nothing_is_kept_and_the_next_one_w
 
 
 @ON_SQLITE
-async def test_with_the_disk_full_a_login_is_to_be_tried_again_and_then_succeeds(
+async def test_with_no_room_for_its_row_a_login_is_to_be_tried_again_and_then_succeeds(
     committed_database: AsyncDatabase, tmp_path: Path
 ) -> None:
     async with api_on(url_of(committed_database), tmp_path) as client:

@@ -2,7 +2,7 @@
 
 import ast
 
-from tests.rules.source import Class, classes, dotted, lineage
+from tests.rules.source import ROOT, Class, classes, dotted, lineage, sources
 
 MOST_METHODS = 7
 
@@ -91,3 +91,27 @@ def test_every_adapter_runs_the_contract_of_each_of_its_ports() -> None:
 def test_these_rules_find_something_to_hold() -> None:
     found = {"ports": ports(), "contracts": classes("tests/contracts/"), "adapters": adapters()}
     assert [name for name, things in found.items() if not things] == []
+
+
+def test_a_contract_is_run_as_it_is_written() -> None:
+    """No test of it is overridden, and pytest is not told to look away."""
+    tests = classes("tests/")
+    overridden = {
+        f"{name}.{method.name}"
+        for name, test in classes("tests/unit/", "tests/integration/").items()
+        for above in (lineage(name) & tests.keys()) - {name}
+        for method in test.methods
+        if method.name.startswith("test_") and method.name in {m.name for m in tests[above].methods}
+    }
+    hidden = {
+        source.path
+        for source in sources("tests/")
+        for node in source.nodes
+        if isinstance(node, ast.Name) and node.id == "__test__"
+    }
+    assert (overridden, hidden) == (set(), set())
+
+
+def test_contracts_of_stores_run_on_both_databases() -> None:
+    [conftest] = sources("tests/integration/conftest.py")
+    assert 'params=["sqlite", "postgres"]' in (ROOT / conftest.path).read_text()

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 async def run_to_end(operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run an operation to its end whatever is cancelled, and deliver the cancellation after it.
+    """Run an operation to its end though its caller is cancelled, and deliver that after it.
 
     An anyio shield alone does not stop a task's own cancellation, and `asyncio.shield` alone
     leaves the operation behind; so it runs in a task of its own, which is waited for.
