@@ -1,2 +1,1 @@
-"""Sweeps on the fakes: every suspension, every statement that fails,
-every hostile value, and what every use case costs."""
+"""On the fakes: every suspension, every failing statement, every race, every cost, every value."""
