@@ -25,6 +25,7 @@ from strength.workspace import copy_project, environment_of
 PYTEST = (
     *(sys.executable, "-u", "-m", "pytest", "-x", "-v", "-rfE", "--tb=no"),
     *("-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist"),
+    *("-p", "strength.repeatable", "--hypothesis-profile=repeatable"),
 )
 LIKELY = ("units_of_work", "cancel", "sql_contracts", "outages", "sql_adapters")
 """What the names of tests say that are asked first, in this order."""

@@ -25,7 +25,6 @@ from app.adapters.memory.range_units import MemoryRangeUnitsUnitOfWork, RangeUni
 from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
 from app.domain.errors import TickgateError
-from app.domain.principal import Role
 from app.ports.identity import IdentityWork
 from app.ports.range_units import RangeUnitsWork
 from app.services.identity.auth_service import AuthService
@@ -94,7 +93,7 @@ class FakedApplication:
         """Make the HTTP API of these services."""
 
         @asynccontextmanager
-        async def opened() -> AsyncIterator[HttpServices]:
+        async def opened() -> AsyncIterator[HttpServices]:  # pragma: no cover - when it is served
             yield HttpServices(
                 identity=IdentityServices(self.auth, self.users, self.login_log),
                 range_units=RangeUnitsServices(self.range_units, self.prices),
@@ -141,13 +140,3 @@ async def client_of(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         httpx.AsyncClient(transport=transport, base_url="http://tickgate.test") as client,
     ):
         yield client
-
-
-async def bearer(
-    application: MemoryApplication, client: httpx.AsyncClient, *, role: Role = Role.USER
-) -> dict[str, str]:
-    """Register a user named after the role, log in, and give the header of their access token."""
-    await application.users.create_user(username=role.value, password=PASSWORD, role=role)
-    body = {"username": role.value, "password": PASSWORD}
-    answer = await client.post("/v1/auth/login", json=body)
-    return {"Authorization": f"Bearer {answer.json()['access_token']}"}

@@ -64,7 +64,7 @@ async def keep(work: IdentityWork, *things: User | LoginAttempt | Session | Refr
                     await uow.login_log.append(attempt=thing)
                 case Session():
                     await uow.sessions.add(session=thing)
-                case RefreshToken():
+                case RefreshToken():  # pragma: no branch - there is no other kind
                     await uow.refresh_tokens.add(token=thing)
         await uow.commit()
 

@@ -110,7 +110,7 @@ class Proxy:
 
     def close(self) -> None:
         """Refuse every connection from now on, and cut those that there are."""
-        if self._listener is not None:
+        if self._listener is not None:  # pragma: no branch - it may be closed twice
             self._listener.close()
             self._listener = None
         self.cut()

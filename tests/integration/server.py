@@ -170,7 +170,7 @@ class Server:
             while not await question():
                 with move_on_after(_A_LOOK):
                     status = await self.process.wait()
-                    raise RuntimeError(f"Exit status {status}:\n{self.said()}")
+                    raise RuntimeError(f"Exit status {status}:\n{self.said()}")  # pragma: no cover
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[httpx.AsyncClient]:

@@ -209,7 +209,7 @@ async def test_the_login_log_is_read_page_by_page_while_others_log_in(
         await log_in(client, f"stranger-{number}", "whatever it may be")
     seen: list[str] = []
     page: dict[str, str] = {"limit": "3"}
-    while len(seen) < 7:
+    while True:
         answer = (await client.get("/v1/login-log", params=page, headers=boss)).json()
         seen += [attempt["username"] for attempt in answer["items"]]
         if answer["next_cursor"] is None:

@@ -126,7 +126,7 @@ class _AddressesByTheLetter(MemoryUsers):
             if any(other.username_key == user.username_key for other in others):
                 raise UsernameTaken("That username is taken.")
             if user.email is not None and any(other.email == user.email for other in others):
-                raise EmailTaken("That e-mail address is taken.")
+                raise EmailTaken("That e-mail address is taken.")  # pragma: no cover - by chance
             rows.users[user.id] = user
 
 

@@ -33,7 +33,7 @@ COMMANDS = [
 
 
 def refuse(*_: object, **__: object) -> NoReturn:
-    pytest.fail("nothing of the runtime is needed here")
+    pytest.fail("nothing of the runtime is needed here")  # pragma: no cover
 
 
 def raising(error: BaseException) -> Program:

@@ -203,7 +203,7 @@ class CountedPassword(str):
         opened = self.counter.gate.wait(PATIENCE)
         from_thread.run_sync(self.counter.leave)
         if not opened:
-            raise TimeoutError("The event loop never came to open the gate.")
+            raise TimeoutError("The event loop never came to open the gate.")  # pragma: no cover
         return super().encode(encoding, errors)
 
 

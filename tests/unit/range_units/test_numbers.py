@@ -5,7 +5,7 @@ from decimal import Context, Decimal, localcontext
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.domain.range_units.numbers import (
@@ -120,6 +120,8 @@ NUMBER_LIKE = st.text(alphabet="0123456789+-.eE_ ,xNaI\n１٣", max_size=12)  # 
 
 
 @given(text=NUMBER_LIKE)
+@example(text="1.5")
+@example(text="1,5")
 def test_whatever_is_read_is_a_number_of_json(text: str) -> None:
     try:
         number = parse_decimal(text)
