@@ -130,7 +130,7 @@ def _verdict(tests: list[Path], copy: Path, patience: float) -> Verdict:
             code = process.wait()
     lines = log.read_text(errors="replace").splitlines()
     if hangs:
-        started = [line for line in lines if line.startswith("tests/")]
+        started = [line for line in lines if line.startswith("tests/")] or ["what no test begins"]
         return Verdict(noticed=True, words=f"hangs in {started[-1].strip()}")
     if code == 0:
         return Verdict(noticed=False, words=UNNOTICED)
