@@ -10,8 +10,7 @@ def is_storable(text: str, limit: int) -> bool:
     )
 
 
-def storable(text: str, limit: int) -> str:
-    """Give the text back, or raise `UnstorableText`."""
-    if not is_storable(text, limit):
+def check_storable(text: str | None, limit: int) -> None:
+    """Raise `UnstorableText` where there is a text that no store can keep."""
+    if text is not None and not is_storable(text, limit):
         raise UnstorableText(f"A text is longer than {limit} characters, or is not storable.")
-    return text

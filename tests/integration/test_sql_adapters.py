@@ -6,8 +6,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from anyio import CancelScope
 from pydantic import SecretStr
-from sqlalchemy import update
+from sqlalchemy import Engine, event, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -133,3 +134,16 @@ async def test_the_application_is_ready_after_the_last_migration(
     await schema.upgrade(unmigrated_database)
     async with opened(settings_of(unmigrated_database, tmp_path)) as application:
         await application.ready()
+
+
+async def test_an_application_whose_use_is_cancelled_still_closes_its_connections(
+    committed_database: AsyncDatabase, tmp_path: Path
+) -> None:
+    closed: list[Engine] = []
+    with CancelScope() as scope:
+        async with opened(settings_of(committed_database, tmp_path)) as application:
+            engine = application.database.engine.sync_engine
+            event.listen(engine, "engine_disposed", closed.append)
+            await application.ready()
+            scope.cancel()
+    assert closed == [engine]

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from anyio import CancelScope, Event, fail_after, lowlevel, sleep_forever
+from anyio import CancelScope, Event, create_task_group, fail_after, lowlevel, sleep_forever
 from sqlalchemy import Connection, event, text
 from sqlalchemy.pool import QueuePool
 
@@ -18,6 +18,7 @@ from app.domain.errors import UnitOfWorkFailed
 from app.domain.identity.errors import UnknownUser
 from app.domain.identity.users import User
 from tests.builders import a_session, a_user
+from tests.cancellation import Mode, cancelled_at
 from tests.integration.server import (
     BUSY,
     PATIENCE,
@@ -158,7 +159,7 @@ async def test_cancelled_in_a_slow_statement_it_keeps_nothing_and_the_server_sto
     async def operation() -> None:
         async with a_unit_of_work(database) as uow:
             await uow.users.add(user=a_user())
-            await uow.execute(text("SELECT pg_sleep(20)"))
+            await uow.execute(text(f"SELECT pg_sleep({2 * PATIENCE})"))
 
     doomed = doom(operation)
     await eventually(partial(rows_of, committed_database, f"{BUSY} AND query LIKE '%pg_sleep%'"))
@@ -444,6 +445,23 @@ async def test_cancelled_by_its_scope_it_runs_to_its_end_and_is_cancelled_then()
     slow.let_go_on.set()
     await task
     assert results == [(True, True)]
+
+
+async def test_cancelled_by_its_scope_it_is_not_woken_until_it_ends() -> None:
+    # An anyio scope delivers its cancellation again and again: that would keep a core busy.
+    slow = Slow()
+
+    async def take_a_while() -> None:
+        await slow.begun.wait()
+        for _ in range(100):
+            await lowlevel.checkpoint()
+        slow.let_go_on.set()
+
+    async with create_task_group() as tasks:
+        tasks.start_soon(take_a_while)
+        run = await cancelled_at(1, run_to_end(slow), mode=Mode.SCOPE)
+    assert slow.ended
+    assert run.suspensions < 10
 
 
 async def test_cancelled_and_refused_it_is_cancelled() -> None:

@@ -49,7 +49,7 @@ class RefreshToken:
 
 def refresh_digest(secret: str) -> str:
     """Give what is stored of a refresh token: 256 random bits need no salt and no slow hash."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from app.domain.identity.login_log import (
 )
 from app.domain.identity.sessions import RefreshToken, Session
 from app.domain.identity.users import EMAIL_LENGTH, User
-from app.domain.text import storable
+from app.domain.text import check_storable
 
 USERNAME: Final = USERNAME_KEPT
 EMAIL: Final = EMAIL_LENGTH
@@ -23,34 +23,34 @@ REFRESH_DIGEST: Final = 64
 
 def check_user(user: User) -> None:
     """Raise `UnstorableText` where a text of the user cannot be kept."""
-    storable(user.username, USERNAME)
-    storable(user.username_key, USERNAME)
-    storable(user.email or "", EMAIL)
-    storable(user.email_key or "", EMAIL)
-    storable(user.password_hash, PASSWORD_HASH)
+    check_storable(user.username, USERNAME)
+    check_storable(user.username_key, USERNAME)
+    check_storable(user.email, EMAIL)
+    check_storable(user.email_key, EMAIL)
+    check_storable(user.password_hash, PASSWORD_HASH)
 
 
 def check_attempt(attempt: LoginAttempt) -> None:
     """Raise `UnstorableText` where a text of the attempt cannot be kept."""
-    storable(attempt.username, USERNAME)
-    storable(attempt.username_key, USERNAME)
-    storable(attempt.ip or "", IP)
-    storable(attempt.user_agent or "", USER_AGENT)
-    storable(attempt.request_id or "", REQUEST_ID)
+    check_storable(attempt.username, USERNAME)
+    check_storable(attempt.username_key, USERNAME)
+    check_storable(attempt.ip, IP)
+    check_storable(attempt.user_agent, USER_AGENT)
+    check_storable(attempt.request_id, REQUEST_ID)
 
 
 def check_session(session: Session) -> None:
     """Raise `UnstorableText` where a text of the session cannot be kept."""
-    storable(session.ip or "", IP)
-    storable(session.user_agent or "", USER_AGENT)
+    check_storable(session.ip, IP)
+    check_storable(session.user_agent, USER_AGENT)
 
 
 def check_filter(matching: LoginLogFilter) -> None:
     """Raise `UnstorableText` where a text that is looked for could not have been kept."""
-    storable(matching.username_key or "", USERNAME)
-    storable(matching.ip or "", IP)
+    check_storable(matching.username_key, USERNAME)
+    check_storable(matching.ip, IP)
 
 
 def check_refresh_token(token: RefreshToken) -> None:
     """Raise `UnstorableText` where the token's digest cannot be kept."""
-    storable(token.digest, REFRESH_DIGEST)
+    check_storable(token.digest, REFRESH_DIGEST)

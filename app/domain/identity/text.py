@@ -17,7 +17,7 @@ def escaped(text: str, limit: int) -> str:
     shown = ""
     for character in text:
         plain = character.isprintable() and character != "\\"
-        piece = character if plain else character.encode("unicode_escape").decode("ascii")
+        piece = character if plain else character.encode("unicode_escape").decode()
         if len(shown) + len(piece) > limit:
             return shown[: limit - 1] + "…"
         shown += piece

@@ -152,8 +152,10 @@ class PriceGrid:
         below, above = self._units(low), self._units(high)
         # price <=> (low + high) / 2, in integers
         twice, middle = 2 * numerator * 10**self._scale, (below + above) * denominator
-        if twice != middle:
-            return low if twice < middle else high
+        if twice < middle:
+            return low
+        if twice > middle:
+            return high
         if ties is Ties.EVEN:
             return low if self._is_even_multiple(below, price) else high
         return low if ties is Ties.DOWN else high
@@ -253,8 +255,8 @@ class PriceGrid:
         if place < 0:
             return None
         found = self._progressions[place]
-        if found.last is not None and at >= found.last:
-            return found.last
+        if found.last is not None:
+            at = min(at, found.last)
         return found.first + (at - found.first) // found.unit * found.unit
 
     def _at_or_above(self, at: int) -> int | None:
@@ -299,8 +301,8 @@ class PriceGrid:
             place = bisect_right(self._starts, at) - 1
         else:
             place = bisect_left(self._starts, at) - 1
-            if place < 0 and self._starts and at == self._starts[0] != 0:
-                place = 0
+            if self._starts and at == self._starts[0]:
+                place = 0  # it has no band below it to belong to
         if place < 0 or self._is_above_top(price):
             return None
         if price <= 0 and not table.allows_non_positive:
@@ -340,15 +342,12 @@ class PriceGrid:
     def _unruled(self, price: Decimal, *, upwards: bool) -> Decimal | None:
         """Without a tick rule every positive price inside the limits is valid."""
         low, high = self._table.min_price, self._table.max_price
-        if upwards:
-            if low is not None and price < low:
-                return low
-            beyond = high is not None and price > high
-        else:
-            if high is not None and price > high:
-                return high
-            beyond = low is not None and price < low
-        return None if beyond or price <= 0 else price
+        if upwards and low is not None:
+            price = max(price, low)
+        if not upwards and high is not None:
+            price = min(price, high)
+        too_low, too_high = low is not None and price < low, high is not None and price > high
+        return None if too_low or too_high or price <= 0 else price
 
     # -- in and out ------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from app.domain.range_units.revisions import Exchange, Market, Revision
-from app.domain.text import storable
+from app.domain.text import check_storable
 
 CODE: Final = 32
 NAME: Final = 100
@@ -14,18 +14,18 @@ DIGEST: Final = 71
 
 def check_exchange(exchange: Exchange) -> None:
     """Raise `UnstorableText` where a text of the exchange cannot be kept."""
-    storable(exchange.code, CODE)
-    storable(exchange.name, NAME)
-    storable(exchange.time_zone, TIME_ZONE)
+    check_storable(exchange.code, CODE)
+    check_storable(exchange.name, NAME)
+    check_storable(exchange.time_zone, TIME_ZONE)
 
 
 def check_market(market: Market) -> None:
     """Raise `UnstorableText` where a text of the market cannot be kept."""
     for code in (market.exchange, market.quote, market.target):
-        storable(code, CODE)
+        check_storable(code, CODE)
 
 
 def check_revision(revision: Revision) -> None:
     """Raise `UnstorableText` where a text of the revision cannot be kept."""
-    storable(revision.source, SOURCE)
-    storable(revision.digest, DIGEST)
+    check_storable(revision.source, SOURCE)
+    check_storable(revision.digest, DIGEST)

@@ -101,7 +101,7 @@ class RangeUnitTable:
         parts: list[str] = [self.boundary, self.anchor, self.top_rule]
         parts += ["" if n is None else plain(n) for n in (self.top, self.min_price, self.max_price)]
         parts += [f"{plain(band.range_min)}/{plain(band.price_unit)}" for band in self.bands]
-        return "sha256:" + hashlib.sha256("\n".join(parts).encode("ascii")).hexdigest()
+        return "sha256:" + hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def table_of(  # noqa: PLR0913 - the attributes of a table, all optional but the rows

@@ -114,20 +114,19 @@ class RangeUnitsService:
                 source=source,
             )
         )
-        digests = await to_thread.run_sync(_digests, observations)
+        digested = await to_thread.run_sync(_digested, observations)
         async with self._uow() as uow:
-            ingested = await self._observe(uow, observations, digests, observed_at)
+            ingested = await self._observe(uow, digested, observed_at)
             await uow.commit()
         return ingested
 
     async def _observe(
         self,
         uow: RangeUnitsUnitOfWork,
-        observations: Sequence[Observation],
-        digests: Sequence[str],
+        digested: Sequence[tuple[Observation, str]],
         observed_at: datetime,
     ) -> Ingested:
-        markets = {observation.market for observation in observations}
+        markets = {observation.market for observation, _ in digested}
         await uow.catalogue.hold_markets(markets=markets)
         # The clock is read once the markets are held: what is recorded later is dated later.
         now = self._clock.now()
@@ -135,7 +134,7 @@ class RangeUnitsService:
         # by a later reply while it waited becomes history, and replaces nothing.
         current = await _in_force(uow, markets, as_of=observed_at)
         confirmed, replaced, fresh = [], [], []
-        for observation, digest in zip(observations, digests, strict=True):
+        for observation, digest in digested:
             known = _own(current, observation.market)
             if known is not None and known.digest == digest:
                 confirmed.append(known.id)
@@ -254,8 +253,8 @@ class RangeUnitsService:
         )
 
 
-def _digests(observations: Sequence[Observation]) -> list[str]:
-    return [observation.table.digest for observation in observations]
+def _digested(observations: Sequence[Observation]) -> list[tuple[Observation, str]]:
+    return [(observation, observation.table.digest) for observation in observations]
 
 
 async def _in_force(
