@@ -170,7 +170,9 @@ class Server:
             while not await question():
                 with move_on_after(_A_LOOK):
                     status = await self.process.wait()
-                    raise RuntimeError(f"Exit status {status}:\n{self.said()}")  # pragma: no cover
+                    raise RuntimeError(
+                        f"Exit status {status}:\n{self.said()}"
+                    )  # pragma: no cover - a failure
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[httpx.AsyncClient]:

@@ -169,7 +169,7 @@ async def test_cancelled_twice_it_is_wholly_done_or_not_at_all(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("use_case", USE_CASES, ids=str)
-async def test_cancelled_twice_every_use_case_is_wholly_done_or_not_at_all(  # pragma: no cover
+async def test_cancelled_twice_every_use_case_is_done_wholly_or_not(  # pragma: no cover - too long
     use_case: UseCase, staged: Staged
 ) -> None:
     assert await wrongs(use_case, Mode.DOUBLE, staged) == []

@@ -225,13 +225,15 @@ class ApiDocument:
         """Say why an answer is none that the document allows, if so."""
         status = answer.status_code
         if status >= httpx.codes.INTERNAL_SERVER_ERROR:
-            return f"{status} is a defect"  # pragma: no cover
+            return f"{status} is a defect"  # pragma: no cover - a failure
         media = answer.headers.get("Content-Type", "").partition(";")[0]
         allowed = self._answers(attack.operation.method, unquote(attack.url.partition("?")[0]))
         if status not in allowed:
-            return f"{status} is not documented"  # pragma: no cover
+            return f"{status} is not documented"  # pragma: no cover - a failure
         if media not in (allowed[status] or {""}):
-            return f"{status} as {media or 'nothing'} is not documented"  # pragma: no cover
+            return (
+                f"{status} as {media or 'nothing'} is undocumented"  # pragma: no cover - a failure
+            )
         return None if status < httpx.codes.BAD_REQUEST else fault_of_a_problem(answer)
 
     def methods(self, path: str) -> set[str]:
@@ -292,12 +294,12 @@ def _pattern(path: str) -> re.Pattern[str]:
 def fault_of_a_problem(answer: httpx.Response) -> str | None:
     """Say what is wrong with a refusal, which has to be a problem of ours."""
     if answer.headers.get("Content-Type") != PROBLEM:
-        return "is a refusal that is no problem"  # pragma: no cover
+        return "is a refusal that is no problem"  # pragma: no cover - a failure
     problem = json.loads(answer.content)
     if not problem.keys() >= MEMBERS:
-        return "is a problem without the members of ours"  # pragma: no cover
+        return "is a problem without the members of ours"  # pragma: no cover - a failure
     if problem["status"] != answer.status_code:
-        return "is a problem of another status"  # pragma: no cover
+        return "is a problem of another status"  # pragma: no cover - a failure
     if problem["request_id"] != answer.headers.get("X-Request-ID"):
-        return "is a problem of another request"  # pragma: no cover
+        return "is a problem of another request"  # pragma: no cover - a failure
     return None

@@ -33,7 +33,7 @@ COMMANDS = [
 
 
 def refuse(*_: object, **__: object) -> NoReturn:
-    pytest.fail("nothing of the runtime is needed here")  # pragma: no cover
+    pytest.fail("nothing of the runtime is needed here")  # pragma: no cover - a failure
 
 
 def raising(error: BaseException) -> Program:

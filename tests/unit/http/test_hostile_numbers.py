@@ -33,7 +33,7 @@ async def test_a_hostile_price_to_step_from_is_refused(btc: MarketClient) -> Non
     for number in NUMBERS:
         answer = await btc.post("prices/step", price=number, ticks=1)
         if answer.status_code != 422 or list(faults(answer)) != ["price"]:
-            taken.append(number)  # pragma: no cover
+            taken.append(number)  # pragma: no cover - a failure
     assert taken == []
 
 
@@ -58,7 +58,7 @@ async def test_a_hostile_limit_of_a_table_is_refused_by_name(
         body = good | dict.fromkeys(LIMITS, number)
         answer = await client.put(f"{MARKET}/range-units", json=body, headers=coinone)
         if answer.status_code != 422 or list(faults(answer)) != LIMITS:
-            taken.append(number)  # pragma: no cover
+            taken.append(number)
     assert taken == [None]
 
 
@@ -77,7 +77,7 @@ async def test_a_hostile_number_in_a_query_is_refused_by_name(
     for text in TEXTS:
         answer = await btc.get(question, query | {parameter: text})
         if answer.status_code != 422 or list(faults(answer)) != [parameter]:
-            taken.append(text)  # pragma: no cover
+            taken.append(text)  # pragma: no cover - a failure
     assert taken == []
 
 
@@ -86,5 +86,5 @@ async def test_a_hostile_number_in_a_path_is_refused(btc: MarketClient) -> None:
     for text in filter(None, TEXTS):
         answer = await btc.get(f"prices/{quote(text)}")
         if answer.status_code != 422 or list(faults(answer)) != ["price"]:
-            taken.append(text)  # pragma: no cover
+            taken.append(text)  # pragma: no cover - a failure
     assert taken == []

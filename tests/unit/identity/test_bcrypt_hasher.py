@@ -203,7 +203,9 @@ class CountedPassword(str):
         opened = self.counter.gate.wait(PATIENCE)
         from_thread.run_sync(self.counter.leave)
         if not opened:
-            raise TimeoutError("The event loop never came to open the gate.")  # pragma: no cover
+            raise TimeoutError(
+                "The event loop never came to open the gate."
+            )  # pragma: no cover - a failure
         return super().encode(encoding, errors)
 
 
