@@ -27,7 +27,7 @@ from app.adapters.security.passwords import BcryptHasher
 from app.adapters.security.tokens import Ed25519AccessTokens, SigningKeysUnreadable, make_first_key
 from app.adapters.sql import schema
 from app.adapters.sql.database import AsyncDatabase
-from app.adapters.sql.identity import SqlIdentityUnitOfWork
+from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
 from app.adapters.sql.range_units import SqlRangeUnitsUnitOfWork
 from app.adapters.system import RandomSecrets, SystemClock, UuidIds
 from app.domain.errors import SchemaOutOfDate, StoreUnavailable

@@ -15,17 +15,14 @@ from app.adapters.exchanges.coinone import CoinoneFormat
 from app.adapters.http.app import HttpServices, create_app
 from app.adapters.http.identity.asked import IdentityServices
 from app.adapters.http.range_units.asked import RangeUnitsServices
-from app.adapters.memory.identity import (
-    FastHasher,
-    IdentityState,
-    MemoryIdentityUnitOfWork,
-    PlainTokens,
-)
+from app.adapters.memory.identity.security import FastHasher, PlainTokens
+from app.adapters.memory.identity.state import IdentityState
+from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
 from app.adapters.memory.range_units import MemoryRangeUnitsUnitOfWork, RangeUnitsState
 from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
 from app.domain.errors import TickgateError
-from app.ports.identity import IdentityWork
+from app.ports.identity.work import IdentityWork
 from app.ports.range_units import RangeUnitsWork
 from app.services.identity.auth_service import AuthService
 from app.services.identity.user_login_log_service import UserLoginLogService

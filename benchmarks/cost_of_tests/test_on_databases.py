@@ -1,7 +1,7 @@
 import pytest
 
 from app.adapters.sql.database import AsyncDatabase
-from app.adapters.sql.identity import SqlIdentityUnitOfWork
+from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
 from app.domain.identity.login_log import LoginLogFilter, Outcome
 from benchmarks.cost_of_tests import CLIENT, PASSWORD, TIMES
 from tests.integration.server import application_on

@@ -8,15 +8,11 @@ import pytest
 
 from app.domain.identity.login_log import Outcome
 from app.ports.clock import Clock
-from app.ports.identity import (
-    AccessTokens,
-    IdentityUnitOfWork,
-    LoginLog,
-    PasswordHasher,
-    RefreshTokens,
-    Sessions,
-    Users,
-)
+from app.ports.identity.login_log import LoginLog
+from app.ports.identity.security import AccessTokens, PasswordHasher
+from app.ports.identity.sessions import RefreshTokens, Sessions
+from app.ports.identity.users import Users
+from app.ports.identity.work import IdentityUnitOfWork
 from app.ports.ids import Ids, Secrets
 from app.services.identity.auth_service import AuthService
 from benchmarks.cost_of_tests import CLIENT, PASSWORD, TIMES

@@ -10,7 +10,7 @@ import pytest
 from app.domain.identity.errors import InvalidToken
 from app.domain.identity.sessions import AccessClaims
 from app.domain.identity.users import PASSWORD_MOST_BYTES
-from app.ports.identity import AccessTokens, PasswordHasher
+from app.ports.identity.security import AccessTokens, PasswordHasher
 from tests.builders import new_id
 from tests.contracts.races import all_at_once
 

@@ -25,14 +25,10 @@ from app.domain.identity.login_log import (
 from app.domain.identity.sessions import RefreshToken, Session
 from app.domain.identity.users import User
 from app.domain.principal import Role
-from app.ports.identity import (
-    IdentityUnitOfWork,
-    IdentityWork,
-    LoginLog,
-    RefreshTokens,
-    Sessions,
-    Users,
-)
+from app.ports.identity.login_log import LoginLog
+from app.ports.identity.sessions import RefreshTokens, Sessions
+from app.ports.identity.users import Users
+from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
 from tests.builders import a_refresh_token, a_session, a_user, an_attempt, at, new_id
 from tests.contracts.races import PATIENCE, all_at_once, race
 from tests.contracts.unit_of_work import Operation, UnitOfWorkContract

@@ -24,7 +24,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.adapters.security.tokens import make_first_key
 from app.adapters.sql.database import AsyncDatabase
-from app.adapters.sql.identity import SqlIdentityUnitOfWork
+from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
 from app.adapters.sql.range_units import SqlRangeUnitsUnitOfWork
 from app.bootstrap import http_app, opened
 from app.domain.principal import Role

@@ -15,7 +15,7 @@ from sqlalchemy import CursorResult
 from sqlalchemy.pool import QueuePool
 
 from app.adapters.sql.database import AsyncDatabase
-from app.adapters.sql.identity import SqlIdentityUnitOfWork
+from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
 from app.domain.errors import StoreUnavailable
 from tests.application import FakedApplication
 from tests.cancellation import Mode

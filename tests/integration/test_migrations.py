@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.adapters.sql import migrations, schema
 from app.adapters.sql.database import AsyncDatabase
-from app.adapters.sql.identity import UserRow
+from app.adapters.sql.identity.users import UserRow
 from app.domain.errors import SchemaOutOfDate
 from tests.builders import a_user
 from tests.integration.server import (

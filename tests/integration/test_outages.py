@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from app.adapters.sql.database import AsyncDatabase
-from app.adapters.sql.identity import SqlIdentityUnitOfWork
+from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
 from app.bootstrap import opened
 from app.domain.errors import StoreUnavailable
 from app.settings import Settings

@@ -6,13 +6,14 @@ from functools import partial
 import pytest
 from hypothesis import given
 
-from app.adapters.memory.identity import IdentityState, MemoryIdentityUnitOfWork
+from app.adapters.memory.identity.state import IdentityState
+from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
 from app.adapters.memory.range_units import MemoryRangeUnitsUnitOfWork, RangeUnitsState
 from app.adapters.sql import schema
 from app.adapters.sql.database import AsyncDatabase
-from app.adapters.sql.identity import SqlIdentityUnitOfWork
+from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
 from app.adapters.sql.range_units import SqlRangeUnitsUnitOfWork
-from app.ports.identity import IdentityUnitOfWork
+from app.ports.identity.work import IdentityUnitOfWork
 from app.ports.range_units import RangeUnitsUnitOfWork
 from tests.integration.server import BUSY, empty, opened_database, rows_of
 from tests.programs.identity import IDENTITY

@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.adapters.sql import schema
 from app.adapters.sql.database import AsyncDatabase
-from app.adapters.sql.identity import SqlIdentityUnitOfWork
+from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
 from app.adapters.sql.range_units import BandRow, RevisionRow, SqlRangeUnitsUnitOfWork
 from app.bootstrap import Application, opened
 from app.domain.errors import SchemaOutOfDate

@@ -4,15 +4,12 @@ from typing import ClassVar
 import pytest
 
 from app.adapters.sql.database import AsyncDatabase
-from app.adapters.sql.identity import (
-    SqlIdentityUnitOfWork,
-    SqlLoginLog,
-    SqlRefreshTokens,
-    SqlSessions,
-    SqlUsers,
-)
+from app.adapters.sql.identity.login_log import SqlLoginLog
+from app.adapters.sql.identity.sessions import SqlRefreshTokens, SqlSessions
+from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
+from app.adapters.sql.identity.users import SqlUsers
 from app.adapters.sql.range_units import SqlCatalogue, SqlRangeUnitsUnitOfWork, SqlRevisions
-from app.ports.identity import IdentityWork
+from app.ports.identity.work import IdentityWork
 from app.ports.range_units import RangeUnitsWork
 from tests.contracts.identity_store import (
     IdentityUnitOfWorkContract,

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.pool import QueuePool
 
 from app.adapters.sql.database import AsyncDatabase
-from app.adapters.sql.identity import SqlIdentityUnitOfWork
+from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
 from app.adapters.sql.unit_of_work import run_to_end
 from app.domain.errors import UnitOfWorkFailed
 from app.domain.identity.errors import UnknownUser

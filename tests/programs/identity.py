@@ -10,7 +10,7 @@ from hypothesis.strategies import SearchStrategy
 from app.domain.identity import storage
 from app.domain.identity.login_log import FailReason, LoginLogFilter, Outcome
 from app.domain.principal import Role
-from app.ports.identity import IdentityUnitOfWork
+from app.ports.identity.work import IdentityUnitOfWork
 from tests.programs.identity_operations import (
     AddSession,
     AddToken,

@@ -14,7 +14,7 @@ from app.domain.identity.login_log import (
 from app.domain.identity.sessions import RefreshToken, Session
 from app.domain.identity.users import User
 from app.domain.principal import Role
-from app.ports.identity import IdentityUnitOfWork
+from app.ports.identity.work import IdentityUnitOfWork
 from tests.programs import program
 from tests.programs.program import Ids
 from tests.programs.values import NOON, instant, untaken, uuid_of

@@ -9,13 +9,11 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from app.adapters.memory.identity import (
-    IdentityState,
-    MemoryIdentityUnitOfWork,
-    MemoryLoginLog,
-    MemorySessions,
-    MemoryUsers,
-)
+from app.adapters.memory.identity.login_log import MemoryLoginLog
+from app.adapters.memory.identity.sessions import MemorySessions
+from app.adapters.memory.identity.state import IdentityState
+from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
+from app.adapters.memory.identity.users import MemoryUsers
 from app.adapters.memory.range_units import (
     MemoryCatalogue,
     MemoryRangeUnitsUnitOfWork,

@@ -12,14 +12,15 @@ from hypothesis import Phase, find, given, settings
 from hypothesis.errors import NoSuchExample
 from hypothesis.strategies import SearchStrategy
 
-from app.adapters.memory.identity import IdentityState, MemoryIdentityUnitOfWork
+from app.adapters.memory.identity.state import IdentityState
+from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
 from app.adapters.memory.range_units import MemoryRangeUnitsUnitOfWork, RangeUnitsState
 from app.adapters.memory.store import MemoryStore
 from app.domain.errors import UnitOfWorkFailed, UnstorableText
 from app.domain.identity.errors import UsernameTaken
 from app.domain.identity.login_log import FailReason, Outcome
 from app.domain.principal import Role
-from app.ports.identity import IdentityUnitOfWork
+from app.ports.identity.work import IdentityUnitOfWork
 from app.ports.range_units import RangeUnitsUnitOfWork
 from tests.programs import identity_operations, planted, range_units_operations
 from tests.programs import program as shapes

@@ -13,7 +13,8 @@ import pytest
 from anyio import get_cancelled_exc_class
 
 import app.services
-from app.adapters.memory.identity import IdentityState, MemoryIdentityUnitOfWork
+from app.adapters.memory.identity.state import IdentityState
+from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
 from app.domain.errors import StoreUnavailable
 from app.services.identity.auth_service import AuthService
 from app.services.identity.user_login_log_service import UserLoginLogService

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.adapters.memory.identity import IdentityState, MemoryIdentityUnitOfWork
+from app.adapters.memory.identity.state import IdentityState
+from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
 from app.adapters.memory.store import MemoryStore
 from app.domain.errors import StoreUnavailable, TickgateError
 from tests.application import MemoryApplication

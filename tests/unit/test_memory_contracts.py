@@ -3,16 +3,12 @@ from typing import ClassVar
 
 import pytest
 
-from app.adapters.memory.identity import (
-    FastHasher,
-    IdentityState,
-    MemoryIdentityUnitOfWork,
-    MemoryLoginLog,
-    MemoryRefreshTokens,
-    MemorySessions,
-    MemoryUsers,
-    PlainTokens,
-)
+from app.adapters.memory.identity.login_log import MemoryLoginLog
+from app.adapters.memory.identity.security import FastHasher, PlainTokens
+from app.adapters.memory.identity.sessions import MemoryRefreshTokens, MemorySessions
+from app.adapters.memory.identity.state import IdentityState
+from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
+from app.adapters.memory.identity.users import MemoryUsers
 from app.adapters.memory.range_units import (
     MemoryCatalogue,
     MemoryRangeUnitsUnitOfWork,
@@ -22,7 +18,8 @@ from app.adapters.memory.range_units import (
 from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
 from app.ports.clock import Clock
-from app.ports.identity import AccessTokens, IdentityWork, PasswordHasher
+from app.ports.identity.security import AccessTokens, PasswordHasher
+from app.ports.identity.work import IdentityWork
 from app.ports.ids import Ids, Secrets
 from app.ports.range_units import RangeUnitsWork
 from tests.contracts.identity_security import AccessTokensContract, PasswordHasherContract

@@ -10,18 +10,19 @@ from typing import Any
 import pytest
 from anyio import CancelScope, Event, create_task_group
 
-from app.adapters.memory.identity import (
-    FastHasher,
-    IdentityState,
-    MemoryIdentityUnitOfWork,
-)
+from app.adapters.memory.identity.security import FastHasher
+from app.adapters.memory.identity.state import IdentityState
+from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
 from app.adapters.memory.range_units import MemoryRangeUnitsUnitOfWork, RangeUnitsState
 from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
 from app.domain.errors import StoreUnavailable, UnitOfWorkFailed
 from app.domain.identity.errors import EmailTaken, HasherBusy, UnknownUser, UsernameTaken
 from app.domain.identity.login_log import LoginLogFilter
-from app.ports.identity import LoginLog, PasswordHasher, RefreshTokens, Sessions, Users
+from app.ports.identity.login_log import LoginLog
+from app.ports.identity.security import PasswordHasher
+from app.ports.identity.sessions import RefreshTokens, Sessions
+from app.ports.identity.users import Users
 from app.ports.range_units import Catalogue, Revisions
 from tests.builders import (
     a_market,

@@ -9,7 +9,7 @@ from app.adapters.security.passwords import BcryptHasher
 from app.adapters.security.tokens import Ed25519AccessTokens
 from app.adapters.system import RandomSecrets, SystemClock, UuidIds
 from app.ports.clock import Clock
-from app.ports.identity import AccessTokens, PasswordHasher
+from app.ports.identity.security import AccessTokens, PasswordHasher
 from app.ports.ids import Ids, Secrets
 from tests.contracts.identity_security import AccessTokensContract, PasswordHasherContract
 from tests.contracts.system import ClockContract, IdsContract, SecretsContract

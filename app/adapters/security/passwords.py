@@ -12,7 +12,7 @@ from anyio import CapacityLimiter, to_thread
 
 from app.domain.identity.errors import HasherBusy
 from app.domain.identity.users import is_checkable
-from app.ports.identity import PasswordHasher
+from app.ports.identity.security import PasswordHasher
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from app.domain.identity.errors import InvalidToken
 from app.domain.identity.sessions import AccessClaims
-from app.ports.identity import AccessTokens
+from app.ports.identity.security import AccessTokens
 
 _ALGORITHM: Final = "EdDSA"
 _TYPE: Final = "at+jwt"

@@ -17,7 +17,8 @@ from app.domain.identity.sessions import AccessClaims, RefreshToken, Session, re
 from app.domain.identity.users import User
 from app.domain.principal import SCOPES_OF_ROLE, Principal
 from app.ports.clock import Clock
-from app.ports.identity import AccessTokens, IdentityUnitOfWork, IdentityWork, PasswordHasher
+from app.ports.identity.security import AccessTokens, PasswordHasher
+from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
 from app.ports.ids import Ids, Secrets
 
 

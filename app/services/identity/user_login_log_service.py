@@ -7,7 +7,7 @@ from app.domain.identity.login_log import (
     pending_attempt,
 )
 from app.ports.clock import Clock
-from app.ports.identity import IdentityWork
+from app.ports.identity.work import IdentityWork
 from app.ports.ids import Ids
 
 

@@ -7,7 +7,8 @@ from app.domain.identity.text import fold
 from app.domain.identity.users import User, check_email, check_new_password, check_username
 from app.domain.principal import Principal, Role
 from app.ports.clock import Clock
-from app.ports.identity import IdentityUnitOfWork, IdentityWork, PasswordHasher
+from app.ports.identity.security import PasswordHasher
+from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
 from app.ports.ids import Ids, Secrets
 
 FIRST_ADMIN = "admin"

@@ -9,12 +9,9 @@ import pytest
 from anyio import Event, create_task_group
 from anyio.lowlevel import checkpoint
 
-from app.adapters.memory.identity import (
-    FastHasher,
-    IdentityState,
-    MemoryIdentityUnitOfWork,
-    PlainTokens,
-)
+from app.adapters.memory.identity.security import FastHasher, PlainTokens
+from app.adapters.memory.identity.state import IdentityState
+from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
 from app.adapters.memory.system import SequentialSecrets
 from app.domain.errors import StoreUnavailable, TickgateError
 from app.domain.identity.errors import (
@@ -33,7 +30,7 @@ from app.domain.identity.login_log import (
 from app.domain.identity.sessions import REFRESH_GRACE, AccessClaims, Session, refresh_digest
 from app.domain.identity.users import User
 from app.domain.principal import SCOPES_OF_ROLE, Role
-from app.ports.identity import AccessTokens, PasswordHasher
+from app.ports.identity.security import AccessTokens, PasswordHasher
 from app.services.identity.auth_service import AuthService, Login
 from tests.application import (
     ACCESS_TOKEN_LIFETIME,

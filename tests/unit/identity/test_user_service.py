@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from app.adapters.memory.identity import FastHasher, MemoryIdentityUnitOfWork
+from app.adapters.memory.identity.security import FastHasher
+from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
 from app.adapters.memory.system import SequentialSecrets
 from app.domain.errors import StoreUnavailable, TickgateError
 from app.domain.identity.errors import (

@@ -2,8 +2,9 @@
 
 from alembic import context
 
-from app.adapters.sql import identity, range_units
+from app.adapters.sql import range_units
 from app.adapters.sql.database import AsyncDatabase
+from app.adapters.sql.identity import unit_of_work as identity
 
 TABLES_OF = (identity, range_units)  # imported for the tables they declare
 

@@ -1,0 +1,83 @@
+"""Stand-ins for the hasher and the token signer."""
+
+import hashlib
+from dataclasses import replace
+from itertools import count
+
+from anyio import Event
+from anyio.lowlevel import checkpoint
+
+from app.domain.identity.errors import (
+    HasherBusy,
+    InvalidToken,
+)
+from app.domain.identity.sessions import AccessClaims
+from app.domain.identity.users import is_checkable
+from app.ports.identity.security import AccessTokens, PasswordHasher
+
+
+class FastHasher(PasswordHasher):
+    """A salted SHA-256 at once: for tests, and only for them.
+
+    Controls: `spent` counts the hashes that verifying cost; `busy` makes every call raise
+    `HasherBusy`; while `gate` is an event, verifying waits for it; hashes in `outdated` need
+    a rehash.
+    """
+
+    def __init__(self) -> None:
+        self._salts = count(1)
+        self.spent = 0
+        self.busy = False
+        self.gate: Event | None = None
+        self.outdated: set[str] = set()
+
+    async def hash(self, *, password: str) -> str:
+        """Hash with the next salt."""
+        await self._turn()
+        return _fast_hash(password, str(next(self._salts)))
+
+    async def verify(self, *, password: str, stored: str | None) -> bool:
+        """Hash with the same salt, and compare."""
+        await self._turn()
+        self.spent += 1
+        if self.gate is not None:
+            await self.gate.wait()
+        if stored is None or not is_checkable(password) or stored.count("$") != 2:  # noqa: PLR2004
+            return False
+        return stored == _fast_hash(password, stored.split("$")[1])
+
+    def needs_rehash(self, *, stored: str) -> bool:
+        """Whether a test said so."""
+        return stored in self.outdated
+
+    async def _turn(self) -> None:
+        await checkpoint()
+        if self.busy:
+            raise HasherBusy("Too many passwords wait to be checked.", retry_after=1)
+
+
+def _fast_hash(password: str, salt: str) -> str:
+    return f"fast${salt}${hashlib.sha256(f'{salt}:{password}'.encode()).hexdigest()}"
+
+
+class PlainTokens(AccessTokens):
+    """Remembers what it issued instead of signing it."""
+
+    def __init__(self) -> None:
+        self._issued: dict[str, AccessClaims] = {}
+
+    def issue(self, *, claims: AccessClaims) -> str:
+        """Name the token after its id."""
+        token = f"plain.{claims.token_id}"
+        self._issued[token] = replace(
+            claims,
+            issued_at=claims.issued_at.replace(microsecond=0),
+            expires_at=claims.expires_at.replace(microsecond=0),
+        )
+        return token
+
+    def read(self, *, token: str) -> AccessClaims:
+        """Look the token up."""
+        if token not in self._issued:
+            raise InvalidToken
+        return self._issued[token]

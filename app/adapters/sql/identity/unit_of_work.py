@@ -1,0 +1,36 @@
+from app.adapters.sql.database import Sessions
+from app.adapters.sql.identity.login_log import SqlLoginLog
+from app.adapters.sql.identity.sessions import SqlRefreshTokens, SqlSessions
+from app.adapters.sql.identity.users import SqlUsers
+from app.adapters.sql.unit_of_work import SqlTransaction
+from app.domain.identity.errors import (
+    EmailTaken,
+    UnknownUser,
+    UsernameTaken,
+)
+from app.ports.identity.login_log import LoginLog
+from app.ports.identity.sessions import RefreshTokens
+from app.ports.identity.sessions import Sessions as SessionsPort
+from app.ports.identity.users import Users
+from app.ports.identity.work import IdentityUnitOfWork
+
+
+class SqlIdentityUnitOfWork(SqlTransaction, IdentityUnitOfWork):
+    """A transaction on a database."""
+
+    violations = {  # noqa: RUF012 - never changed, and declared so by the base class
+        "uq_users_username_key": UsernameTaken,
+        "users.username_key": UsernameTaken,
+        "uq_users_email_key": EmailTaken,
+        "users.email_key": EmailTaken,
+        "fk_sessions_user_id": UnknownUser,
+        # SQLite names no foreign key; no use case stores a token without its session.
+        "FOREIGN KEY constraint failed": UnknownUser,
+    }
+
+    def __init__(self, sessions: Sessions) -> None:
+        super().__init__(sessions)
+        self.users: Users = SqlUsers(self)
+        self.login_log: LoginLog = SqlLoginLog(self)
+        self.sessions: SessionsPort = SqlSessions(self)
+        self.refresh_tokens: RefreshTokens = SqlRefreshTokens(self)

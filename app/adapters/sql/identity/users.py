@@ -1,0 +1,116 @@
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import String, Uuid, insert, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.adapters.sql.database import Base
+from app.adapters.sql.types import UtcDateTime, code_text
+from app.adapters.sql.unit_of_work import SqlTransaction
+from app.domain.identity import storage
+from app.domain.identity.errors import (
+    UnknownUser,
+)
+from app.domain.identity.users import User
+from app.domain.principal import Role
+from app.domain.text import is_storable
+from app.ports.identity.users import Users
+
+
+class UserRow(Base):
+    """A user."""
+
+    __tablename__ = "users"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    username: Mapped[str] = mapped_column(String(storage.USERNAME))
+    username_key: Mapped[str] = mapped_column(code_text(storage.USERNAME), unique=True)
+    email: Mapped[str | None] = mapped_column(String(storage.EMAIL))
+    email_key: Mapped[str | None] = mapped_column(code_text(storage.EMAIL), unique=True)
+    password_hash: Mapped[str] = mapped_column(String(storage.PASSWORD_HASH))
+    role: Mapped[str] = mapped_column(String(16))
+    disabled: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    password_changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class SqlUsers(Users):
+    """The users of a database."""
+
+    def __init__(self, transaction: SqlTransaction) -> None:
+        self._transaction = transaction
+
+    async def add(self, *, user: User) -> None:
+        """INSERT; the unique keys refuse duplicates."""
+        with self._transaction.refusing():
+            storage.check_user(user)
+        await self._transaction.execute(insert(UserRow).values(_user_values(user)))
+
+    async def get(self, *, user_id: UUID) -> User | None:
+        """SELECT by primary key."""
+        found = await self._transaction.execute(select(UserRow).where(UserRow.id == user_id))
+        return _user(found.scalar_one_or_none())
+
+    async def by_username(self, *, username_key: str) -> User | None:
+        """SELECT by unique key."""
+        self._transaction.check()
+        if not is_storable(username_key, storage.USERNAME):
+            return None
+        query = select(UserRow).where(UserRow.username_key == username_key)
+        return _user((await self._transaction.execute(query)).scalar_one_or_none())
+
+    async def hold(self, *, user_id: UUID) -> User | None:
+        """SELECT … FOR UPDATE; SQLite's writers are one at a time from their beginning."""
+        query = select(UserRow).where(UserRow.id == user_id).with_for_update()
+        return _user((await self._transaction.execute(query)).scalar_one_or_none())
+
+    async def replace(self, *, user: User) -> None:
+        """UPDATE by primary key."""
+        with self._transaction.refusing():
+            storage.check_user(user)
+        statement = update(UserRow).where(UserRow.id == user.id).values(_user_values(user))
+        replaced = await self._transaction.execute(statement)
+        with self._transaction.refusing():
+            if replaced.rowcount == 0:
+                raise UnknownUser(f"There is no user {user.id}.")
+
+    async def page(self, *, after: UUID | None, limit: int) -> list[User]:
+        """SELECT beyond a primary key."""
+        query = select(UserRow).order_by(UserRow.id).limit(limit)
+        if after is not None:
+            query = query.where(UserRow.id > after)
+        rows = (await self._transaction.execute(query)).scalars()
+        return [_user_of(row) for row in rows]
+
+
+def _user_values(user: User) -> dict[str, Any]:
+    return {
+        "id": user.id,
+        "username": user.username,
+        "username_key": user.username_key,
+        "email": user.email,
+        "email_key": user.email_key,
+        "password_hash": user.password_hash,
+        "role": user.role.value,
+        "disabled": user.disabled,
+        "created_at": user.created_at,
+        "password_changed_at": user.password_changed_at,
+    }
+
+
+def _user(row: UserRow | None) -> User | None:
+    return None if row is None else _user_of(row)
+
+
+def _user_of(row: UserRow) -> User:
+    return User(
+        id=row.id,
+        username=row.username,
+        email=row.email,
+        password_hash=row.password_hash,
+        role=Role(row.role),
+        disabled=row.disabled,
+        created_at=row.created_at,
+        password_changed_at=row.password_changed_at,
+    )

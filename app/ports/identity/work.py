@@ -1,0 +1,32 @@
+"""One transaction over the stores of identity.
+
+Stores: every method may raise `StoreUnavailable`. What goes in and comes out is immutable. Texts
+with a NUL or a lone surrogate, and over-long ones, raise `UnstorableText`; nothing is cut
+silently. Ids and digests are new whenever something is added: a duplicate of those is a defect,
+and which error it raises is not specified.
+"""
+
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
+
+from app.ports.identity.login_log import LoginLog
+from app.ports.identity.sessions import RefreshTokens, Sessions
+from app.ports.identity.users import Users
+from app.ports.unit_of_work import UnitOfWork
+
+
+class IdentityUnitOfWork(UnitOfWork, Protocol):
+    """One transaction over users, login log, sessions and their tokens."""
+
+    users: Users
+    """The users, in this transaction."""
+    login_log: LoginLog
+    """The login log, in this transaction."""
+    sessions: Sessions
+    """The sessions, in this transaction."""
+    refresh_tokens: RefreshTokens
+    """The refresh tokens, in this transaction."""
+
+
+IdentityWork: TypeAlias = Callable[[], IdentityUnitOfWork]
+"""Gives a fresh unit of work per use case."""
