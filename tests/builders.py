@@ -41,6 +41,9 @@ def a_user(  # noqa: PLR0913 - the fields of a user
     disabled: bool = False,
     created_at: datetime | None = None,
     password_changed_at: datetime | None = None,
+    password_expires_at: datetime | None = None,
+    mfa_required: bool = False,
+    has_second_factor: bool = False,
 ) -> User:
     number = next(_numbers)
     created_at = created_at or at()
@@ -53,6 +56,9 @@ def a_user(  # noqa: PLR0913 - the fields of a user
         disabled=disabled,
         created_at=created_at,
         password_changed_at=password_changed_at or created_at,
+        password_expires_at=password_expires_at,
+        mfa_required=mfa_required,
+        has_second_factor=has_second_factor,
     )
 
 

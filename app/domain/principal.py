@@ -29,9 +29,10 @@ SCOPES_OF_ROLE: dict[Role, frozenset[Scope]] = {
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated user in a live session."""
+    """An authenticated user: in a live session, or by one of their API keys."""
 
     user_id: UUID
     username: str
-    session_id: UUID
+    session_id: UUID | None
     scopes: frozenset[Scope]
+    api_key_id: UUID | None = None

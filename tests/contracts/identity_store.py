@@ -117,6 +117,9 @@ class UsersContract:
             disabled=True,
             created_at=at(0),
             password_changed_at=at(1),
+            password_expires_at=at(2),
+            mfa_required=True,
+            has_second_factor=True,
         )
         await keep(work, user)
         assert await user_of(work, user.id) == user

@@ -75,6 +75,9 @@ def _users(make: Callable[..., T], needed: Pools) -> list[SearchStrategy[T]]:
         "disabled": (True,),
         "created_at": INSTANTS,
         "password_changed_at": INSTANTS,
+        "password_expires_at": INSTANTS,
+        "mfa_required": (True,),
+        "has_second_factor": (True,),
     }
     contended: list[Pools] = [{}, {"username": _NAMES}, {"email": _EMAILS}]
     return [drawn(make, {**needed, **pools}, rest) for pools in contended]

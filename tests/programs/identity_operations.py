@@ -1,6 +1,7 @@
 """What programs of identity do: every method of its ports as an operation."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Self, TypeAlias
 from uuid import UUID
 
@@ -35,6 +36,9 @@ class OfUser(Operation):
     disabled: bool = False
     created_at: str = NOON
     password_changed_at: str = NOON
+    password_expires_at: str | None = None
+    mfa_required: bool = False
+    has_second_factor: bool = False
 
     @property
     def user(self) -> User:
@@ -47,6 +51,9 @@ class OfUser(Operation):
             disabled=self.disabled,
             created_at=instant(self.created_at),
             password_changed_at=instant(self.password_changed_at),
+            password_expires_at=_instant(self.password_expires_at),
+            mfa_required=self.mfa_required,
+            has_second_factor=self.has_second_factor,
         )
 
 
@@ -181,8 +188,8 @@ class PageAttempts(Operation):
             ip=self.ip,
             outcome=self.outcome,
             fail_reason=self.fail_reason,
-            since=None if self.since is None else instant(self.since),
-            until=None if self.until is None else instant(self.until),
+            since=_instant(self.since),
+            until=_instant(self.until),
         )
         place = self.before and LoginLogPosition(instant(self.before[0]), uuid_of(self.before[1]))
         return await uow.login_log.page(matching=matching, before=place, limit=self.limit)
@@ -214,7 +221,7 @@ class AddSession(Operation):
             expires_at=instant(self.expires_at),
             ip=self.ip,
             user_agent=self.user_agent,
-            ended_at=None if self.ended_at is None else instant(self.ended_at),
+            ended_at=_instant(self.ended_at),
         )
         await uow.sessions.add(session=session)
 
@@ -283,7 +290,7 @@ class AddToken(Operation):
             digest=self.digest,
             session_id=uuid_of(self.session),
             issued_at=instant(self.issued_at),
-            used_at=None if self.used_at is None else instant(self.used_at),
+            used_at=_instant(self.used_at),
         )
         await uow.refresh_tokens.add(token=token)
         return True
@@ -304,6 +311,10 @@ class UseToken(Operation):
 
     async def run(self, uow: Work) -> None:
         await uow.refresh_tokens.use(digest=self.digest, at=instant(self.at))
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else instant(text)
 
 
 def _uuid(number: int | None) -> UUID | None:

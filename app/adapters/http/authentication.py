@@ -1,13 +1,13 @@
 """Who calls: the bearer token (RFC 6750), checked before anything of the body is read."""
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import Depends, Request, Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Depends, Request, Response, Security
+from fastapi.security import HTTPBearer
 
+from app.adapters.http.access import ACCESS, Access
 from app.adapters.http.context import Refused
 from app.adapters.http.schemas import StrictRoute
 from app.domain.principal import Principal, Scope
@@ -21,23 +21,31 @@ _documented = HTTPBearer(
 
 
 class GuardedRoute(StrictRoute):
-    """A route for authenticated callers only, with the scope that its principal is declared by.
+    """A route that asks of its caller what `ACCESS` says; there is none that it does not name.
 
     FastAPI alone would read the body first: here a stranger learns nothing about it, and makes
     nobody read it.
     """
 
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        [method] = options["methods"]
+        self.access = ACCESS[method, path]
+        if self.access is not Access.PUBLIC:
+            scopes = [self.access.value] if isinstance(self.access, Scope) else []
+            documented = Security(_documented, scopes=scopes)
+            options["dependencies"] = [documented, *(options.get("dependencies") or [])]
+        super().__init__(path, endpoint, **options)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Put the checks before the rest."""
         handle = super().get_route_handler()
-        calls = [dependency.call for dependency in self.dependant.dependencies]
-        scopes = [call.scope for call in calls if isinstance(call, Allowed)]
+        access = self.access
 
         async def guarded(request: Request) -> Response:
-            principal = await _authenticate(request)
-            for scope in scopes:
-                _check(principal, scope)
-            request.state.principal = principal
+            if access is not Access.PUBLIC:
+                principal = await _authenticate(request)
+                _check(principal, access)
+                request.state.principal = principal
             return await handle(request)
 
         return guarded
@@ -53,39 +61,24 @@ async def _authenticate(request: Request) -> Principal:
     return await auth.authenticate_token(token=token.strip())
 
 
-async def _principal(
-    request: Request,
-    _: Annotated[HTTPAuthorizationCredentials | None, Depends(_documented)],
-) -> Principal:
+def _check(principal: Principal, access: Access | Scope) -> None:
+    if isinstance(access, Scope) and access not in principal.scopes:
+        raise Refused(
+            HTTPStatus.FORBIDDEN,
+            "insufficient_scope",
+            f"This needs the scope {access}.",
+            {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{access}"'},
+        )
+    if access is Access.SESSION and principal.session_id is None:
+        detail = "This is for those who have logged in: an API key cannot change who may act."
+        raise Refused(HTTPStatus.FORBIDDEN, "session_required", detail)
+
+
+async def _principal(request: Request) -> Principal:
+    # Not a plain function: FastAPI would call that in a worker thread.
     principal: Principal = request.state.principal
     return principal
 
 
-def _check(principal: Principal, scope: Scope) -> None:
-    if scope not in principal.scopes:
-        raise Refused(
-            HTTPStatus.FORBIDDEN,
-            "insufficient_scope",
-            f"This needs the scope {scope}.",
-            {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """The dependency that gives the principal, and declares the scope it must have."""
-
-    scope: Scope
-
-    async def __call__(self, principal: Annotated[Principal, Depends(_principal)]) -> Principal:
-        """Give what `GuardedRoute` has checked."""
-        return principal
-
-
-Anyone = Annotated[Principal, Depends(_principal)]
-"""Any authenticated caller, about what is their own."""
-
-Reader = Annotated[Principal, Depends(Allowed(Scope.RANGE_UNITS_READ))]
-Writer = Annotated[Principal, Depends(Allowed(Scope.RANGE_UNITS_WRITE))]
-UsersAdmin = Annotated[Principal, Depends(Allowed(Scope.USERS_ADMIN))]
-LogReader = Annotated[Principal, Depends(Allowed(Scope.LOGIN_LOG_READ))]
+Caller = Annotated[Principal, Depends(_principal)]
+"""Who calls, on a route that is not public: `GuardedRoute` has let them in."""

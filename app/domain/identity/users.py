@@ -33,6 +33,12 @@ class User:
     disabled: bool
     created_at: datetime
     password_changed_at: datetime
+    password_expires_at: datetime | None = None
+    """From when on the password is good for nothing but being replaced; None: never."""
+    mfa_required: bool = False
+    """Whether this user may do nothing without a second factor, whatever their role."""
+    has_second_factor: bool = False
+    """Whether a second factor is enrolled, and confirmed."""
 
     @property
     def username_key(self) -> str:

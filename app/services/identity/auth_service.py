@@ -252,6 +252,8 @@ class AuthService:
 
     async def log_out(self, *, principal: Principal) -> None:
         """End the principal's session; its access tokens stop working at once."""
+        if principal.session_id is None:
+            return  # an API key has none
         async with self._uow() as uow:
             await uow.sessions.end(session_id=principal.session_id, at=self._clock.now())
             await uow.commit()

@@ -4,6 +4,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from app.adapters.http.access import ACCESS
 from tests.application import ACCESS_TOKEN_LIFETIME, MemoryApplication
 from tests.unit.http.api import GUARDED, JSON, OPEN, OPERATIONS, Chunks, Operation, refusal, send
 
@@ -47,6 +48,11 @@ def test_what_is_open_to_everyone_is_on_a_list_that_has_nothing_else() -> None:
 
 def test_every_other_operation_is_for_users_or_needs_a_scope() -> None:
     assert set(map(str, GUARDED)) == FOR_USERS | SCOPES.keys()
+
+
+def test_every_operation_is_declared_in_the_one_place_and_nothing_else_is() -> None:
+    served = {(each.method, each.path) for each in OPERATIONS if each.method != "HEAD"}
+    assert served == ACCESS.keys()
 
 
 async def test_nothing_is_answered_without_a_token(client: httpx.AsyncClient) -> None:

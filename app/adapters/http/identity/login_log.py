@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
-from app.adapters.http.authentication import Anyone, GuardedRoute, LogReader
+from app.adapters.http.authentication import Caller, GuardedRoute
 from app.adapters.http.errors import responses
 from app.adapters.http.identity.asked import IdentityServices, Services, id_of_cursor
 from app.adapters.http.schemas import (
@@ -73,7 +73,7 @@ class AttemptsAsked(PartOfList):
 
 @own_login_log.get("/me/login-log", summary="My logins", responses=responses(401, 422, 503))
 async def list_own_attempts(
-    principal: Anyone, page: Annotated[PartOfList, Query()], services: Services
+    principal: Caller, page: Annotated[PartOfList, Query()], services: Services
 ) -> Page[AttemptAnswer]:
     """Give the attempts to log in as oneself, newest first."""
     return await _attempts(services, LoginLogFilter(user_id=principal.user_id), page)
@@ -81,7 +81,7 @@ async def list_own_attempts(
 
 @login_log.get("", summary="Search the login log", responses=responses(401, 403, 422, 503))
 async def search_login_log(
-    _: LogReader, page: Annotated[AttemptsAsked, Query()], services: Services
+    page: Annotated[AttemptsAsked, Query()], services: Services
 ) -> Page[AttemptAnswer]:
     """Give attempts to log in, newest first."""
     matching = LoginLogFilter(

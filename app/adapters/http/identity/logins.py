@@ -10,18 +10,18 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from app.adapters.http.authentication import Anyone, GuardedRoute
+from app.adapters.http.authentication import Caller, GuardedRoute
 from app.adapters.http.context import client_of
 from app.adapters.http.errors import responses
 from app.adapters.http.identity.asked import Password, Services, services_of
-from app.adapters.http.schemas import Sent, StrictRoute
+from app.adapters.http.schemas import Sent
 from app.domain.identity.login_log import (
     FailReason,
 )
 from app.services.identity.auth_service import Login
 
 
-class RecordedRoute(StrictRoute):
+class RecordedRoute(GuardedRoute):
     """The login's route: an attempt that is not even a request is in the login log, too."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -45,7 +45,7 @@ class RecordedRoute(StrictRoute):
 
 
 logins = APIRouter(prefix="/v1/auth", tags=["logins"], route_class=RecordedRoute)
-tokens = APIRouter(prefix="/v1/auth", tags=["logins"], route_class=StrictRoute)
+tokens = APIRouter(prefix="/v1/auth", tags=["logins"], route_class=GuardedRoute)
 sessions = APIRouter(prefix="/v1/auth", tags=["logins"], route_class=GuardedRoute)
 
 
@@ -114,6 +114,6 @@ async def refresh(
     response_class=Response,
     responses=responses(401, 422, 503),
 )
-async def log_out(principal: Anyone, services: Services) -> None:
+async def log_out(principal: Caller, services: Services) -> None:
     """End this session; its tokens stop working at once."""
     await services.auth.log_out(principal=principal)

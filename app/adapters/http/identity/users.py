@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from app.adapters.http.authentication import Anyone, GuardedRoute, UsersAdmin
+from app.adapters.http.authentication import Caller, GuardedRoute
 from app.adapters.http.errors import responses
 from app.adapters.http.identity.asked import NewPassword, Password, Services, id_of_cursor
 from app.adapters.http.schemas import Page, PartOfList, Sent, page_of, parts_of
@@ -66,7 +66,7 @@ def _user_answer(user: User) -> UserAnswer:
 
 
 @users.get("/me", summary="Who am I", responses=responses(401, 422, 503))
-async def get_me(principal: Anyone, services: Services) -> UserAnswer:
+async def get_me(principal: Caller, services: Services) -> UserAnswer:
     """Give the user of the access token."""
     return _user_answer(await services.users.get_user_by_id(user_id=principal.user_id))
 
@@ -78,7 +78,7 @@ async def get_me(principal: Anyone, services: Services) -> UserAnswer:
     response_class=Response,
     responses=responses(401, 403, 413, 422, 503),
 )
-async def change_password(principal: Anyone, body: PasswordChange, services: Services) -> None:
+async def change_password(principal: Caller, body: PasswordChange, services: Services) -> None:
     """Change one's own password; one's other sessions end."""
     await services.users.change_password(
         principal=principal,
@@ -93,9 +93,7 @@ async def change_password(principal: Anyone, body: PasswordChange, services: Ser
     status_code=HTTPStatus.CREATED,
     responses=responses(401, 403, 409, 413, 422, 503),
 )
-async def create_user(
-    _: UsersAdmin, body: NewUser, services: Services, response: Response
-) -> UserAnswer:
+async def create_user(body: NewUser, services: Services, response: Response) -> UserAnswer:
     """Register a user, who may log in from now on."""
     user = await services.users.create_user(
         username=body.username,
@@ -108,9 +106,7 @@ async def create_user(
 
 
 @users.get("", summary="List users", responses=responses(401, 403, 422, 503))
-async def list_users(
-    _: UsersAdmin, page: Annotated[PartOfList, Query()], services: Services
-) -> Page[UserAnswer]:
+async def list_users(page: Annotated[PartOfList, Query()], services: Services) -> Page[UserAnswer]:
     """Give users in the order in which they were registered."""
     after = None if page.cursor is None else id_of_cursor(*parts_of(page.cursor, 1))
     found = await services.users.list_users(after=after, limit=page.limit + 1)
@@ -118,6 +114,6 @@ async def list_users(
 
 
 @users.get("/{user_id}", summary="Show a user", responses=responses(401, 403, 404, 422, 503))
-async def get_user(_: UsersAdmin, user_id: UUID, services: Services) -> UserAnswer:
+async def get_user(user_id: UUID, services: Services) -> UserAnswer:
     """Give one user."""
     return _user_answer(await services.users.get_user_by_id(user_id=user_id))

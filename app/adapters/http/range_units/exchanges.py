@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, Field
 
-from app.adapters.http.authentication import GuardedRoute, Reader, Writer
+from app.adapters.http.authentication import Caller, GuardedRoute
 from app.adapters.http.errors import responses
 from app.adapters.http.range_units.asked import ExchangeCode, Quote, Services, TargetCode
 from app.adapters.http.schemas import InvalidCursor, Page, PartOfList, Sent, page_of, parts_of
@@ -55,7 +55,7 @@ class MarketAnswer(BaseModel):
 
 @exchanges.get("", summary="List exchanges", responses=responses(401, 403, 422, 503))
 async def list_exchanges(
-    _: Reader, page: Annotated[PartOfList, Query()], services: Services
+    page: Annotated[PartOfList, Query()], services: Services
 ) -> Page[ExchangeAnswer]:
     """Give exchanges, by code."""
     after = None if page.cursor is None else _code(*parts_of(page.cursor, 1))
@@ -69,7 +69,7 @@ async def list_exchanges(
     responses={201: {"model": ExchangeAnswer}, **responses(401, 403, 413, 422, 503)},
 )
 async def put_exchange(
-    _: Writer, exchange: ExchangeCode, body: ExchangeToPut, services: Services, response: Response
+    exchange: ExchangeCode, body: ExchangeToPut, services: Services, response: Response
 ) -> ExchangeAnswer:
     """Add an exchange (201), or change its name and time zone (200)."""
     put = Exchange(exchange_code(exchange), body.name, body.time_zone)
@@ -82,7 +82,7 @@ async def put_exchange(
     "/{exchange}/markets", summary="List markets", responses=responses(401, 403, 404, 422, 503)
 )
 async def list_markets(
-    _: Reader, exchange: ExchangeCode, page: Annotated[PartOfList, Query()], services: Services
+    exchange: ExchangeCode, page: Annotated[PartOfList, Query()], services: Services
 ) -> Page[MarketAnswer]:
     """Give the markets of an exchange, by quote and target currency."""
     code = exchange_code(exchange)
@@ -146,7 +146,7 @@ class MarketAsked(Sent):
     },
 )
 async def ingest(
-    principal: Writer,
+    principal: Caller,
     request: Request,
     exchange: ExchangeCode,
     asked: Annotated[MarketAsked, Query()],

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
-from app.adapters.http.authentication import GuardedRoute, Reader
+from app.adapters.http.authentication import GuardedRoute
 from app.adapters.http.errors import responses
 from app.adapters.http.range_units.asked import MARKET_PATH, AsOf, Number, OfMarket, Services
 from app.adapters.http.schemas import written_plainly
@@ -160,7 +160,6 @@ class LadderAnswer(ByRevision):
     "/prices/{price}", summary="Is this price valid", responses=responses(401, 403, 404, 422, 503)
 )
 async def get_price(
-    _: Reader,
     market: OfMarket,
     price: Annotated[Number, Path(examples=["116455500"])],
     when: Annotated[AsOf, Query()],
@@ -174,9 +173,7 @@ async def get_price(
 @prices.post(
     "/prices/check", summary="Check prices", responses=responses(401, 403, 404, 413, 422, 503)
 )
-async def check_prices(
-    _: Reader, market: OfMarket, body: PricesToCheck, services: Services
-) -> PricesChecked:
+async def check_prices(market: OfMarket, body: PricesToCheck, services: Services) -> PricesChecked:
     """Answer for many prices as `GET …/prices/{price}` does for one."""
     units, answers = await services.prices.check(
         market=market, prices=body.prices, as_of=body.as_of
@@ -188,9 +185,7 @@ async def check_prices(
 @prices.post(
     "/prices/round", summary="Round prices", responses=responses(401, 403, 404, 413, 422, 503)
 )
-async def round_prices(
-    _: Reader, market: OfMarket, body: PricesToRound, services: Services
-) -> PricesRounded:
+async def round_prices(market: OfMarket, body: PricesToRound, services: Services) -> PricesRounded:
     """Round prices to valid ones. Passive orders give way, aggressive ones do not."""
     units, rounded = await services.prices.round(
         market=market,
@@ -214,7 +209,7 @@ async def round_prices(
 @prices.post(
     "/prices/step", summary="Step from a price", responses=responses(401, 403, 404, 413, 422, 503)
 )
-async def step(_: Reader, market: OfMarket, body: Step, services: Services) -> Stepped:
+async def step(market: OfMarket, body: Step, services: Services) -> Stepped:
     """Go a number of ticks up or down from a valid price."""
     units, stepped = await services.prices.step(
         market=market, price=body.price, ticks=body.ticks, as_of=body.as_of
@@ -224,7 +219,7 @@ async def step(_: Reader, market: OfMarket, body: Step, services: Services) -> S
 
 @prices.get("/ticks", summary="Count ticks", responses=responses(401, 403, 404, 422, 503))
 async def count_ticks(
-    _: Reader, market: OfMarket, asked: Annotated[TicksAsked, Query()], services: Services
+    market: OfMarket, asked: Annotated[TicksAsked, Query()], services: Services
 ) -> TicksCounted:
     """Count the ticks from one valid price to another."""
     units, ticks = await services.prices.ticks(
@@ -235,7 +230,7 @@ async def count_ticks(
 
 @prices.get("/ladder", summary="Show the ladder", responses=responses(401, 403, 404, 422, 503))
 async def show_ladder(
-    _: Reader, market: OfMarket, asked: Annotated[LadderAsked, Query()], services: Services
+    market: OfMarket, asked: Annotated[LadderAsked, Query()], services: Services
 ) -> LadderAnswer:
     """Give the valid prices on either side of a price."""
     units, ladder = await services.prices.ladder(

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from app.adapters.http.authentication import GuardedRoute, Reader, Writer
+from app.adapters.http.authentication import GuardedRoute
 from app.adapters.http.errors import responses
 from app.adapters.http.range_units.asked import MARKET_PATH, AsOf, Number, OfMarket, Services
 from app.adapters.http.schemas import Instant, Sent
@@ -99,7 +99,7 @@ class AsOfKnownAt(AsOf):
     "/range-units", summary="Show range units", responses=responses(401, 403, 404, 422, 503)
 )
 async def get_range_units(
-    _: Reader, market: OfMarket, when: Annotated[AsOfKnownAt, Query()], services: Services
+    market: OfMarket, when: Annotated[AsOfKnownAt, Query()], services: Services
 ) -> RangeUnitsAnswer:
     """Give the table that answers for a market: its own, or its quote currency's."""
     units = await services.range_units.current(
@@ -114,7 +114,7 @@ async def get_range_units(
     responses={201: {"model": RangeUnitsAnswer}, **responses(401, 403, 404, 409, 413, 422, 503)},
 )
 async def put_range_units(
-    _: Writer, market: OfMarket, body: RangeUnitsToPut, services: Services, response: Response
+    market: OfMarket, body: RangeUnitsToPut, services: Services, response: Response
 ) -> RangeUnitsAnswer:
     """Record a new revision (201); what is in force already stays unchanged (200).
 

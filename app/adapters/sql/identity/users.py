@@ -2,7 +2,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import String, Uuid, insert, select, update
+from sqlalchemy import String, Uuid, false, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.adapters.sql.database import Base
@@ -33,6 +33,9 @@ class UserRow(Base):
     disabled: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     password_changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    password_expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    mfa_required: Mapped[bool] = mapped_column(server_default=false())
+    has_second_factor: Mapped[bool] = mapped_column(server_default=false())
 
 
 class SqlUsers(Users):
@@ -96,6 +99,9 @@ def _user_values(user: User) -> dict[str, Any]:
         "disabled": user.disabled,
         "created_at": user.created_at,
         "password_changed_at": user.password_changed_at,
+        "password_expires_at": user.password_expires_at,
+        "mfa_required": user.mfa_required,
+        "has_second_factor": user.has_second_factor,
     }
 
 
@@ -113,4 +119,7 @@ def _user_of(row: UserRow) -> User:
         disabled=row.disabled,
         created_at=row.created_at,
         password_changed_at=row.password_changed_at,
+        password_expires_at=row.password_expires_at,
+        mfa_required=row.mfa_required,
+        has_second_factor=row.has_second_factor,
     )

@@ -1,0 +1,49 @@
+"""What each route asks of its caller: declared here, and nowhere else."""
+
+from enum import Enum
+from typing import Final
+
+from app.domain.principal import Scope
+
+
+class Access(Enum):
+    """What a route asks for that needs no scope."""
+
+    PUBLIC = "public"
+    """Nothing: anyone may call."""
+    OWN = "own"
+    """A session or an API key; the route is about what is the caller's own."""
+    SESSION = "session"
+    """The same, but of somebody who has logged in: it changes who may act, which no key may."""
+
+
+_EXCHANGE: Final = "/v1/exchanges/{exchange}"
+_MARKET: Final = f"{_EXCHANGE}/markets/{{quote}}/{{target}}"
+
+ACCESS: Final[dict[tuple[str, str], Access | Scope]] = {
+    ("GET", "/livez"): Access.PUBLIC,
+    ("GET", "/readyz"): Access.PUBLIC,
+    ("GET", "/openapi.json"): Access.PUBLIC,
+    ("POST", "/v1/auth/login"): Access.PUBLIC,
+    ("POST", "/v1/auth/refresh"): Access.PUBLIC,
+    ("POST", "/v1/auth/logout"): Access.SESSION,
+    ("GET", "/v1/users/me"): Access.OWN,
+    ("POST", "/v1/users/me/password"): Access.SESSION,
+    ("GET", "/v1/users/me/login-log"): Access.OWN,
+    ("POST", "/v1/users"): Scope.USERS_ADMIN,
+    ("GET", "/v1/users"): Scope.USERS_ADMIN,
+    ("GET", "/v1/users/{user_id}"): Scope.USERS_ADMIN,
+    ("GET", "/v1/login-log"): Scope.LOGIN_LOG_READ,
+    ("GET", "/v1/exchanges"): Scope.RANGE_UNITS_READ,
+    ("PUT", _EXCHANGE): Scope.RANGE_UNITS_WRITE,
+    ("GET", f"{_EXCHANGE}/markets"): Scope.RANGE_UNITS_READ,
+    ("POST", f"{_EXCHANGE}/range-units/ingest"): Scope.RANGE_UNITS_WRITE,
+    ("GET", f"{_MARKET}/range-units"): Scope.RANGE_UNITS_READ,
+    ("PUT", f"{_MARKET}/range-units"): Scope.RANGE_UNITS_WRITE,
+    ("GET", f"{_MARKET}/prices/{{price}}"): Scope.RANGE_UNITS_READ,
+    ("POST", f"{_MARKET}/prices/check"): Scope.RANGE_UNITS_READ,
+    ("POST", f"{_MARKET}/prices/round"): Scope.RANGE_UNITS_READ,
+    ("POST", f"{_MARKET}/prices/step"): Scope.RANGE_UNITS_READ,
+    ("GET", f"{_MARKET}/ticks"): Scope.RANGE_UNITS_READ,
+    ("GET", f"{_MARKET}/ladder"): Scope.RANGE_UNITS_READ,
+}
