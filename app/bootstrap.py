@@ -23,8 +23,10 @@ from app.adapters.exchanges.curated import bundled, read_table
 from app.adapters.http.app import HttpServices, create_app
 from app.adapters.http.identity.asked import IdentityServices
 from app.adapters.http.range_units.asked import RangeUnitsServices
+from app.adapters.security.key_files import KeysUnreadable
 from app.adapters.security.passwords import BcryptHasher
-from app.adapters.security.tokens import Ed25519AccessTokens, SigningKeysUnreadable, make_first_key
+from app.adapters.security.tokens import Ed25519AccessTokens, make_first_key
+from app.adapters.security.vault import KeyVault, make_vault_key
 from app.adapters.sql import schema
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
@@ -127,7 +129,15 @@ def signing_tokens(settings: Settings) -> Ed25519AccessTokens:
     """Read the signing keys. Raises `WrongSetting`."""
     try:
         return Ed25519AccessTokens.from_directory(settings.token_keys_dir, name="tickgate")
-    except SigningKeysUnreadable as error:
+    except KeysUnreadable as error:
+        raise WrongSetting(f"TICKGATE_TOKEN_KEYS: {error}") from error
+
+
+def vault(settings: Settings) -> KeyVault:
+    """Read the key of what is kept secret in the database. Raises `WrongSetting`."""
+    try:
+        return KeyVault.from_directory(settings.token_keys_dir)
+    except KeysUnreadable as error:
         raise WrongSetting(f"TICKGATE_TOKEN_KEYS: {error}") from error
 
 
@@ -253,6 +263,7 @@ def _make_first_key(settings: Settings) -> None:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         variable = "TOKEN_KEYS"
         make_first_key(settings.token_keys_dir)
+        make_vault_key(settings.token_keys_dir)
     except OSError as error:
         raise WrongSetting(f"TICKGATE_{variable}: {error}") from error
 

@@ -4,7 +4,7 @@ from typing import ClassVar
 import pytest
 
 from app.adapters.memory.identity.login_log import MemoryLoginLog
-from app.adapters.memory.identity.security import FastHasher, PlainTokens
+from app.adapters.memory.identity.security import FastHasher, GlassVault, PlainTokens
 from app.adapters.memory.identity.sessions import MemoryRefreshTokens, MemorySessions
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
@@ -18,7 +18,7 @@ from app.adapters.memory.range_units import (
 from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
 from app.ports.clock import Clock
-from app.ports.identity.security import AccessTokens, PasswordHasher
+from app.ports.identity.security import AccessTokens, PasswordHasher, Vault
 from app.ports.identity.work import IdentityWork
 from app.ports.ids import Ids, Secrets
 from app.ports.range_units import RangeUnitsWork
@@ -36,6 +36,7 @@ from tests.contracts.range_units_store import (
     RevisionsContract,
 )
 from tests.contracts.system import ClockContract, IdsContract, SecretsContract
+from tests.contracts.vault import VaultContract
 
 
 class OnMemoryIdentity:
@@ -82,6 +83,14 @@ class TestPlainTokens(AccessTokensContract):
     @pytest.fixture
     def tokens(self) -> AccessTokens:
         return PlainTokens()
+
+
+class TestGlassVault(VaultContract):
+    adapter: ClassVar[type] = GlassVault
+
+    @pytest.fixture
+    def vault(self) -> Vault:
+        return GlassVault()
 
 
 class OnMemoryRangeUnits:

@@ -1,9 +1,6 @@
 """Access tokens: JWTs signed with Ed25519 (RFC 9068, RFC 8037)."""
 
-import os
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
@@ -14,6 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from app.adapters.security.key_files import KeysUnreadable, write_once
 from app.domain.identity.errors import InvalidToken
 from app.domain.identity.sessions import AccessClaims
 from app.ports.identity.security import AccessTokens
@@ -22,10 +20,6 @@ _ALGORITHM: Final = "EdDSA"
 _TYPE: Final = "at+jwt"
 _FIRST_KEY: Final = "0001"
 _REQUIRED: Final = ["iss", "aud", "sub", "sid", "iat", "exp", "jti"]
-
-
-class SigningKeysUnreadable(Exception):
-    """The directory of signing keys holds no usable key; the message says why."""
 
 
 class Ed25519AccessTokens(AccessTokens):
@@ -45,18 +39,18 @@ class Ed25519AccessTokens(AccessTokens):
 
     @classmethod
     def from_directory(cls, directory: Path, *, name: str) -> Self:
-        """Read `ID.pem` files of unencrypted PKCS #8. Raises `SigningKeysUnreadable`."""
+        """Read `ID.pem` files of unencrypted PKCS #8. Raises `KeysUnreadable`."""
         keys = {}
         for path in sorted(directory.glob("*.pem")):
             try:
                 key = serialization.load_pem_private_key(path.read_bytes(), password=None)
             except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-                raise SigningKeysUnreadable(f"{path.name} cannot be read: {error}") from error
+                raise KeysUnreadable(f"{path.name} cannot be read: {error}") from error
             if not isinstance(key, Ed25519PrivateKey):
-                raise SigningKeysUnreadable(f"{path.name} is not an Ed25519 key")
+                raise KeysUnreadable(f"{path.name} is not an Ed25519 key")
             keys[path.stem] = key
         if not keys:
-            raise SigningKeysUnreadable(f"{directory} holds no key (*.pem)")
+            raise KeysUnreadable(f"{directory} holds no key (*.pem)")
         return cls(keys=keys, name=name)
 
     def issue(self, *, claims: AccessClaims) -> str:
@@ -114,11 +108,10 @@ def _claims(payload: Mapping[str, Any]) -> AccessClaims:
 
 
 def make_first_key(directory: Path) -> None:
-    """Put a new key into a directory that holds none, readable by its owner only.
+    """Put a new key into a directory that holds none.
 
     Of several processes that do this at once, one makes the key: its file appears whole.
     """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(directory.glob("*.pem")):
         return
     pem = Ed25519PrivateKey.generate().private_bytes(
@@ -126,11 +119,4 @@ def make_first_key(directory: Path) -> None:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    descriptor, draft = tempfile.mkstemp(prefix=f".{_FIRST_KEY}.", dir=directory)  # mode 0600
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
-    with suppress(FileExistsError):
-        os.link(draft, directory / f"{_FIRST_KEY}.pem")
-    Path(draft).unlink()
+    write_once(directory / f"{_FIRST_KEY}.pem", pem)

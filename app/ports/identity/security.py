@@ -1,4 +1,5 @@
 from typing import Protocol
+from uuid import UUID
 
 from app.domain.identity.sessions import AccessClaims
 
@@ -41,4 +42,30 @@ class AccessTokens(Protocol):
         Raises `InvalidToken` for anything else: forged, malformed, of another kind, issuer or
         audience, or with a claim missing.
         """
+        ...
+
+
+class Vault(Protocol):
+    """Keeps secrets so that the database alone gives none of them away.
+
+    A text with a lone surrogate is taken like any other. What a vault of another key has made is
+    of no use: its digests do not match, and it does not open.
+    """
+
+    def digest(self, *, secret: str) -> str:
+        """Give what is stored of a secret that nobody can guess: 64 hexadecimal digits.
+
+        Equal secrets give equal digests, which tell nothing without the vault's key.
+        """
+        ...
+
+    def seal(self, *, secret: str, of: UUID) -> str:
+        """Lock away a secret that will be needed again; each time it looks different.
+
+        The sealed text is plain ASCII, at most 200 characters for a secret of 64 bytes.
+        """
+        ...
+
+    def open(self, *, sealed: str, of: UUID) -> str | None:
+        """Give what was sealed for the same owner; None for anything else."""
         ...

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa, x25519
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
+from app.adapters.security.key_files import KeysUnreadable
 from app.adapters.security.tokens import (
     Ed25519AccessTokens,
-    SigningKeysUnreadable,
     make_first_key,
 )
 from app.domain.identity.errors import InvalidToken
@@ -342,32 +342,32 @@ def test_files_of_another_kind_are_passed_over(tmp_path: Path) -> None:
 def test_a_file_that_is_no_signing_key_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "0001.pem").write_bytes(pem(KEY))
     (tmp_path / "0002.pem").write_bytes(content)
-    with pytest.raises(SigningKeysUnreadable, match=r"^0002\.pem "):
+    with pytest.raises(KeysUnreadable, match=r"^0002\.pem "):
         from_directory(tmp_path)
 
 
 def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     (tmp_path / "0001.pem").symlink_to("gone")
-    with pytest.raises(SigningKeysUnreadable, match=r"^0001\.pem cannot be read"):
+    with pytest.raises(KeysUnreadable, match=r"^0001\.pem cannot be read"):
         from_directory(tmp_path)
 
 
 def test_a_directory_in_place_of_a_key_is_named(tmp_path: Path) -> None:
     (tmp_path / "0001.pem").mkdir()
-    with pytest.raises(SigningKeysUnreadable, match=r"^0001\.pem cannot be read"):
+    with pytest.raises(KeysUnreadable, match=r"^0001\.pem cannot be read"):
         from_directory(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["", "missing"])
 def test_without_any_key_the_directory_is_named(tmp_path: Path, name: str) -> None:
-    with pytest.raises(SigningKeysUnreadable, match="holds no key") as caught:
+    with pytest.raises(KeysUnreadable, match="holds no key") as caught:
         from_directory(tmp_path / name)
     assert str(tmp_path / name) in str(caught.value)
 
 
 def test_no_refusal_of_a_key_shows_it(tmp_path: Path) -> None:
     (tmp_path / "0001.pem").write_bytes(pem(KEY)[:60])
-    with pytest.raises(SigningKeysUnreadable) as caught:
+    with pytest.raises(KeysUnreadable) as caught:
         from_directory(tmp_path)
     assert pem(KEY)[30:60].decode() not in str(caught.value)
 
