@@ -6,6 +6,7 @@ alone: one table maps kinds to HTTP statuses, one to exit codes.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import ClassVar
 
@@ -37,6 +38,17 @@ class Fault:
         return ": ".join(filter(None, (self.about, self.field, self.message)))
 
 
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """How much is left of the quota that is nearest to its end, by its name."""
+
+    name: str
+    quota: int
+    window: timedelta
+    remaining: int
+    resets_in: timedelta
+
+
 class TickgateError(Exception):
     """A refusal with a stable `code`; `detail` is for people and names no secret."""
 
@@ -44,13 +56,20 @@ class TickgateError(Exception):
     code: ClassVar[str]
 
     def __init__(
-        self, detail: str, *, faults: Sequence[Fault] = (), retry_after: int | None = None
+        self,
+        detail: str,
+        *,
+        faults: Sequence[Fault] = (),
+        retry_after: int | None = None,
+        rate_limit: RateLimit | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.faults = tuple(faults)
         self.retry_after = retry_after
         """Whole seconds after which the same request may succeed."""
+        self.rate_limit = rate_limit
+        """What is left of the limit that the request counted against."""
 
     def particulars(self) -> dict[str, object]:
         """Give what programs may want to know beside the faults, by name."""

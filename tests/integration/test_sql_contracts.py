@@ -6,6 +6,7 @@ import pytest
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity.login_log import SqlLoginLog
 from app.adapters.sql.identity.sessions import SqlRefreshTokens, SqlSessions
+from app.adapters.sql.identity.throttle import SqlThrottle
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
 from app.adapters.sql.identity.users import SqlUsers
 from app.adapters.sql.range_units import SqlCatalogue, SqlRangeUnitsUnitOfWork, SqlRevisions
@@ -23,6 +24,7 @@ from tests.contracts.range_units_store import (
     RangeUnitsUnitOfWorkContract,
     RevisionsContract,
 )
+from tests.contracts.throttle import ThrottleContract
 
 
 class OnSqlIdentity:
@@ -49,6 +51,10 @@ class TestSqlSessions(OnSqlIdentity, SessionsContract):
 
 class TestSqlRefreshTokens(OnSqlIdentity, RefreshTokensContract):
     adapter: ClassVar[type] = SqlRefreshTokens
+
+
+class TestSqlThrottle(OnSqlIdentity, ThrottleContract):
+    adapter: ClassVar[type] = SqlThrottle
 
 
 class TestSqlIdentityUnitOfWork(OnSqlIdentity, IdentityUnitOfWorkContract):

@@ -7,6 +7,7 @@ from app.adapters.memory.identity.login_log import MemoryLoginLog
 from app.adapters.memory.identity.security import FastHasher, GlassVault, PlainTokens
 from app.adapters.memory.identity.sessions import MemoryRefreshTokens, MemorySessions
 from app.adapters.memory.identity.state import IdentityState
+from app.adapters.memory.identity.throttle import MemoryThrottle
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
 from app.adapters.memory.identity.users import MemoryUsers
 from app.adapters.memory.range_units import (
@@ -36,6 +37,7 @@ from tests.contracts.range_units_store import (
     RevisionsContract,
 )
 from tests.contracts.system import ClockContract, IdsContract, SecretsContract
+from tests.contracts.throttle import ThrottleContract
 from tests.contracts.vault import VaultContract
 
 
@@ -63,6 +65,10 @@ class TestMemorySessions(OnMemoryIdentity, SessionsContract):
 
 class TestMemoryRefreshTokens(OnMemoryIdentity, RefreshTokensContract):
     adapter: ClassVar[type] = MemoryRefreshTokens
+
+
+class TestMemoryThrottle(OnMemoryIdentity, ThrottleContract):
+    adapter: ClassVar[type] = MemoryThrottle
 
 
 class TestMemoryIdentityUnitOfWork(OnMemoryIdentity, IdentityUnitOfWorkContract):

@@ -1,6 +1,8 @@
 """What can be refused about users and logins."""
 
-from app.domain.errors import ErrorKind, TickgateError
+from datetime import timedelta
+
+from app.domain.errors import ErrorKind, RateLimit, TickgateError
 
 
 class InvalidCredentials(TickgateError):
@@ -9,8 +11,34 @@ class InvalidCredentials(TickgateError):
     kind = ErrorKind.UNAUTHENTICATED
     code = "invalid_credentials"
 
+    def __init__(self, rate_limit: RateLimit | None = None) -> None:
+        super().__init__("The username or the password is wrong.", rate_limit=rate_limit)
+
+
+class TooManyAttempts(TickgateError):
+    """There were too many guesses: this one was not looked at."""
+
+    kind = ErrorKind.THROTTLED
+    code = "too_many_attempts"
+
+    def __init__(self, rate_limit: RateLimit | None) -> None:
+        wait = timedelta(seconds=1) if rate_limit is None else rate_limit.resets_in
+        seconds = -(-wait // timedelta(seconds=1))  # rounded up: not a moment too early
+        super().__init__(
+            "There were too many attempts; try again later.",
+            retry_after=seconds,
+            rate_limit=rate_limit,
+        )
+
+
+class TooManyWaiting(TickgateError):
+    """More guesses wait for the outcome of others than there are places, or for too long."""
+
+    kind = ErrorKind.UNAVAILABLE
+    code = "busy"
+
     def __init__(self) -> None:
-        super().__init__("The username or the password is wrong.")
+        super().__init__("Too many attempts wait for their turn.", retry_after=1)
 
 
 class InvalidToken(TickgateError):

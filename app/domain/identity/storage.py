@@ -1,5 +1,6 @@
 """How long each kept text may be; the same bounds on every store."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from app.domain.identity.login_log import (
@@ -19,6 +20,7 @@ IP: Final = 45
 USER_AGENT: Final = USER_AGENT_KEPT
 REQUEST_ID: Final = 64
 REFRESH_DIGEST: Final = 64
+THROTTLE_KEY: Final = 160
 
 
 def check_user(user: User) -> None:
@@ -49,6 +51,12 @@ def check_filter(matching: LoginLogFilter) -> None:
     """Raise `UnstorableText` where a text that is looked for could not have been kept."""
     check_storable(matching.username_key, USERNAME)
     check_storable(matching.ip, IP)
+
+
+def check_throttle_keys(keys: Iterable[str]) -> None:
+    """Raise `UnstorableText` where a key cannot be kept."""
+    for key in keys:
+        check_storable(key, THROTTLE_KEY)
 
 
 def check_refresh_token(token: RefreshToken) -> None:

@@ -11,6 +11,7 @@ from typing import Protocol, TypeAlias
 
 from app.ports.identity.login_log import LoginLog
 from app.ports.identity.sessions import RefreshTokens, Sessions
+from app.ports.identity.throttle import Throttle
 from app.ports.identity.users import Users
 from app.ports.unit_of_work import UnitOfWork
 
@@ -26,6 +27,8 @@ class IdentityUnitOfWork(UnitOfWork, Protocol):
     """The sessions, in this transaction."""
     refresh_tokens: RefreshTokens
     """The refresh tokens, in this transaction."""
+    throttle: Throttle
+    """What guesses have taken, in this transaction."""
 
 
 IdentityWork: TypeAlias = Callable[[], IdentityUnitOfWork]

@@ -1,5 +1,6 @@
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from datetime import datetime
 from typing import Self
 from uuid import UUID
 
@@ -10,6 +11,16 @@ from app.domain.identity.sessions import RefreshToken, Session
 from app.domain.identity.users import User
 
 
+@dataclass(frozen=True, slots=True)
+class TakenSlot:
+    """A slot of a guess, pending until it is known to have failed."""
+
+    key: str
+    expires_at: datetime
+    taken_at: datetime
+    pending: bool
+
+
 @dataclass
 class IdentityState:
     """All rows of the area."""
@@ -18,9 +29,8 @@ class IdentityState:
     attempts: dict[UUID, LoginAttempt] = field(default_factory=dict)
     sessions: dict[UUID, Session] = field(default_factory=dict)
     refresh_tokens: dict[str, RefreshToken] = field(default_factory=dict)
+    slots: dict[tuple[UUID, str, datetime], TakenSlot] = field(default_factory=dict)
 
     def __copy__(self) -> Self:
         """Copy the dictionaries; the rows are immutable."""
-        return type(self)(
-            copy(self.users), copy(self.attempts), copy(self.sessions), copy(self.refresh_tokens)
-        )
+        return type(self)(*(copy(getattr(self, rows.name)) for rows in fields(self)))

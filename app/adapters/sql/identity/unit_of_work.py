@@ -1,6 +1,7 @@
 from app.adapters.sql.database import Sessions
 from app.adapters.sql.identity.login_log import SqlLoginLog
 from app.adapters.sql.identity.sessions import SqlRefreshTokens, SqlSessions
+from app.adapters.sql.identity.throttle import SqlThrottle
 from app.adapters.sql.identity.users import SqlUsers
 from app.adapters.sql.unit_of_work import SqlTransaction
 from app.domain.identity.errors import (
@@ -11,6 +12,7 @@ from app.domain.identity.errors import (
 from app.ports.identity.login_log import LoginLog
 from app.ports.identity.sessions import RefreshTokens
 from app.ports.identity.sessions import Sessions as SessionsPort
+from app.ports.identity.throttle import Throttle
 from app.ports.identity.users import Users
 from app.ports.identity.work import IdentityUnitOfWork
 
@@ -34,3 +36,4 @@ class SqlIdentityUnitOfWork(SqlTransaction, IdentityUnitOfWork):
         self.login_log: LoginLog = SqlLoginLog(self)
         self.sessions: SessionsPort = SqlSessions(self)
         self.refresh_tokens: RefreshTokens = SqlRefreshTokens(self)
+        self.throttle: Throttle = SqlThrottle(self)

@@ -1,0 +1,136 @@
+import hashlib
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Uuid,
+    and_,
+    cast,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.adapters.sql.database import Base
+from app.adapters.sql.types import UtcDateTime, code_text
+from app.adapters.sql.unit_of_work import SqlTransaction
+from app.domain.identity import storage
+from app.domain.identity.throttle import Slot, Taken
+from app.ports.identity.throttle import Throttle
+
+
+class ThrottleSlotRow(Base):
+    """A slot that a guess has taken. The primary key is the order in which they are counted."""
+
+    __tablename__ = "throttle_slots"
+
+    key: Mapped[str] = mapped_column(code_text(storage.THROTTLE_KEY), primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    guess_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    taken_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    pending: Mapped[bool]
+
+
+class SqlThrottle(Throttle):
+    """The slots of a database."""
+
+    def __init__(self, transaction: SqlTransaction) -> None:
+        self._transaction = transaction
+
+    async def hold(self, *, keys: Collection[str]) -> None:
+        """Take advisory locks, in one order; SQLite's writers are one at a time anyway.
+
+        Locks on rows would need a row for each key, and leave a dead one behind at every guess.
+        """
+        with self._transaction.refusing():
+            storage.check_throttle_keys(keys)
+        if self._transaction.is_sqlite or not keys:
+            return
+        numbers = cast(sorted({_number(key) for key in keys}), ARRAY(BigInteger))
+        number = func.unnest(numbers).column_valued("number")
+        await self._transaction.execute(select(func.pg_advisory_xact_lock(number)))
+
+    async def taken(
+        self, *, keys: Collection[str], now: datetime, pending_since: datetime
+    ) -> dict[str, Taken]:
+        """SELECT … GROUP BY key."""
+        with self._transaction.refusing():
+            storage.check_throttle_keys(keys)
+        row = ThrottleSlotRow
+        has_failed = or_(row.pending.is_(False), row.taken_at < pending_since)
+        query = (
+            select(
+                row.key,
+                func.count().filter(has_failed),
+                func.count().filter(~has_failed),
+                func.min(row.expires_at).filter(has_failed),
+            )
+            .where(row.key.in_(keys), row.expires_at > now)
+            .group_by(row.key)
+        )
+        found = map(tuple, await self._transaction.execute(query))
+        taken = {key: Taken(failed, pending, frees) for key, failed, pending, frees in found}
+        return {key: taken.get(key, Taken()) for key in keys}
+
+    async def take(self, *, guess_id: UUID, slots: Collection[Slot], at: datetime) -> None:
+        """INSERT."""
+        with self._transaction.refusing():
+            storage.check_throttle_keys([slot.key for slot in slots])
+        values = [
+            {
+                "key": slot.key,
+                "expires_at": slot.expires_at,
+                "guess_id": guess_id,
+                "taken_at": at,
+                "pending": True,
+            }
+            for slot in slots
+        ]
+        if values:
+            await self._transaction.execute(insert(ThrottleSlotRow).values(values))
+
+    async def keep(self, *, guess_id: UUID, slots: Collection[Slot]) -> None:
+        """UPDATE by primary keys."""
+        with self._transaction.refusing():
+            storage.check_throttle_keys([slot.key for slot in slots])
+        if slots:
+            statement = update(ThrottleSlotRow).where(_are(guess_id, slots)).values(pending=False)
+            await self._transaction.execute(statement)
+
+    async def give_back(self, *, guess_id: UUID, slots: Collection[Slot]) -> None:
+        """DELETE by primary keys."""
+        with self._transaction.refusing():
+            storage.check_throttle_keys([slot.key for slot in slots])
+        if slots:
+            await self._transaction.execute(delete(ThrottleSlotRow).where(_are(guess_id, slots)))
+
+    async def prune(self, *, now: datetime, limit: int) -> int:
+        """DELETE of some, passing over those that somebody else is at."""
+        row = ThrottleSlotRow
+        key = tuple_(row.key, row.expires_at, row.guess_id)
+        expired = select(row.key, row.expires_at, row.guess_id).where(row.expires_at <= now)
+        expired = expired.limit(limit).with_for_update(skip_locked=True)
+        pruned = await self._transaction.execute(delete(row).where(key.in_(expired)))
+        return pruned.rowcount
+
+
+def _are(guess_id: UUID, slots: Collection[Slot]) -> ColumnElement[bool]:
+    row = ThrottleSlotRow
+    return and_(
+        row.guess_id == guess_id,
+        or_(*[and_(row.key == slot.key, row.expires_at == slot.expires_at) for slot in slots]),
+    )
+
+
+def _number(key: str) -> int:
+    """Give the lock of a key; two that share one wait for each other without need."""
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), signed=True)
