@@ -92,6 +92,11 @@ async def log_of(work: IdentityWork, matching: LoginLogFilter | None = None) -> 
         )
 
 
+async def last_success_of(work: IdentityWork, user_id: UUID, network: str) -> datetime | None:
+    async with work() as uow:
+        return await uow.origins.last_success(user_id=user_id, network=network)
+
+
 async def look_around(uow: IdentityUnitOfWork) -> None:
     await uow.users.get(user_id=new_id())
 
@@ -1770,6 +1775,12 @@ OPERATIONS: dict[str, Operation] = {
     "login_log.page": lambda uow: uow.login_log.page(
         matching=LoginLogFilter(), before=None, limit=1
     ),
+    "origins.see": lambda uow: uow.origins.see(
+        user_id=UNKNOWN, network="192.0.2.1", client="curl", at=at()
+    ),
+    "origins.last_success": lambda uow: uow.origins.last_success(
+        user_id=UNKNOWN, network="192.0.2.1"
+    ),
     "sessions.add": lambda uow: uow.sessions.add(session=a_session()),
     "sessions.get": lambda uow: uow.sessions.get(session_id=UNKNOWN),
     "sessions.end": lambda uow: uow.sessions.end(session_id=UNKNOWN, at=at()),
@@ -1796,6 +1807,9 @@ WRITES: dict[str, Operation] = {
     "login_log.append": lambda uow: uow.login_log.append(attempt=an_attempt()),
     "login_log.settle": lambda uow: uow.login_log.settle(
         attempt=PENDING.settled(at=at(1), reason=None)
+    ),
+    "origins.see": lambda uow: uow.origins.see(
+        user_id=KNOWN.id, network="192.0.2.1", client="curl", at=at(1)
     ),
     "sessions.add": lambda uow: uow.sessions.add(session=NEW_SESSION),
     "sessions.use": lambda uow: uow.sessions.use(
@@ -1847,6 +1861,10 @@ REFUSALS: dict[str, tuple[Operation, type[TickgateError]]] = {
         ),
         UnstorableText,
     ),
+    "a-network-with-a-nul": (
+        lambda uow: uow.origins.see(user_id=UNKNOWN, network="a\x00b", client=None, at=at()),
+        UnstorableText,
+    ),
     "a-token-with-an-over-long-digest": (
         lambda uow: uow.refresh_tokens.add(
             token=a_refresh_token(digest="a" * 100000, session_id=SESSION.id)
@@ -1876,6 +1894,7 @@ class IdentityUnitOfWorkContract(UnitOfWorkContract):
             await users_of(work),
             await log_of(work),
             [await session_of(work, session.id) for session in (SESSION, NEW_SESSION)],
+            await last_success_of(work, KNOWN.id, "192.0.2.1"),
         )
 
     async def held(self, work: IdentityWork) -> object:

@@ -1,6 +1,7 @@
 """What programs of identity do: every method of its ports as an operation."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Self, TypeAlias
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from app.domain.identity.login_log import (
     LoginLogPosition,
     Outcome,
 )
+from app.domain.identity.origins import Familiarity
 from app.domain.identity.sessions import RefreshToken, Session
 from app.domain.identity.users import User
 from app.domain.principal import Role
@@ -304,6 +306,31 @@ class UseToken(Operation):
 
     async def run(self, uow: Work) -> None:
         await uow.refresh_tokens.use(digest=self.digest, at=instant(self.at))
+
+
+@dataclass(frozen=True, repr=False)
+class See(Operation):
+    user: int
+    network: str | None = None
+    client: str | None = None
+    at: str = NOON
+
+    async def run(self, uow: Work) -> Familiarity:
+        return await uow.origins.see(
+            user_id=uuid_of(self.user),
+            network=self.network,
+            client=self.client,
+            at=instant(self.at),
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class LastSuccess(Operation):
+    user: int
+    network: str
+
+    async def run(self, uow: Work) -> datetime | None:
+        return await uow.origins.last_success(user_id=uuid_of(self.user), network=self.network)
 
 
 def _uuid(number: int | None) -> UUID | None:

@@ -19,6 +19,7 @@ IP: Final = 45
 USER_AGENT: Final = USER_AGENT_KEPT
 REQUEST_ID: Final = 64
 REFRESH_DIGEST: Final = 64
+ORIGIN: Final = 128
 
 
 def check_user(user: User) -> None:
@@ -49,6 +50,11 @@ def check_filter(matching: LoginLogFilter) -> None:
     """Raise `UnstorableText` where a text that is looked for could not have been kept."""
     check_storable(matching.username_key, USERNAME)
     check_storable(matching.ip, IP)
+
+
+def check_origin(origin: str | None) -> None:
+    """Raise `UnstorableText` where a network or a client cannot be kept."""
+    check_storable(origin, ORIGIN)
 
 
 def check_refresh_token(token: RefreshToken) -> None:

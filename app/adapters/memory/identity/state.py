@@ -1,5 +1,6 @@
 from copy import copy
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Self
 from uuid import UUID
 
@@ -18,9 +19,16 @@ class IdentityState:
     attempts: dict[UUID, LoginAttempt] = field(default_factory=dict)
     sessions: dict[UUID, Session] = field(default_factory=dict)
     refresh_tokens: dict[str, RefreshToken] = field(default_factory=dict)
+    networks: dict[tuple[UUID, str], datetime] = field(default_factory=dict)
+    clients: dict[tuple[UUID, str], datetime] = field(default_factory=dict)
 
     def __copy__(self) -> Self:
         """Copy the dictionaries; the rows are immutable."""
         return type(self)(
-            copy(self.users), copy(self.attempts), copy(self.sessions), copy(self.refresh_tokens)
+            copy(self.users),
+            copy(self.attempts),
+            copy(self.sessions),
+            copy(self.refresh_tokens),
+            copy(self.networks),
+            copy(self.clients),
         )

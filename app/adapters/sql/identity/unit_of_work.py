@@ -1,5 +1,6 @@
 from app.adapters.sql.database import Sessions
 from app.adapters.sql.identity.login_log import SqlLoginLog
+from app.adapters.sql.identity.origins import SqlOrigins
 from app.adapters.sql.identity.sessions import SqlRefreshTokens, SqlSessions
 from app.adapters.sql.identity.users import SqlUsers
 from app.adapters.sql.unit_of_work import SqlTransaction
@@ -9,6 +10,7 @@ from app.domain.identity.errors import (
     UsernameTaken,
 )
 from app.ports.identity.login_log import LoginLog
+from app.ports.identity.origins import Origins
 from app.ports.identity.sessions import RefreshTokens
 from app.ports.identity.sessions import Sessions as SessionsPort
 from app.ports.identity.users import Users
@@ -32,5 +34,6 @@ class SqlIdentityUnitOfWork(SqlTransaction, IdentityUnitOfWork):
         super().__init__(sessions)
         self.users: Users = SqlUsers(self)
         self.login_log: LoginLog = SqlLoginLog(self)
+        self.origins: Origins = SqlOrigins(self)
         self.sessions: SessionsPort = SqlSessions(self)
         self.refresh_tokens: RefreshTokens = SqlRefreshTokens(self)
