@@ -23,6 +23,7 @@ from app.domain.identity.login_log import (
     Outcome,
 )
 from app.domain.identity.sessions import RefreshToken, Session
+from app.domain.identity.throttle import Slot, Taken
 from app.domain.identity.users import User
 from app.domain.principal import Role
 from app.ports.identity.login_log import LoginLog
@@ -90,6 +91,16 @@ async def log_of(work: IdentityWork, matching: LoginLogFilter | None = None) -> 
         return await uow.login_log.page(
             matching=matching or LoginLogFilter(), before=None, limit=100
         )
+
+
+async def last_success_of(work: IdentityWork, user_id: UUID, network: str) -> datetime | None:
+    async with work() as uow:
+        return await uow.origins.last_success(user_id=user_id, network=network)
+
+
+async def taken_of(work: IdentityWork, key: str) -> dict[str, Taken]:
+    async with work() as uow:
+        return await uow.throttle.taken(keys=[key], now=at(), pending_since=at())
 
 
 async def look_around(uow: IdentityUnitOfWork) -> None:
@@ -1773,6 +1784,12 @@ OPERATIONS: dict[str, Operation] = {
     "login_log.page": lambda uow: uow.login_log.page(
         matching=LoginLogFilter(), before=None, limit=1
     ),
+    "origins.see": lambda uow: uow.origins.see(
+        user_id=UNKNOWN, network="192.0.2.1", client="curl", at=at()
+    ),
+    "origins.last_success": lambda uow: uow.origins.last_success(
+        user_id=UNKNOWN, network="192.0.2.1"
+    ),
     "sessions.add": lambda uow: uow.sessions.add(session=a_session()),
     "sessions.get": lambda uow: uow.sessions.get(session_id=UNKNOWN),
     "sessions.end": lambda uow: uow.sessions.end(session_id=UNKNOWN, at=at()),
@@ -1781,6 +1798,13 @@ OPERATIONS: dict[str, Operation] = {
     "refresh_tokens.add": lambda uow: uow.refresh_tokens.add(token=a_refresh_token()),
     "refresh_tokens.hold": lambda uow: uow.refresh_tokens.hold(digest="0"),
     "refresh_tokens.use": lambda uow: uow.refresh_tokens.use(digest="0", at=at()),
+    "throttle.hold": lambda uow: uow.throttle.hold(keys=["one"]),
+    "throttle.hold-nothing": lambda uow: uow.throttle.hold(keys=[]),
+    "throttle.taken": lambda uow: uow.throttle.taken(keys=[], now=at(), pending_since=at()),
+    "throttle.take-nothing": lambda uow: uow.throttle.take(guess_id=UNKNOWN, slots=[], at=at()),
+    "throttle.keep-nothing": lambda uow: uow.throttle.keep(guess_id=UNKNOWN, slots=[]),
+    "throttle.give_back-nothing": lambda uow: uow.throttle.give_back(guess_id=UNKNOWN, slots=[]),
+    "throttle.prune": lambda uow: uow.throttle.prune(now=at(), limit=1),
     "commit": lambda uow: uow.commit(),
 }
 
@@ -1800,6 +1824,9 @@ WRITES: dict[str, Operation] = {
     "login_log.settle": lambda uow: uow.login_log.settle(
         attempt=PENDING.settled(at=at(1), reason=None)
     ),
+    "origins.see": lambda uow: uow.origins.see(
+        user_id=KNOWN.id, network="192.0.2.1", client="curl", at=at(1)
+    ),
     "sessions.add": lambda uow: uow.sessions.add(session=NEW_SESSION),
     "sessions.use": lambda uow: uow.sessions.use(
         session_id=SESSION.id, at=at(1), idle_expires_at=at(2)
@@ -1810,6 +1837,9 @@ WRITES: dict[str, Operation] = {
     ),
     "refresh_tokens.add": lambda uow: uow.refresh_tokens.add(token=NEW_TOKEN),
     "refresh_tokens.use": lambda uow: uow.refresh_tokens.use(digest=TOKEN.digest, at=at(1)),
+    "throttle.take": lambda uow: uow.throttle.take(
+        guess_id=UNKNOWN, slots=[Slot("one", at(1))], at=at()
+    ),
 }
 
 
@@ -1850,6 +1880,10 @@ REFUSALS: dict[str, tuple[Operation, type[TickgateError]]] = {
         ),
         UnstorableText,
     ),
+    "a-network-with-a-nul": (
+        lambda uow: uow.origins.see(user_id=UNKNOWN, network="a\x00b", client=None, at=at()),
+        UnstorableText,
+    ),
     "a-token-with-an-over-long-digest": (
         lambda uow: uow.refresh_tokens.add(
             token=a_refresh_token(digest="a" * 100000, session_id=SESSION.id)
@@ -1879,6 +1913,8 @@ class IdentityUnitOfWorkContract(UnitOfWorkContract):
             await users_of(work),
             await log_of(work),
             [await session_of(work, session.id) for session in (SESSION, NEW_SESSION)],
+            await last_success_of(work, KNOWN.id, "192.0.2.1"),
+            await taken_of(work, "one"),
         )
 
     async def held(self, work: IdentityWork) -> object:

@@ -5,6 +5,7 @@ import pytest
 
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity.login_log import SqlLoginLog
+from app.adapters.sql.identity.origins import SqlOrigins
 from app.adapters.sql.identity.sessions import SqlRefreshTokens, SqlSessions
 from app.adapters.sql.identity.throttle import SqlThrottle
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
@@ -19,6 +20,7 @@ from tests.contracts.identity_store import (
     SessionsContract,
     UsersContract,
 )
+from tests.contracts.login_origins import OriginsContract
 from tests.contracts.range_units_store import (
     CatalogueContract,
     RangeUnitsUnitOfWorkContract,
@@ -43,6 +45,10 @@ class TestSqlUsers(OnSqlIdentity, UsersContract):
 
 class TestSqlLoginLog(OnSqlIdentity, LoginLogContract):
     adapter: ClassVar[type] = SqlLoginLog
+
+
+class TestSqlOrigins(OnSqlIdentity, OriginsContract):
+    adapter: ClassVar[type] = SqlOrigins
 
 
 class TestSqlSessions(OnSqlIdentity, SessionsContract):

@@ -23,23 +23,35 @@ from tests.programs.identity_operations import (
     GetUser,
     HoldToken,
     HoldUser,
+    LastSuccess,
     OfUser,
     Operation,
     PageAttempts,
     PageUsers,
     ReplaceUser,
+    See,
     SettleAttempt,
     UseSession,
     UseToken,
 )
 from tests.programs.program import Area, Claim, Step, Theme
+from tests.programs.throttle_operations import (
+    CountSlots,
+    GiveSlotsBack,
+    HoldQuotas,
+    KeepSlots,
+    PruneSlots,
+    TakeSlots,
+)
 from tests.programs.values import (
     IDS,
     INSTANTS,
     LIMITS,
     NEW_IDS,
+    NOON,
     Pools,
     drawn,
+    instant,
     texts,
     uuid_of,
 )
@@ -53,6 +65,8 @@ _KEYS = texts("alice", "Alice", "user-2", limit=storage.USERNAME)
 _EMAILS = texts("stra\u00dfe@x.org", "STRASSE@x.org", "a@x.org", limit=storage.EMAIL)
 _IPS = texts("192.0.2.1", "2001:db8::1", limit=storage.IP)
 _AGENTS = texts("curl", limit=storage.USER_AGENT)
+_NETWORKS = texts("192.0.2.1", "2001:db8::/64", limit=storage.ORIGIN)
+_CLIENTS = texts("ccxt", "192.0.2.1", limit=storage.ORIGIN)
 _TOKENS = texts(*_DIGESTS, limit=storage.REFRESH_DIGEST)
 _REASONS = (FailReason.BAD_PASSWORD, FailReason.CANCELLED)
 _SETTLEMENT: Pools = {
@@ -162,6 +176,41 @@ LOG: Final[Theme[IdentityUnitOfWork]] = Theme(
     ),
     claims=st.just(Claim(SettleAttempt(id=2), SettleAttempt(id=2, session=2), given=(_attempt,))),
 )
+_seeing = drawn(See, {"user": IDS, "at": INSTANTS}, {"network": _NETWORKS, "client": _CLIENTS})
+ORIGINS: Final[Theme[IdentityUnitOfWork]] = Theme(
+    beginnings=_seeing.map(lambda see: (see,)),
+    writes=_seeing,
+    reads=drawn(LastSuccess, {"user": IDS, "network": _NETWORKS}),
+    claims=st.sampled_from(
+        [
+            Claim(See(user=2, network="192.0.2.1"), See(user=2, network="192.0.2.1")),
+            Claim(See(user=2, client="ccxt"), See(user=2, network="192.0.2.1", client="ccxt")),
+        ]
+    ),
+)
+_KEYS_OF_QUOTAS: Final = [("one",), ("one", "two"), ("two",), (), ("a\0b",)]
+_taking = drawn(
+    TakeSlots,
+    {"id": NEW_IDS, "keys": _KEYS_OF_QUOTAS},
+    {"expires_at": INSTANTS, "at": INSTANTS},
+)
+_counting = drawn(
+    CountSlots, {"keys": _KEYS_OF_QUOTAS}, {"now": INSTANTS, "pending_since": INSTANTS}
+)
+THROTTLE: Final[Theme[IdentityUnitOfWork]] = Theme(
+    beginnings=_taking.map(lambda take: (take,)),
+    writes=st.one_of(
+        _taking,
+        *[
+            drawn(settle, {"id": NEW_IDS, "keys": _KEYS_OF_QUOTAS}, {"expires_at": INSTANTS})
+            for settle in (KeepSlots, GiveSlotsBack)
+        ],
+        drawn(HoldQuotas, {"keys": _KEYS_OF_QUOTAS}),
+        drawn(PruneSlots, {"now": INSTANTS}),
+    ),
+    reads=_counting,
+    claims=st.just(Claim(HoldQuotas(keys=("one", "two")), HoldQuotas(keys=("two",)))),
+)
 SESSIONS: Final[Theme[IdentityUnitOfWork]] = Theme(
     beginnings=_logged_in(),
     writes=st.one_of(
@@ -189,17 +238,36 @@ async def _state(
     uow: IdentityUnitOfWork, steps: Sequence[Step[IdentityUnitOfWork]]
 ) -> tuple[object, ...]:
     sessions = [uuid_of(step.id) for step in steps if isinstance(step, AddSession)]
+    origins = {
+        (uuid_of(step.user), step.network)
+        for step in steps
+        if isinstance(step, See) and step.network is not None
+    }
     digests = [step.digest for step in steps if isinstance(step, AddToken)]
     return (
         await uow.users.page(after=None, limit=100),
         await uow.login_log.page(matching=LoginLogFilter(), before=None, limit=100),
         [await uow.sessions.get(session_id=session_id) for session_id in sessions],
         [await uow.refresh_tokens.hold(digest=digest) for digest in digests],
+        [
+            await uow.origins.last_success(user_id=user_id, network=network)
+            for user_id, network in sorted(origins)
+        ],
+        await uow.throttle.taken(
+            keys=["one", "two"], now=instant(INSTANTS[-2]), pending_since=instant(NOON)
+        ),
     )
 
 
 IDENTITY: Final = Area(
-    themes=[USERS, LOG, SESSIONS, USERS | LOG | SESSIONS],
+    themes=[
+        USERS,
+        LOG,
+        SESSIONS,
+        ORIGINS,
+        THROTTLE,
+        USERS | LOG | SESSIONS | ORIGINS | THROTTLE,
+    ],
     glances=st.one_of(_reading_user, _reading_users, _reading_session),
     state=_state,
 )

@@ -12,6 +12,7 @@ from app.domain.identity.login_log import (
     LoginLogPosition,
     Outcome,
 )
+from app.domain.identity.origins import Familiarity
 from app.domain.identity.sessions import RefreshToken, Session
 from app.domain.identity.users import User
 from app.domain.principal import Role
@@ -315,6 +316,31 @@ class UseToken(Operation):
 
 def _instant(text: str | None) -> datetime | None:
     return None if text is None else instant(text)
+
+
+@dataclass(frozen=True, repr=False)
+class See(Operation):
+    user: int
+    network: str | None = None
+    client: str | None = None
+    at: str = NOON
+
+    async def run(self, uow: Work) -> Familiarity:
+        return await uow.origins.see(
+            user_id=uuid_of(self.user),
+            network=self.network,
+            client=self.client,
+            at=instant(self.at),
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class LastSuccess(Operation):
+    user: int
+    network: str
+
+    async def run(self, uow: Work) -> datetime | None:
+        return await uow.origins.last_success(user_id=uuid_of(self.user), network=self.network)
 
 
 def _uuid(number: int | None) -> UUID | None:

@@ -4,6 +4,7 @@ from typing import ClassVar
 import pytest
 
 from app.adapters.memory.identity.login_log import MemoryLoginLog
+from app.adapters.memory.identity.origins import MemoryOrigins
 from app.adapters.memory.identity.security import FastHasher, GlassVault, PlainTokens
 from app.adapters.memory.identity.sessions import MemoryRefreshTokens, MemorySessions
 from app.adapters.memory.identity.state import IdentityState
@@ -31,6 +32,7 @@ from tests.contracts.identity_store import (
     SessionsContract,
     UsersContract,
 )
+from tests.contracts.login_origins import OriginsContract
 from tests.contracts.range_units_store import (
     CatalogueContract,
     RangeUnitsUnitOfWorkContract,
@@ -57,6 +59,10 @@ class TestMemoryUsers(OnMemoryIdentity, UsersContract):
 
 class TestMemoryLoginLog(OnMemoryIdentity, LoginLogContract):
     adapter: ClassVar[type] = MemoryLoginLog
+
+
+class TestMemoryOrigins(OnMemoryIdentity, OriginsContract):
+    adapter: ClassVar[type] = MemoryOrigins
 
 
 class TestMemorySessions(OnMemoryIdentity, SessionsContract):

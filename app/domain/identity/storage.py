@@ -21,6 +21,7 @@ USER_AGENT: Final = USER_AGENT_KEPT
 REQUEST_ID: Final = 64
 REFRESH_DIGEST: Final = 64
 THROTTLE_KEY: Final = 160
+ORIGIN: Final = 128
 
 
 def check_user(user: User) -> None:
@@ -57,6 +58,11 @@ def check_throttle_keys(keys: Iterable[str]) -> None:
     """Raise `UnstorableText` where a key cannot be kept."""
     for key in keys:
         check_storable(key, THROTTLE_KEY)
+
+
+def check_origin(origin: str | None) -> None:
+    """Raise `UnstorableText` where a network or a client cannot be kept."""
+    check_storable(origin, ORIGIN)
 
 
 def check_refresh_token(token: RefreshToken) -> None:

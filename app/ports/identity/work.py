@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 from app.ports.identity.login_log import LoginLog
+from app.ports.identity.origins import Origins
 from app.ports.identity.sessions import RefreshTokens, Sessions
 from app.ports.identity.throttle import Throttle
 from app.ports.identity.users import Users
@@ -23,6 +24,8 @@ class IdentityUnitOfWork(UnitOfWork, Protocol):
     """The users, in this transaction."""
     login_log: LoginLog
     """The login log, in this transaction."""
+    origins: Origins
+    """From where users have succeeded, in this transaction."""
     sessions: Sessions
     """The sessions, in this transaction."""
     refresh_tokens: RefreshTokens

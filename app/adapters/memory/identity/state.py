@@ -30,6 +30,8 @@ class IdentityState:
     sessions: dict[UUID, Session] = field(default_factory=dict)
     refresh_tokens: dict[str, RefreshToken] = field(default_factory=dict)
     slots: dict[tuple[UUID, str, datetime], TakenSlot] = field(default_factory=dict)
+    networks: dict[tuple[UUID, str], datetime] = field(default_factory=dict)
+    clients: dict[tuple[UUID, str], datetime] = field(default_factory=dict)
 
     def __copy__(self) -> Self:
         """Copy the dictionaries; the rows are immutable."""

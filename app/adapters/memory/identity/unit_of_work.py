@@ -1,10 +1,12 @@
 from app.adapters.memory.identity.login_log import MemoryLoginLog
+from app.adapters.memory.identity.origins import MemoryOrigins
 from app.adapters.memory.identity.sessions import MemoryRefreshTokens, MemorySessions
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.throttle import MemoryThrottle
 from app.adapters.memory.identity.users import MemoryUsers
 from app.adapters.memory.store import MemoryStore, MemoryTransaction
 from app.ports.identity.login_log import LoginLog
+from app.ports.identity.origins import Origins
 from app.ports.identity.sessions import RefreshTokens, Sessions
 from app.ports.identity.throttle import Throttle
 from app.ports.identity.users import Users
@@ -18,6 +20,7 @@ class MemoryIdentityUnitOfWork(MemoryTransaction[IdentityState], IdentityUnitOfW
         super().__init__(store)
         self.users: Users = MemoryUsers(self)
         self.login_log: LoginLog = MemoryLoginLog(self)
+        self.origins: Origins = MemoryOrigins(self)
         self.sessions: Sessions = MemorySessions(self)
         self.refresh_tokens: RefreshTokens = MemoryRefreshTokens(self)
         self.throttle: Throttle = MemoryThrottle(self)

@@ -1,5 +1,6 @@
 from app.adapters.sql.database import Sessions
 from app.adapters.sql.identity.login_log import SqlLoginLog
+from app.adapters.sql.identity.origins import SqlOrigins
 from app.adapters.sql.identity.sessions import SqlRefreshTokens, SqlSessions
 from app.adapters.sql.identity.throttle import SqlThrottle
 from app.adapters.sql.identity.users import SqlUsers
@@ -10,6 +11,7 @@ from app.domain.identity.errors import (
     UsernameTaken,
 )
 from app.ports.identity.login_log import LoginLog
+from app.ports.identity.origins import Origins
 from app.ports.identity.sessions import RefreshTokens
 from app.ports.identity.sessions import Sessions as SessionsPort
 from app.ports.identity.throttle import Throttle
@@ -34,6 +36,7 @@ class SqlIdentityUnitOfWork(SqlTransaction, IdentityUnitOfWork):
         super().__init__(sessions)
         self.users: Users = SqlUsers(self)
         self.login_log: LoginLog = SqlLoginLog(self)
+        self.origins: Origins = SqlOrigins(self)
         self.sessions: SessionsPort = SqlSessions(self)
         self.refresh_tokens: RefreshTokens = SqlRefreshTokens(self)
         self.throttle: Throttle = SqlThrottle(self)

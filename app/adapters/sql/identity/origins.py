@@ -1,0 +1,86 @@
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Index, String, Uuid, case, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.adapters.sql.database import Base
+from app.adapters.sql.types import UtcDateTime, code_text
+from app.adapters.sql.unit_of_work import SqlTransaction
+from app.domain.identity import storage
+from app.domain.identity.origins import Familiarity
+from app.domain.text import is_storable
+from app.ports.identity.origins import Origins
+
+
+class _Kind(StrEnum):
+    NETWORK = "network"
+    CLIENT = "client"
+
+
+class LoginOriginRow(Base):
+    """A network or a client that a user has succeeded with: when last, and when before that."""
+
+    __tablename__ = "login_origins"
+
+    user_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(8), primary_key=True)
+    origin: Mapped[str] = mapped_column(code_text(storage.ORIGIN), primary_key=True)
+    last_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    before_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    __table_args__ = (Index("ix_login_origins_last_at", "last_at"),)
+
+
+class SqlOrigins(Origins):
+    """The origins of a database."""
+
+    def __init__(self, transaction: SqlTransaction) -> None:
+        self._transaction = transaction
+
+    async def see(
+        self, *, user_id: UUID, network: str | None, client: str | None, at: datetime
+    ) -> Familiarity:
+        """INSERT … ON CONFLICT DO UPDATE; the row itself remembers what it was before.
+
+        Reading first would let two that are the first at once both find nothing.
+        """
+        with self._transaction.refusing():
+            storage.check_origin(network)
+            storage.check_origin(client)
+        # Always in this order, so that two of a user cannot wait for each other.
+        seen = {_Kind.NETWORK: network, _Kind.CLIENT: client}
+        values = [
+            {"user_id": user_id, "kind": kind.value, "origin": origin, "last_at": at}
+            for kind, origin in seen.items()
+            if origin is not None
+        ]
+        if not values:
+            return Familiarity()
+        row = LoginOriginRow
+        statement = self._transaction.insert(row).values(values)
+        stored = statement.on_conflict_do_update(
+            index_elements=[row.user_id, row.kind, row.origin],
+            set_={
+                "before_at": row.last_at,
+                "last_at": case(
+                    (statement.excluded.last_at > row.last_at, statement.excluded.last_at),
+                    else_=row.last_at,
+                ),
+            },
+        ).returning(row.kind, row.before_at)
+        found = await self._transaction.execute(stored)
+        before = {each.kind: each.before_at for each in found}
+        return Familiarity(before.get(_Kind.NETWORK), before.get(_Kind.CLIENT))
+
+    async def last_success(self, *, user_id: UUID, network: str) -> datetime | None:
+        """SELECT by primary key."""
+        self._transaction.check()
+        if not is_storable(network, storage.ORIGIN):
+            return None
+        row = LoginOriginRow
+        query = select(row.last_at).where(
+            row.user_id == user_id, row.kind == _Kind.NETWORK.value, row.origin == network
+        )
+        return (await self._transaction.execute(query)).scalar_one_or_none()

@@ -1,0 +1,143 @@
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from anyio import CancelScope, Event, Lock, fail_after, move_on_after
+
+from app.domain.identity.errors import TooManyWaiting
+from app.domain.identity.throttle import PENDING_FOR, Limits, Quota, Slot, Standing, standing
+from app.domain.identity.throttle import quotas as quotas_of
+from app.ports.clock import Clock
+from app.ports.identity.throttle import Throttle
+from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
+
+LOOK_AGAIN: Final = timedelta(milliseconds=50)
+"""How often the first in a line looks for itself: other processes do not tell what they settle."""
+
+
+@dataclass(slots=True)
+class Guess:
+    """A guess at a secret, the quotas it counts against, and how it stands with them."""
+
+    id: UUID
+    quotas: tuple[Quota, ...]
+    standing: Standing
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """What it has taken: nothing while it waits, or when it was blocked."""
+        return self.standing.slots
+
+
+@dataclass(slots=True)
+class _Line:
+    """Those in this process that wait for the same quota."""
+
+    lock: Lock = field(default_factory=Lock)
+    length: int = 0
+
+
+class Throttling:
+    """Lets guesses through as their quotas allow; those that race one another, in turn.
+
+    `waiting` guesses may wait at a time, each no longer than `patience`.
+    """
+
+    def __init__(
+        self, *, uow: IdentityWork, clock: Clock, limits: Limits, waiting: int, patience: timedelta
+    ) -> None:
+        self._uow = uow
+        self._clock = clock
+        self._limits = limits
+        self._places = waiting
+        self._patience = patience
+        self._lines: defaultdict[str, _Line] = defaultdict(_Line)
+        self._settled = Event()
+
+    async def claim(  # noqa: PLR0913 - who guesses, from where, and at what
+        self,
+        uow: IdentityUnitOfWork,
+        *,
+        guess_id: UUID,
+        guessing: str,
+        username_key: str,
+        network: str | None,
+        is_familiar: bool,
+    ) -> Guess:
+        """Take a slot of every quota, or none where one is full; part of the caller's work."""
+        quotas = quotas_of(
+            self._limits,
+            guessing=guessing,
+            username_key=username_key,
+            network=network,
+            is_familiar=is_familiar,
+        )
+        return Guess(guess_id, quotas, await self._claim(uow.throttle, guess_id, quotas))
+
+    async def _claim(
+        self, throttle: Throttle, guess_id: UUID, quotas: tuple[Quota, ...]
+    ) -> Standing:
+        keys = [quota.key for quota in quotas]
+        await throttle.hold(keys=keys)
+        now = self._clock.now()
+        taken = await throttle.taken(keys=keys, now=now, pending_since=now - PENDING_FOR)
+        found = standing(quotas, taken, now=now)
+        if found.slots:
+            await throttle.take(guess_id=guess_id, slots=found.slots, at=now)
+        return found
+
+    async def turn(self, guess: Guess) -> None:
+        """Wait while others are checked, until the guess has its slots or is blocked.
+
+        Raises `TooManyWaiting` when there is no place left to wait, and when it takes too long.
+        """
+        try:
+            with fail_after(self._patience.total_seconds()):
+                while guess.standing.contended is not None:
+                    await self._wait(guess, guess.standing.contended)
+        except TimeoutError:
+            raise TooManyWaiting from None
+
+    async def _wait(self, guess: Guess, contended: Quota) -> None:
+        """Look again and again, as the first in the line of a quota, while that one is full."""
+        async with self._line(contended.key):
+            while guess.standing.contended == contended:
+                settled = self._settled  # whatever is settled from now on, is heard of
+                # What was taken has to be known, or it could not be given back.
+                with CancelScope(shield=True):
+                    async with self._uow() as uow:
+                        standing = await self._claim(uow.throttle, guess.id, guess.quotas)
+                        await uow.commit()
+                    guess.standing = standing
+                if standing.contended == contended:
+                    with move_on_after(LOOK_AGAIN.total_seconds()):
+                        await settled.wait()
+
+    @asynccontextmanager
+    async def _line(self, key: str) -> AsyncIterator[None]:
+        if sum(line.length for line in self._lines.values()) >= self._places:
+            raise TooManyWaiting
+        line = self._lines[key]
+        line.length += 1
+        try:
+            async with line.lock:
+                yield
+        finally:
+            line.length -= 1
+            if line.length == 0:
+                del self._lines[key]
+
+    async def settle(self, uow: IdentityUnitOfWork, guess: Guess, *, failed: bool) -> None:
+        """Count a guess as failed, or give its slots back; part of the caller's work."""
+        if guess.slots:
+            settle = uow.throttle.keep if failed else uow.throttle.give_back
+            await settle(guess_id=guess.id, slots=guess.slots)
+
+    def wake(self) -> None:
+        """Tell those who wait that a guess is settled, and committed."""
+        self._settled.set()
+        self._settled = Event()
