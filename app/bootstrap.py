@@ -18,6 +18,7 @@ from app.adapters.cli.identity import IdentityServices as IdentityCommandService
 from app.adapters.cli.main import DatabaseCommands, Runtime, build_cli
 from app.adapters.cli.range_units import RangeUnitsServices as RangeUnitsCommandServices
 from app.adapters.cli.welcome import welcome
+from app.adapters.clients.user_agents import UapUserAgents
 from app.adapters.exchanges.coinone import CoinoneFormat
 from app.adapters.exchanges.curated import bundled, read_table
 from app.adapters.http.app import HttpServices, create_app
@@ -53,6 +54,7 @@ class Application:
         self._clock = SystemClock()
         self._ids = UuidIds()
         self._secrets = RandomSecrets()
+        self._user_agents = UapUserAgents()
         self._identity_uow = partial(SqlIdentityUnitOfWork, self.database.sessions)
         self._identity_reading = partial(SqlIdentityUnitOfWork, self.database.read_sessions)
         self._hasher = BcryptHasher(
@@ -72,6 +74,7 @@ class Application:
         self.login_log = UserLoginLogService(
             uow=self._identity_uow,
             reading=self._identity_reading,
+            user_agents=self._user_agents,
             clock=self._clock,
             ids=self._ids,
         )
@@ -92,6 +95,7 @@ class Application:
             reading=self._identity_reading,
             hasher=self._hasher,
             tokens=signing_tokens(settings),
+            user_agents=self._user_agents,
             clock=self._clock,
             ids=self._ids,
             secrets=self._secrets,
@@ -99,6 +103,10 @@ class Application:
             session_idle_lifetime=timedelta(days=settings.session_idle_days),
             session_lifetime=timedelta(days=settings.session_max_days),
         )
+
+    def warm_up(self) -> None:
+        """Do beforehand what would make the first login wait."""
+        self._user_agents.load()
 
     async def ready(self) -> None:
         """Raise a `TickgateError` unless the database answers, with the schema that is needed."""
@@ -166,6 +174,7 @@ def http_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def services() -> AsyncIterator[HttpServices]:
         async with opened(known) as application:
+            application.warm_up()
             yield HttpServices(
                 identity=IdentityServices(
                     application.auth(), application.users, application.login_log

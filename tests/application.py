@@ -18,6 +18,7 @@ from app.adapters.http.range_units.asked import RangeUnitsServices
 from app.adapters.memory.identity.security import FastHasher, PlainTokens
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
+from app.adapters.memory.identity.user_agents import FewUserAgents
 from app.adapters.memory.range_units import MemoryRangeUnitsUnitOfWork, RangeUnitsState
 from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
@@ -52,6 +53,7 @@ class FakedApplication:
         self.clock = SettableClock()
         self.hasher = FastHasher()
         self.ids = SequentialIds()
+        self.user_agents = FewUserAgents()
         self.not_ready: TickgateError | None = None
         secrets = SequentialSecrets()
         self.auth = AuthService(
@@ -59,6 +61,7 @@ class FakedApplication:
             reading=identity_reading,
             hasher=self.hasher,
             tokens=PlainTokens(),
+            user_agents=self.user_agents,
             clock=self.clock,
             ids=self.ids,
             secrets=secrets,
@@ -75,7 +78,11 @@ class FakedApplication:
             secrets=secrets,
         )
         self.login_log = UserLoginLogService(
-            uow=identity, reading=identity_reading, clock=self.clock, ids=self.ids
+            uow=identity,
+            reading=identity_reading,
+            user_agents=self.user_agents,
+            clock=self.clock,
+            ids=self.ids,
         )
         self.range_units = RangeUnitsService(
             uow=range_units,

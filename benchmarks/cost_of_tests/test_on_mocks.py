@@ -6,11 +6,15 @@ from uuid import UUID
 
 import pytest
 
+from app.domain.identity.devices import Device
 from app.domain.identity.login_log import Outcome
+from app.domain.identity.origins import Familiarity
 from app.ports.clock import Clock
 from app.ports.identity.login_log import LoginLog
+from app.ports.identity.origins import Origins
 from app.ports.identity.security import AccessTokens, PasswordHasher
 from app.ports.identity.sessions import RefreshTokens, Sessions
+from app.ports.identity.user_agents import UserAgents
 from app.ports.identity.users import Users
 from app.ports.identity.work import IdentityUnitOfWork
 from app.ports.ids import Ids, Secrets
@@ -26,6 +30,7 @@ def uow() -> AsyncMock:
     uow.__aexit__.return_value = None
     uow.users = AsyncMock(spec=Users)
     uow.login_log = AsyncMock(spec=LoginLog)
+    uow.origins = AsyncMock(spec=Origins)
     uow.sessions = AsyncMock(spec=Sessions)
     uow.refresh_tokens = AsyncMock(spec=RefreshTokens)
     return uow
@@ -59,11 +64,15 @@ async def test_a_login_opens_a_session_and_is_in_the_log(
     secrets.new_secret.return_value = "secret".ljust(43, "x")
     tokens = MagicMock(spec=AccessTokens)
     tokens.issue.return_value = "token"
+    user_agents = MagicMock(spec=UserAgents)
+    user_agents.read.return_value = Device()
+    uow.origins.see.return_value = Familiarity()
     service = AuthService(
         uow=lambda: uow,
         reading=lambda: uow,
         hasher=hasher,
         tokens=tokens,
+        user_agents=user_agents,
         clock=clock,
         ids=ids,
         secrets=secrets,

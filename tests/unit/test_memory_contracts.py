@@ -9,6 +9,7 @@ from app.adapters.memory.identity.security import FastHasher, PlainTokens
 from app.adapters.memory.identity.sessions import MemoryRefreshTokens, MemorySessions
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
+from app.adapters.memory.identity.user_agents import FewUserAgents
 from app.adapters.memory.identity.users import MemoryUsers
 from app.adapters.memory.range_units import (
     MemoryCatalogue,
@@ -20,6 +21,7 @@ from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
 from app.ports.clock import Clock
 from app.ports.identity.security import AccessTokens, PasswordHasher
+from app.ports.identity.user_agents import UserAgents
 from app.ports.identity.work import IdentityWork
 from app.ports.ids import Ids, Secrets
 from app.ports.range_units import RangeUnitsWork
@@ -38,6 +40,7 @@ from tests.contracts.range_units_store import (
     RevisionsContract,
 )
 from tests.contracts.system import ClockContract, IdsContract, SecretsContract
+from tests.contracts.user_agents import UserAgentsContract
 
 
 class OnMemoryIdentity:
@@ -72,6 +75,15 @@ class TestMemoryRefreshTokens(OnMemoryIdentity, RefreshTokensContract):
 
 class TestMemoryIdentityUnitOfWork(OnMemoryIdentity, IdentityUnitOfWorkContract):
     adapter: ClassVar[type] = MemoryIdentityUnitOfWork
+
+
+@pytest.fixture(scope="module")
+def user_agents() -> UserAgents:
+    return FewUserAgents()
+
+
+class TestFewUserAgents(UserAgentsContract):
+    adapter: ClassVar[type] = FewUserAgents
 
 
 class TestFastHasher(PasswordHasherContract):

@@ -18,6 +18,7 @@ from app.domain.identity.users import User
 from app.domain.principal import SCOPES_OF_ROLE, Principal
 from app.ports.clock import Clock
 from app.ports.identity.security import AccessTokens, PasswordHasher
+from app.ports.identity.user_agents import UserAgents
 from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
 from app.ports.ids import Ids, Secrets
 
@@ -50,6 +51,7 @@ class AuthService:
         reading: IdentityWork,
         hasher: PasswordHasher,
         tokens: AccessTokens,
+        user_agents: UserAgents,
         clock: Clock,
         ids: Ids,
         secrets: Secrets,
@@ -61,6 +63,7 @@ class AuthService:
         self._reading = reading
         self._hasher = hasher
         self._tokens = tokens
+        self._user_agents = user_agents
         self._clock = clock
         self._ids = ids
         self._secrets = secrets
@@ -102,6 +105,7 @@ class AuthService:
                 username=username,
                 user_id=None if user is None else user.id,
                 client=client,
+                device=self._user_agents.read(user_agent=client.user_agent),
             )
             await uow.login_log.append(attempt=attempt)
             await uow.commit()
@@ -137,11 +141,23 @@ class AuthService:
             session = self._new_session(user, attempt, now)
             await uow.sessions.add(session=session)
             refresh_token = await self._new_refresh_token(uow, session, now)
-            await uow.login_log.settle(
-                attempt=attempt.settled(at=now, reason=None, session_id=session.id)
-            )
+            await self._settle_success(uow, attempt, session)
             await uow.commit()
         return self._login(session, refresh_token, now)
+
+    async def _settle_success(
+        self, uow: IdentityUnitOfWork, attempt: LoginAttempt, session: Session
+    ) -> None:
+        familiarity = await uow.origins.see(
+            user_id=session.user_id,
+            network=attempt.network,
+            client=attempt.client_kind,
+            at=session.created_at,
+        )
+        settled = attempt.settled(
+            at=session.created_at, reason=None, session_id=session.id, familiarity=familiarity
+        )
+        await uow.login_log.settle(attempt=settled)
 
     async def _meanwhile(
         self, uow: IdentityUnitOfWork, seen: User, new_hash: str | None
@@ -229,6 +245,7 @@ class AuthService:
             username=user.username,
             user_id=user.id,
             client=client,
+            device=self._user_agents.read(user_agent=client.user_agent),
         )
         attempt = attempt.settled(at=now, reason=FailReason.REFRESH_REUSE, session_id=session.id)
         await uow.sessions.end(session_id=session.id, at=now)

@@ -14,6 +14,7 @@ from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
 from app.adapters.memory.system import SequentialSecrets
 from app.domain.errors import StoreUnavailable, TickgateError
+from app.domain.identity.devices import Device, DeviceType
 from app.domain.identity.errors import (
     HasherBusy,
     InvalidCredentials,
@@ -132,6 +133,7 @@ def auth_service(
         reading=identity,
         hasher=hasher or application.hasher,
         tokens=tokens or PlainTokens(),
+        user_agents=application.user_agents,
         clock=application.clock,
         ids=application.ids,
         secrets=SequentialSecrets(),
@@ -293,6 +295,7 @@ async def test_a_success_is_in_the_log_with_its_session_and_how_long_it_took(
         fail_reason=None,
         session_id=login.session_id,
         duration_ms=1234,
+        new_network=True,
     )
 
 
@@ -1077,6 +1080,8 @@ async def test_the_use_of_a_stolen_refresh_token_is_in_the_login_log(
         fail_reason=FailReason.REFRESH_REUSE,
         session_id=stolen[0].session_id,
         duration_ms=0,
+        device_type=DeviceType.LIBRARY,
+        client="curl 8.9",
     )
 
 
@@ -1286,3 +1291,46 @@ async def test_a_logout_that_cannot_be_stored_is_not_said_to_have_happened(
     application.identity_store.down = True
     with pytest.raises(StoreUnavailable):
         await application.auth.log_out(principal=principal)
+
+
+async def test_a_success_says_whether_network_and_client_were_ever_seen_before(
+    application: MemoryApplication,
+) -> None:
+    await registered(application)
+    phone = Device(DeviceType.MOBILE, "iOS 17", "Mobile Safari 17")
+    newer = Device(DeviceType.MOBILE, "iOS 18", "Mobile Safari 18")
+    application.user_agents.known |= {"phone": phone, "newer": newer}
+    told = []
+    for ip, user_agent in (
+        ("2001:db8::1", "phone"),
+        ("2001:db8::2", "newer"),
+        ("192.0.2.1", "phone"),
+        ("192.0.2.1", "curl/8.4"),
+        (None, None),
+    ):
+        await log_in(application.auth, client=Client(ip, user_agent))
+        newest = max(application.identity_store.committed.attempts.values(), key=lambda row: row.id)
+        told.append((newest.new_network, newest.new_client))
+    assert told == [(True, True), (False, False), (True, False), (False, True), (None, None)]
+
+
+async def test_a_failure_is_no_acquaintance(application: MemoryApplication) -> None:
+    await registered(application)
+    with pytest.raises(InvalidCredentials):
+        await log_in(application.auth, password="wrong")
+    await log_in(application.auth)
+    first, second = application.identity_store.committed.attempts.values()
+    assert (first.new_network, second.new_network) == (None, True)
+
+
+async def test_an_attempt_says_with_what_it_came(application: MemoryApplication) -> None:
+    with pytest.raises(InvalidCredentials):
+        await log_in(application.auth, client=Client("::ffff:192.0.2.1", "ccxt/4.2.1"))
+    [row] = application.identity_store.committed.attempts.values()
+    assert (row.ip, row.network, row.device_type, row.os, row.client) == (
+        "192.0.2.1",
+        "192.0.2.1",
+        DeviceType.LIBRARY,
+        None,
+        "ccxt 4.2",
+    )
