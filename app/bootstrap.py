@@ -189,6 +189,7 @@ def http_app(settings: Settings | None = None) -> FastAPI:
         body_limit=known.max_body_bytes,
         payload_limit=known.max_payload_bytes,
         version=__version__,
+        trusted_proxies=known.trusted_proxies,
     )
 
 

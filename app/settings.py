@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Final, Self
 
@@ -9,6 +10,8 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from app.domain.identity.networks import parse_network
 
 PREFIX: Final = "TICKGATE_"
 DRIVERS: Final = ("postgresql+asyncpg", "sqlite+aiosqlite")
@@ -35,6 +38,7 @@ class Settings(BaseModel):
     session_idle_days: Annotated[int, Field(ge=1, le=365)] = 14
     session_max_days: Annotated[int, Field(ge=1, le=365)] = 90
     database_pool: Annotated[int, Field(ge=1, le=1000)] = 10
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     max_body_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024
     max_payload_bytes: Annotated[int, Field(ge=1024)] = 32 * 1024 * 1024
 
@@ -85,6 +89,19 @@ class Settings(BaseModel):
             if url.port is not None and not 0 < url.port < 65536:  # noqa: PLR2004 - TCP's
                 raise ValueError("has no port number of TCP")
         return value
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _are_networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        written = [part.strip() for part in value.split(",")]
+        try:
+            return tuple(parse_network(part) for part in written if part)
+        except ValueError:
+            raise ValueError(
+                "has to be addresses and networks with commas between, such as 10.0.0.0/8,::1"
+            ) from None
 
     @field_validator("password_pepper")
     @classmethod
