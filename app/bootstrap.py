@@ -18,6 +18,7 @@ from app.adapters.cli.identity import IdentityServices as IdentityCommandService
 from app.adapters.cli.main import DatabaseCommands, Runtime, build_cli
 from app.adapters.cli.range_units import RangeUnitsServices as RangeUnitsCommandServices
 from app.adapters.cli.welcome import welcome
+from app.adapters.clients.user_agents import UapUserAgents
 from app.adapters.exchanges.coinone import CoinoneFormat
 from app.adapters.exchanges.curated import bundled, read_table
 from app.adapters.http.app import HttpServices, create_app
@@ -34,6 +35,7 @@ from app.adapters.sql.range_units import SqlRangeUnitsUnitOfWork
 from app.adapters.system import RandomSecrets, SystemClock, UuidIds
 from app.domain.errors import SchemaOutOfDate, StoreUnavailable
 from app.services.identity.auth_service import AuthService
+from app.services.identity.throttling import Throttling
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
 from app.services.range_units.price_service import PriceService
@@ -42,6 +44,7 @@ from app.settings import Settings, WrongSetting
 
 T = TypeVar("T")
 
+LOGIN_PATIENCE = timedelta(seconds=30)
 READY_SECONDS = 2
 SHUTDOWN_SECONDS = 10
 
@@ -55,6 +58,7 @@ class Application:
         self._clock = SystemClock()
         self._ids = UuidIds()
         self._secrets = RandomSecrets()
+        self._user_agents = UapUserAgents()
         self._identity_uow = partial(SqlIdentityUnitOfWork, self.database.sessions)
         self._identity_reading = partial(SqlIdentityUnitOfWork, self.database.read_sessions)
         self._hasher = BcryptHasher(
@@ -62,6 +66,13 @@ class Application:
             pepper=settings.password_pepper.get_secret_value().encode(),
             threads=settings.hash_threads,
             queue=settings.hash_queue,
+        )
+        self._throttling = Throttling(
+            uow=self._identity_uow,
+            clock=self._clock,
+            limits=settings.login_limits,
+            waiting=settings.login_waiting,
+            patience=LOGIN_PATIENCE,
         )
         self.users = UserService(
             uow=self._identity_uow,
@@ -74,6 +85,7 @@ class Application:
         self.login_log = UserLoginLogService(
             uow=self._identity_uow,
             reading=self._identity_reading,
+            user_agents=self._user_agents,
             clock=self._clock,
             ids=self._ids,
         )
@@ -94,13 +106,19 @@ class Application:
             reading=self._identity_reading,
             hasher=self._hasher,
             tokens=signing_tokens(settings),
+            user_agents=self._user_agents,
             clock=self._clock,
             ids=self._ids,
             secrets=self._secrets,
+            throttling=self._throttling,
             access_token_lifetime=timedelta(seconds=settings.access_token_seconds),
             session_idle_lifetime=timedelta(days=settings.session_idle_days),
             session_lifetime=timedelta(days=settings.session_max_days),
         )
+
+    def warm_up(self) -> None:
+        """Do beforehand what would make the first login wait."""
+        self._user_agents.load()
 
     async def ready(self) -> None:
         """Raise a `TickgateError` unless the database answers, with the schema that is needed."""
@@ -176,6 +194,7 @@ def http_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def services() -> AsyncIterator[HttpServices]:
         async with opened(known) as application:
+            application.warm_up()
             yield HttpServices(
                 identity=IdentityServices(
                     application.auth(), application.users, application.login_log
@@ -190,6 +209,7 @@ def http_app(settings: Settings | None = None) -> FastAPI:
         body_limit=known.max_body_bytes,
         payload_limit=known.max_payload_bytes,
         version=__version__,
+        trusted_proxies=known.trusted_proxies,
     )
 
 

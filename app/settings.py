@@ -2,17 +2,40 @@
 
 import os
 from collections.abc import Mapping
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Final, Self
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from app.domain.identity.networks import parse_network
+from app.domain.identity.throttle import Kind, Limit, Limits, parse_limit
 
 PREFIX: Final = "TICKGATE_"
 DRIVERS: Final = ("postgresql+asyncpg", "sqlite+aiosqlite")
 _PYDANTIC: Final = "Value error, "  # Pydantic's, before a message of ours
+
+
+def _limit(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return None if value == "off" else parse_limit(value)
+
+
+LimitSetting = Annotated[Limit | None, BeforeValidator(_limit)]
+"""So many within a time, such as `5/5m`; `off` for no limit."""
 
 
 class WrongSetting(Exception):
@@ -34,7 +57,13 @@ class Settings(BaseModel):
     access_token_seconds: Annotated[int, Field(ge=30, le=3600)] = 300
     session_idle_days: Annotated[int, Field(ge=1, le=365)] = 14
     session_max_days: Annotated[int, Field(ge=1, le=365)] = 90
+    login_limit_pair: LimitSetting = Limit(5, timedelta(minutes=5))
+    login_limit_user: LimitSetting = Limit(20, timedelta(minutes=5))
+    login_limit_network: LimitSetting = Limit(100, timedelta(minutes=5))
+    login_limit_global: LimitSetting = Limit(1000, timedelta(minutes=1))
+    login_waiting: Annotated[int, Field(ge=0, le=10_000)] = 256
     database_pool: Annotated[int, Field(ge=1, le=1000)] = 10
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     max_body_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024
     max_payload_bytes: Annotated[int, Field(ge=1024)] = 32 * 1024 * 1024
 
@@ -86,6 +115,19 @@ class Settings(BaseModel):
                 raise ValueError("has no port number of TCP")
         return value
 
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _are_networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        written = [part.strip() for part in value.split(",")]
+        try:
+            return tuple(parse_network(part) for part in written if part)
+        except ValueError:
+            raise ValueError(
+                "has to be addresses and networks with commas between, such as 10.0.0.0/8,::1"
+            ) from None
+
     @field_validator("password_pepper")
     @classmethod
     def _is_text(cls, value: SecretStr) -> SecretStr:
@@ -94,6 +136,17 @@ class Settings(BaseModel):
         except UnicodeEncodeError:
             raise ValueError("is not a text in UTF-8") from None
         return value
+
+    @property
+    def login_limits(self) -> Limits:
+        """How many failed logins there may be, of each kind that is counted."""
+        limits = {
+            Kind.PAIR: self.login_limit_pair,
+            Kind.USER: self.login_limit_user,
+            Kind.NETWORK: self.login_limit_network,
+            Kind.EVERYONE: self.login_limit_global,
+        }
+        return {kind: limit for kind, limit in limits.items() if limit is not None}
 
     @property
     def async_db_url(self) -> URL:

@@ -18,13 +18,16 @@ from app.adapters.http.range_units.asked import RangeUnitsServices
 from app.adapters.memory.identity.security import FastHasher, PlainTokens
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
+from app.adapters.memory.identity.user_agents import FewUserAgents
 from app.adapters.memory.range_units import MemoryRangeUnitsUnitOfWork, RangeUnitsState
 from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
 from app.domain.errors import TickgateError
+from app.domain.identity.throttle import Kind, Limit, Limits
 from app.ports.identity.work import IdentityWork
 from app.ports.range_units import RangeUnitsWork
 from app.services.identity.auth_service import AuthService
+from app.services.identity.throttling import Throttling
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
 from app.services.range_units.price_service import PriceService
@@ -33,6 +36,14 @@ from app.services.range_units.range_units_service import RangeUnitsService
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=5)
 SESSION_IDLE_LIFETIME = timedelta(days=14)
 SESSION_LIFETIME = timedelta(days=90)
+LIMITS = {
+    Kind.PAIR: Limit(5, timedelta(minutes=5)),
+    Kind.USER: Limit(20, timedelta(minutes=5)),
+    Kind.NETWORK: Limit(100, timedelta(minutes=5)),
+    Kind.EVERYONE: Limit(1000, timedelta(minutes=1)),
+}
+LOGINS_WAITING = 200
+PATIENCE = timedelta(seconds=30)
 BODY_LIMIT = 64 * 1024
 PAYLOAD_LIMIT = 1024 * 1024
 PASSWORD = "correct horse battery staple"
@@ -48,24 +59,25 @@ class FakedApplication:
         identity_reading: IdentityWork,
         range_units: RangeUnitsWork,
         range_units_reading: RangeUnitsWork,
+        limits: Limits = LIMITS,
     ) -> None:
         self.clock = SettableClock()
         self.hasher = FastHasher()
         self.ids = SequentialIds()
+        self.user_agents = FewUserAgents()
         self.not_ready: TickgateError | None = None
         secrets = SequentialSecrets()
-        self.auth = AuthService(
+        self.throttling = Throttling(
             uow=identity,
-            reading=identity_reading,
-            hasher=self.hasher,
-            tokens=PlainTokens(),
             clock=self.clock,
-            ids=self.ids,
-            secrets=secrets,
-            access_token_lifetime=ACCESS_TOKEN_LIFETIME,
-            session_idle_lifetime=SESSION_IDLE_LIFETIME,
-            session_lifetime=SESSION_LIFETIME,
+            limits=limits,
+            waiting=LOGINS_WAITING,
+            patience=PATIENCE,
         )
+        self._identity_work = identity
+        self._identity_reading_work = identity_reading
+        self._secrets = secrets
+        self.auth = self.auth_with(self.throttling)
         self.users = UserService(
             uow=identity,
             reading=identity_reading,
@@ -75,7 +87,11 @@ class FakedApplication:
             secrets=secrets,
         )
         self.login_log = UserLoginLogService(
-            uow=identity, reading=identity_reading, clock=self.clock, ids=self.ids
+            uow=identity,
+            reading=identity_reading,
+            user_agents=self.user_agents,
+            clock=self.clock,
+            ids=self.ids,
         )
         self.range_units = RangeUnitsService(
             uow=range_units,
@@ -85,6 +101,23 @@ class FakedApplication:
             ids=self.ids,
         )
         self.prices = PriceService(range_units=self.range_units)
+
+    def auth_with(self, throttling: Throttling) -> AuthService:
+        """Make the service of logins, as a process has it that counts guesses for itself."""
+        return AuthService(
+            uow=self._identity_work,
+            reading=self._identity_reading_work,
+            hasher=self.hasher,
+            tokens=PlainTokens(),
+            user_agents=self.user_agents,
+            clock=self.clock,
+            ids=self.ids,
+            secrets=self._secrets,
+            throttling=throttling,
+            access_token_lifetime=ACCESS_TOKEN_LIFETIME,
+            session_idle_lifetime=SESSION_IDLE_LIFETIME,
+            session_lifetime=SESSION_LIFETIME,
+        )
 
     def http(self) -> FastAPI:
         """Make the HTTP API of these services."""
@@ -114,7 +147,10 @@ class MemoryApplication(FakedApplication):
     """The application on memory adapters, whose stores are at hand."""
 
     def __init__(
-        self, *, identity_unit_of_work: type[MemoryIdentityUnitOfWork] = MemoryIdentityUnitOfWork
+        self,
+        *,
+        identity_unit_of_work: type[MemoryIdentityUnitOfWork] = MemoryIdentityUnitOfWork,
+        limits: Limits = LIMITS,
     ) -> None:
         self.identity_store = MemoryStore(IdentityState())
         self.range_units_store = MemoryStore(RangeUnitsState())
@@ -125,6 +161,7 @@ class MemoryApplication(FakedApplication):
             identity_reading=identity,
             range_units=range_units,
             range_units_reading=range_units,
+            limits=limits,
         )
 
 

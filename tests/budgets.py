@@ -213,8 +213,8 @@ INGESTS: Final = tuple(
 )
 
 BUDGETS: Final = (
-    of_writing("login", statements=6, commits=2),
-    of_writing("login with an old hash", statements=7, commits=2),
+    of_writing("login", statements=7, commits=2),
+    of_writing("login with an old hash", statements=8, commits=2),
     of_writing("login with a wrong password", statements=3, commits=2),
     of_writing("login of nobody", statements=3, commits=2),
     of_writing("refused attempt", statements=1),
@@ -235,7 +235,7 @@ BUDGETS: Final = (
     of_writing("statement that confirms", statements=4),
     of_writing("bundled ladders", statements=6),
     *INGESTS,
-    Budget("login after others", a_login_after_others, 6, commits=2),
+    Budget("login after others", a_login_after_others, 7, commits=2),
     Budget("refresh with an unknown token", an_unknown_token, 1, rollbacks=1, refusal=InvalidToken),
     Budget(
         "refresh at once again",

@@ -9,6 +9,7 @@ from decimal import Decimal
 from itertools import count
 from uuid import UUID
 
+from app.domain.identity.devices import DeviceType
 from app.domain.identity.login_log import FailReason, LoginAttempt, Outcome
 from app.domain.identity.sessions import RefreshToken, Session, refresh_digest
 from app.domain.identity.text import fold
@@ -76,6 +77,11 @@ def an_attempt(  # noqa: PLR0913 - the fields of an attempt
     fail_reason: FailReason | None = None,
     session_id: UUID | None = None,
     duration_ms: int | None = None,
+    device_type: DeviceType = DeviceType.UNKNOWN,
+    os: str | None = None,
+    client: str | None = None,
+    new_network: bool | None = None,
+    new_client: bool | None = None,
 ) -> LoginAttempt:
     return LoginAttempt(
         id=attempt_id or new_id(),
@@ -90,6 +96,11 @@ def an_attempt(  # noqa: PLR0913 - the fields of an attempt
         fail_reason=fail_reason,
         session_id=session_id,
         duration_ms=duration_ms,
+        device_type=device_type,
+        os=os,
+        client=client,
+        new_network=new_network,
+        new_client=new_client,
     )
 
 

@@ -6,15 +6,21 @@ from uuid import UUID
 
 import pytest
 
+from app.domain.identity.devices import Device
 from app.domain.identity.login_log import Outcome
+from app.domain.identity.origins import Familiarity
+from app.domain.identity.throttle import Standing
 from app.ports.clock import Clock
 from app.ports.identity.login_log import LoginLog
+from app.ports.identity.origins import Origins
 from app.ports.identity.security import AccessTokens, PasswordHasher
 from app.ports.identity.sessions import RefreshTokens, Sessions
+from app.ports.identity.user_agents import UserAgents
 from app.ports.identity.users import Users
 from app.ports.identity.work import IdentityUnitOfWork
 from app.ports.ids import Ids, Secrets
 from app.services.identity.auth_service import AuthService
+from app.services.identity.throttling import Guess, Throttling
 from benchmarks.cost_of_tests import CLIENT, PASSWORD, TIMES
 from tests.builders import a_user
 
@@ -26,6 +32,7 @@ def uow() -> AsyncMock:
     uow.__aexit__.return_value = None
     uow.users = AsyncMock(spec=Users)
     uow.login_log = AsyncMock(spec=LoginLog)
+    uow.origins = AsyncMock(spec=Origins)
     uow.sessions = AsyncMock(spec=Sessions)
     uow.refresh_tokens = AsyncMock(spec=RefreshTokens)
     return uow
@@ -59,14 +66,23 @@ async def test_a_login_opens_a_session_and_is_in_the_log(
     secrets.new_secret.return_value = "secret".ljust(43, "x")
     tokens = MagicMock(spec=AccessTokens)
     tokens.issue.return_value = "token"
+    user_agents = MagicMock(spec=UserAgents)
+    user_agents.read.return_value = Device()
+    uow.origins.see.return_value = Familiarity()
+    free = Standing(blocked=None, contended=None, slots=(), rate_limit=None)
+    throttling = AsyncMock(spec=Throttling)
+    throttling.wake = MagicMock()
+    throttling.claim.return_value = Guess(UUID(int=1), (), free)
     service = AuthService(
         uow=lambda: uow,
         reading=lambda: uow,
         hasher=hasher,
         tokens=tokens,
+        user_agents=user_agents,
         clock=clock,
         ids=ids,
         secrets=secrets,
+        throttling=throttling,
         access_token_lifetime=timedelta(minutes=5),
         session_idle_lifetime=timedelta(days=14),
         session_lifetime=timedelta(days=90),

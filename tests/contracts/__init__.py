@@ -15,4 +15,5 @@ pytest.register_assert_rewrite(
     "tests.contracts.races",
     "tests.contracts.range_units_store",
     "tests.contracts.system",
+    "tests.contracts.user_agents",
 )

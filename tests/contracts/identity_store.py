@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from ipaddress import ip_network
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from anyio import fail_after
 
 from app.domain.errors import TickgateError, UnitOfWorkFailed, UnstorableText
 from app.domain.identity import storage
+from app.domain.identity.devices import DeviceType
 from app.domain.identity.errors import (
     AttemptNotPending,
     EmailTaken,
@@ -22,6 +24,7 @@ from app.domain.identity.login_log import (
     LoginLogPosition,
     Outcome,
 )
+from app.domain.identity.origins import Familiarity
 from app.domain.identity.sessions import RefreshToken, Session
 from app.domain.identity.throttle import Slot, Taken
 from app.domain.identity.users import User
@@ -705,6 +708,11 @@ class LoginLogContract:
             fail_reason=FailReason.INTERNAL_ERROR,
             session_id=session.id,
             duration_ms=123,
+            device_type=DeviceType.LIBRARY,
+            os="Linux",
+            client="ccxt 4.5",
+            new_network=True,
+            new_client=False,
         )
         await keep(work, user, session, attempt)
         assert await log_of(work) == [attempt]
@@ -784,6 +792,8 @@ class LoginLogContract:
             pytest.param(an_attempt(ip="a" * (storage.IP + 1)), id="ip"),
             pytest.param(an_attempt(user_agent="a" * (storage.USER_AGENT + 1)), id="user_agent"),
             pytest.param(an_attempt(request_id="a" * (storage.REQUEST_ID + 1)), id="request_id"),
+            pytest.param(an_attempt(os="a" * (storage.OS + 1)), id="os"),
+            pytest.param(an_attempt(client="a" * (storage.CLIENT + 1)), id="client"),
         ],
     )
     async def test_a_text_longer_than_its_bound_is_refused(
@@ -815,6 +825,8 @@ class LoginLogContract:
             pytest.param(lambda text: an_attempt(ip=text), id="ip"),
             pytest.param(lambda text: an_attempt(user_agent=text), id="user_agent"),
             pytest.param(lambda text: an_attempt(request_id=text), id="request_id"),
+            pytest.param(lambda text: an_attempt(os=text), id="os"),
+            pytest.param(lambda text: an_attempt(client=text), id="client"),
         ],
     )
     async def test_a_text_that_cannot_be_stored_is_refused(
@@ -853,12 +865,15 @@ class LoginLogContract:
         await keep(work, user, attempt)
         other = an_attempt(
             attempt_id=attempt.id,
-            at=at(9),
+            at=at(0),
             username="b",
             user_id=user.id,
             ip="192.0.2.9",
             user_agent="ccxt",
             request_id="s",
+            device_type=DeviceType.LIBRARY,
+            os="Linux",
+            client="ccxt",
             outcome=Outcome.THROTTLED,
             fail_reason=FailReason.THROTTLED_PAIR,
             duration_ms=7,
@@ -911,6 +926,34 @@ class LoginLogContract:
         async with work() as uow:
             with pytest.raises(AttemptNotPending):
                 await uow.login_log.settle(attempt=attempt)
+
+    async def test_an_attempt_of_another_instant_is_not_settled(self, work: IdentityWork) -> None:
+        attempt = an_attempt(at=at(0))
+        await keep(work, attempt)
+        async with work() as uow:
+            with pytest.raises(AttemptNotPending):
+                await uow.login_log.settle(
+                    attempt=replace(attempt.settled(at=at(1), reason=None), at=at(1))
+                )
+        assert await log_of(work) == [attempt]
+
+    @pytest.mark.parametrize("device_type", list(DeviceType))
+    async def test_a_kind_of_device_comes_back_as_one(
+        self, work: IdentityWork, device_type: DeviceType
+    ) -> None:
+        await keep(work, an_attempt(device_type=device_type))
+        [found] = await log_of(work)
+        assert found.device_type is device_type
+
+    async def test_settling_a_success_stores_what_was_new(self, work: IdentityWork) -> None:
+        attempt = an_attempt(ip="192.0.2.1", client="ccxt 4.2")
+        await keep(work, attempt)
+        settled = attempt.settled(at=at(1), reason=None, familiarity=Familiarity(None, at(0)))
+        async with work() as uow:
+            await uow.login_log.settle(attempt=settled)
+            await uow.commit()
+        [found] = await log_of(work)
+        assert (found.new_network, found.new_client) == (True, False)
 
     async def test_an_attempt_is_not_settled_twice(self, work: IdentityWork) -> None:
         attempt = an_attempt()
@@ -1064,9 +1107,42 @@ class LoginLogContract:
     async def test_attempts_from_one_address(self, work: IdentityWork) -> None:
         attempt = an_attempt(ip="192.0.2.1")
         await keep(work, attempt, an_attempt(ip="192.0.2.10"), an_attempt(ip=None))
-        assert await log_of(work, LoginLogFilter(ip="192.0.2.1")) == [attempt]
+        assert await log_of(work, LoginLogFilter(network=ip_network("192.0.2.1"))) == [attempt]
 
-    @pytest.mark.parametrize("outcome", list(Outcome))
+    @pytest.mark.parametrize(
+        ("network", "found"),
+        [
+            ("192.0.2.1/32", {"192.0.2.1", "::ffff:192.0.2.1"}),
+            ("192.0.2.0/31", {"192.0.2.1", "::ffff:192.0.2.1"}),
+            ("192.0.2.0/24", {"192.0.2.1", "::ffff:192.0.2.1", "192.0.2.255"}),
+            ("0.0.0.0/0", {"192.0.2.1", "::ffff:192.0.2.1", "192.0.2.255", "192.0.3.0"}),
+            ("2001:db8::1/128", {"2001:db8::1"}),
+            ("2001:db8::/126", {"2001:db8::1", "2001:db8::3"}),
+            ("2001:db8::/64", {"2001:db8::1", "2001:db8::3", "2001:db8::4"}),
+            ("2001:db8::/63", {"2001:db8::1", "2001:db8::3", "2001:db8::4", "2001:db8:0:1::"}),
+            ("::/64", {"::1"}),
+            ("::/0", {"::1", "2001:db8::1", "2001:db8::3", "2001:db8::4", "2001:db8:0:1::"}),
+            ("198.51.100.0/24", set()),
+        ],
+    )
+    async def test_attempts_from_a_network_of_any_width(
+        self, work: IdentityWork, network: str, found: set[str]
+    ) -> None:
+        ips = [
+            *("192.0.2.1", "::ffff:192.0.2.1", "192.0.2.255", "192.0.3.0", "::1", "2001:db8::1"),
+            *("2001:db8::3", "2001:db8::4", "2001:db8:0:1::", "no address", "", None),
+        ]
+        await keep(work, *(an_attempt(ip=ip) for ip in ips))
+        matching = LoginLogFilter(network=ip_network(network))
+        assert {attempt.ip for attempt in await log_of(work, matching)} == found
+
+    async def test_pending_attempts_are_among_those_that_failed(self, work: IdentityWork) -> None:
+        attempts = {outcome: an_attempt(outcome=outcome) for outcome in Outcome}
+        await keep(work, *attempts.values())
+        found = await log_of(work, LoginLogFilter(outcome=Outcome.FAILED))
+        assert {attempt.outcome for attempt in found} == {Outcome.FAILED, Outcome.PENDING}
+
+    @pytest.mark.parametrize("outcome", [one for one in Outcome if one is not Outcome.FAILED])
     async def test_attempts_of_one_outcome(self, work: IdentityWork, outcome: Outcome) -> None:
         attempts = {one: an_attempt(outcome=one) for one in Outcome}
         await keep(work, *attempts.values())
@@ -1121,7 +1197,6 @@ class LoginLogContract:
         "matching_with",
         [
             pytest.param(lambda text: LoginLogFilter(username_key=text), id="username_key"),
-            pytest.param(lambda text: LoginLogFilter(ip=text), id="ip"),
         ],
     )
     async def test_a_text_that_cannot_be_stored_is_not_looked_for(
@@ -1160,7 +1235,7 @@ class LoginLogContract:
         matching = LoginLogFilter(
             user_id=user.id,
             username_key="alice",
-            ip="192.0.2.1",
+            network=ip_network("192.0.2.1"),
             outcome=Outcome.FAILED,
             fail_reason=FailReason.BAD_PASSWORD,
             since=at(0),

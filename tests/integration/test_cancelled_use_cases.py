@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol, cast
 import asyncpg  # type: ignore[import-untyped]  # it has no stubs
 import pytest
 from anyio.lowlevel import checkpoint
-from sqlalchemy import CursorResult
+from sqlalchemy import CursorResult, Table
 from sqlalchemy.pool import QueuePool
 
 from app.adapters.sql.database import AsyncDatabase
@@ -27,13 +27,14 @@ TABLES = AsyncDatabase.get_base().metadata.sorted_tables
 DELETING = "; ".join(f"DELETE FROM {table.name}" for table in reversed(TABLES))  # noqa: S608 - our own names
 
 
-def every_row(as_json: str) -> str:
+def every_row(as_json: str, column: str = "{}") -> str:
     """Write one query for all rows of all tables, in an order that is not the database's."""
-    selects = (
-        f"SELECT '{table.name}', CAST({as_json}({', '.join(c.name for c in table.columns)}) AS TEXT)"  # noqa: S608, E501 - our own names
-        f" FROM {table.name}"
-        for table in TABLES
-    )
+
+    def selecting(table: Table) -> str:
+        columns = ", ".join(column.format(each.name) for each in table.columns)
+        return f"SELECT '{table.name}', CAST({as_json}({columns}) AS TEXT) FROM {table.name}"  # noqa: S608 - our own names
+
+    selects = map(selecting, TABLES)
     return " UNION ALL ".join(selects) + " ORDER BY 1, 2"
 
 
@@ -61,7 +62,8 @@ class OutsideSqlite:
         self.connection.executescript(f"BEGIN; {DELETING}; COMMIT")
 
     async def rows(self) -> object:
-        return self.connection.execute(every_row("json_array")).fetchall()
+        # SQLite's JSON holds no bytes.
+        return self.connection.execute(every_row("json_array", "quote({})")).fetchall()
 
     async def is_quiet(self) -> bool:
         await checkpoint()

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from app.domain.identity import storage
+from app.domain.identity.devices import DeviceType
 from app.domain.identity.login_log import FailReason, LoginLogFilter, Outcome
 from app.domain.principal import Role
 from app.ports.identity.work import IdentityUnitOfWork
@@ -63,7 +64,13 @@ _DIGESTS: Final = ("one", "two")
 _NAMES = texts("alice", "Alice", "\N{FULLWIDTH LATIN SMALL LETTER A}lice", limit=storage.USERNAME)
 _KEYS = texts("alice", "Alice", "user-2", limit=storage.USERNAME)
 _EMAILS = texts("stra\u00dfe@x.org", "STRASSE@x.org", "a@x.org", limit=storage.EMAIL)
-_IPS = texts("192.0.2.1", "2001:db8::1", limit=storage.IP)
+_IPS = texts(
+    "192.0.2.1", "192.0.2.9", "2001:db8::1", "2001:db8::2", "::ffff:192.0.2.1", limit=storage.IP
+)
+_CIDRS = (
+    *("192.0.2.1/32", "192.0.2.0/24", "0.0.0.0/0", "2001:db8::1/128", "2001:db8::/126"),
+    *("2001:db8::/64", "2001:db8::/32", "::/64", "::/0", "::ffff:0:0/95"),
+)
 _AGENTS = texts("curl", limit=storage.USER_AGENT)
 _NETWORKS = texts("192.0.2.1", "2001:db8::/64", limit=storage.ORIGIN)
 _CLIENTS = texts("ccxt", "192.0.2.1", limit=storage.ORIGIN)
@@ -74,6 +81,8 @@ _SETTLEMENT: Pools = {
     "fail_reason": _REASONS,
     "session": IDS,
     "duration_ms": (0, 250, 2**40),
+    "new_network": (True, False),
+    "new_client": (True, False),
 }
 _ID: Pools = {"id": IDS}
 
@@ -108,6 +117,9 @@ _attempts = drawn(
         "ip": _IPS,
         "user_agent": _AGENTS,
         "request_id": texts("request", limit=storage.REQUEST_ID),
+        "device_type": [*DeviceType],
+        "os": texts("iOS 17", limit=storage.OS),
+        "client": texts("ccxt 4.2", limit=storage.CLIENT),
         **_SETTLEMENT,
     },
 )
@@ -159,14 +171,14 @@ USERS: Final[Theme[IdentityUnitOfWork]] = Theme(
 )
 LOG: Final[Theme[IdentityUnitOfWork]] = Theme(
     beginnings=_attempts.map(lambda attempt: (attempt,)),
-    writes=_attempts | drawn(SettleAttempt, _ID, _SETTLEMENT),
+    writes=_attempts | drawn(SettleAttempt, _ID, {"at": INSTANTS, **_SETTLEMENT}),
     reads=drawn(
         PageAttempts,
         {"limit": LIMITS},
         {
             "user": IDS,
             "username_key": _KEYS,
-            "ip": _IPS,
+            "network": _CIDRS,
             "outcome": [*Outcome],
             "fail_reason": _REASONS,
             "since": INSTANTS,

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from ipaddress import ip_network
 from typing import Self, TypeAlias
 from uuid import UUID
 
+from app.domain.identity.devices import DeviceType
 from app.domain.identity.login_log import (
     FailReason,
     LoginAttempt,
@@ -119,6 +121,11 @@ class AppendAttempt(Operation):
     fail_reason: FailReason | None = None
     session: int | None = None
     duration_ms: int | None = None
+    device_type: DeviceType = DeviceType.UNKNOWN
+    os: str | None = None
+    client: str | None = None
+    new_network: bool | None = None
+    new_client: bool | None = None
 
     def anew(self, taken: Ids) -> Self | None:
         number = untaken(taken, "attempt", self.id)
@@ -138,6 +145,11 @@ class AppendAttempt(Operation):
             fail_reason=self.fail_reason,
             session_id=_uuid(self.session),
             duration_ms=self.duration_ms,
+            device_type=self.device_type,
+            os=self.os,
+            client=self.client,
+            new_network=self.new_network,
+            new_client=self.new_client,
         )
         await uow.login_log.append(attempt=attempt)
 
@@ -147,15 +159,18 @@ class SettleAttempt(Operation):
     """Settles with a copy of the attempt whose other fields are none of its own."""
 
     id: int
+    at: str = NOON
     outcome: Outcome = Outcome.SUCCESS
     fail_reason: FailReason | None = None
     session: int | None = None
     duration_ms: int | None = None
+    new_network: bool | None = None
+    new_client: bool | None = None
 
     async def run(self, uow: Work) -> None:
         attempt = LoginAttempt(
             id=uuid_of(self.id),
-            at=instant(NOON),
+            at=instant(self.at),
             username="not that of the attempt",
             username_key="not that of the attempt",
             user_id=None,
@@ -166,6 +181,8 @@ class SettleAttempt(Operation):
             fail_reason=self.fail_reason,
             session_id=_uuid(self.session),
             duration_ms=self.duration_ms,
+            new_network=self.new_network,
+            new_client=self.new_client,
         )
         await uow.login_log.settle(attempt=attempt)
 
@@ -174,7 +191,7 @@ class SettleAttempt(Operation):
 class PageAttempts(Operation):
     user: int | None = None
     username_key: str | None = None
-    ip: str | None = None
+    network: str | None = None
     outcome: Outcome | None = None
     fail_reason: FailReason | None = None
     since: str | None = None
@@ -186,7 +203,7 @@ class PageAttempts(Operation):
         matching = LoginLogFilter(
             user_id=_uuid(self.user),
             username_key=self.username_key,
-            ip=self.ip,
+            network=None if self.network is None else ip_network(self.network),
             outcome=self.outcome,
             fail_reason=self.fail_reason,
             since=_instant(self.since),

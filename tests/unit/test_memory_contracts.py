@@ -10,6 +10,7 @@ from app.adapters.memory.identity.sessions import MemoryRefreshTokens, MemorySes
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.throttle import MemoryThrottle
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
+from app.adapters.memory.identity.user_agents import FewUserAgents
 from app.adapters.memory.identity.users import MemoryUsers
 from app.adapters.memory.range_units import (
     MemoryCatalogue,
@@ -21,6 +22,7 @@ from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
 from app.ports.clock import Clock
 from app.ports.identity.security import AccessTokens, PasswordHasher, Vault
+from app.ports.identity.user_agents import UserAgents
 from app.ports.identity.work import IdentityWork
 from app.ports.ids import Ids, Secrets
 from app.ports.range_units import RangeUnitsWork
@@ -40,6 +42,7 @@ from tests.contracts.range_units_store import (
 )
 from tests.contracts.system import ClockContract, IdsContract, SecretsContract
 from tests.contracts.throttle import ThrottleContract
+from tests.contracts.user_agents import UserAgentsContract
 from tests.contracts.vault import VaultContract
 
 
@@ -79,6 +82,15 @@ class TestMemoryThrottle(OnMemoryIdentity, ThrottleContract):
 
 class TestMemoryIdentityUnitOfWork(OnMemoryIdentity, IdentityUnitOfWorkContract):
     adapter: ClassVar[type] = MemoryIdentityUnitOfWork
+
+
+@pytest.fixture(scope="module")
+def user_agents() -> UserAgents:
+    return FewUserAgents()
+
+
+class TestFewUserAgents(UserAgentsContract):
+    adapter: ClassVar[type] = FewUserAgents
 
 
 class TestFastHasher(PasswordHasherContract):

@@ -47,6 +47,34 @@ def refusal(environment: dict[str, str]) -> str:
     return str(caught.value)
 
 
+# -- proxies ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "trusted"),
+    [
+        ("10.0.0.0/8", ["10.0.0.0/8"]),
+        ("10.1.2.3/8", ["10.0.0.0/8"]),
+        (" 192.0.2.1 ,, ::1,fd00::/8", ["192.0.2.1/32", "::1/128", "fd00::/8"]),
+        ("::ffff:192.0.2.1", ["192.0.2.1/32"]),
+        (",", []),
+    ],
+)
+def test_trusted_proxies_are_addresses_and_networks(written: str, trusted: list[str]) -> None:
+    settings = load({"TICKGATE_TRUSTED_PROXIES": written})
+    assert list(map(str, settings.trusted_proxies)) == trusted
+
+
+def test_no_proxy_is_trusted_unless_it_is_said() -> None:
+    assert load().trusted_proxies == ()
+
+
+@pytest.mark.parametrize("written", ["proxy.example", "10.0.0.0/33", "10.0.0.1:80", "*", "::1;::2"])
+def test_proxies_that_cannot_be_read_stop_the_start(written: str) -> None:
+    told = refusal({"TICKGATE_TRUSTED_PROXIES": written})
+    assert told.startswith("TICKGATE_TRUSTED_PROXIES: has to be addresses")
+
+
 # -- what is set where nothing is said ---------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from app.domain.identity.login_log import (
     Outcome,
     username_key,
 )
+from app.domain.identity.networks import parse_network
 from app.domain.identity.users import User
 from app.domain.principal import Role
 from app.services.identity.user_login_log_service import UserLoginLogService
@@ -108,7 +109,7 @@ class IdentityCommands:
         """Search the attempts to log in, newest first. A pending one counts as failed."""
         matching = LoginLogFilter(
             username_key=None if user is None else username_key(user),
-            ip=ip,
+            network=None if ip is None else parse_network(ip),
             outcome=outcome,
             fail_reason=reason,
             since=since,

@@ -35,7 +35,10 @@ def print_attempts(attempts: Sequence[LoginAttempt], *, as_json: bool) -> None:
 
 
 def _attempt(attempt: LoginAttempt) -> dict[str, object]:
-    document = asdict(attempt) | {"error_code": attempt.error_code}
+    document = asdict(attempt) | {
+        "error_code": attempt.error_code,
+        "network": attempt.network,
+    }
     del document["username_key"]
     return document
 

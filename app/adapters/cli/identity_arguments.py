@@ -2,23 +2,22 @@
 
 import sys
 from datetime import datetime
-from ipaddress import IPv6Address, ip_address
 from typing import Annotated
 
 import typer
 
 from app.adapters.cli.shell import instant, quoted
+from app.domain.identity.networks import parse_network
 from app.domain.identity.users import PASSWORD_MOST_BYTES
 
 
-def _address(text: str) -> str:
-    """Read an IP address as the login log spells it: an IPv4 one that came in as IPv6 is IPv4."""
+def _network(text: str) -> str:
     try:
-        found = ip_address(text)
+        return str(parse_network(text))
     except ValueError as error:
-        raise typer.BadParameter(f"{quoted(text)} is not an IP address.") from error
-    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
-    return str(mapped or found)
+        raise typer.BadParameter(
+            f"{quoted(text)} is not an IP address, nor a network such as 192.0.2.0/24."
+        ) from error
 
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The username, in any case.")]
@@ -35,7 +34,8 @@ Until = Annotated[
     datetime | None, typer.Option(parser=instant, metavar="TIME", help="Before that time.")
 ]
 Address = Annotated[
-    str | None, typer.Option(parser=_address, metavar="ADDRESS", help="Of the client.")
+    str | None,
+    typer.Option(parser=_network, metavar="ADDRESS", help="Of the client; or a network, as CIDR."),
 ]
 
 

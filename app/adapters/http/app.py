@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from pydantic import BaseModel
 
 from app.adapters.http import errors
+from app.adapters.http.client_address import Proxies
 from app.adapters.http.context import RequestContext
 from app.adapters.http.identity import login_log, logins, users
 from app.adapters.http.identity.asked import IdentityServices
@@ -43,13 +44,14 @@ class Health(BaseModel):
     status: str = "ok"
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 - what an application is made of
     *,
     opened: Callable[[], AbstractAsyncContextManager[HttpServices]],
     ids: Ids,
     body_limit: int,
     payload_limit: int,
     version: str,
+    trusted_proxies: Proxies = (),
 ) -> FastAPI:
     """Make the application; the services are opened when it starts, and closed when it stops."""
 
@@ -71,6 +73,7 @@ def create_app(
         # A redirect would name the scheme and host of this hop, not the client's.
         redirect_slashes=False,
     )
+    app.state.trusted_proxies = trusted_proxies
     app.add_middleware(RequestContext, ids=ids, body_limit=body_limit, payload_limit=payload_limit)
     errors.install(app)
     app.get("/livez", tags=["health"], summary="Is the process alive")(_live)

@@ -10,6 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.adapters.http.client_address import client_address
 from app.domain.identity.login_log import Client
 from app.ports.ids import Ids
 
@@ -84,9 +85,13 @@ def request_id_of(request: Request) -> str:
 
 
 def client_of(request: Request) -> Client:
-    """Give the socket's peer, and what it says of itself."""
+    """Give whom a request comes from, and what it says of itself."""
     return Client(
-        ip=request.client.host if request.client else None,
+        ip=client_address(
+            request.client.host if request.client else None,
+            request.headers.getlist("x-forwarded-for"),
+            request.app.state.trusted_proxies,
+        ),
         user_agent=request.headers.get("user-agent"),
         request_id=request_id_of(request),
     )

@@ -1,6 +1,7 @@
 """Errors on the wire: `application/problem+json` (RFC 9457), with a stable `code`."""
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
@@ -13,7 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from app.adapters.http.context import REQUEST_ID_HEADER, Refused, request_id_of
-from app.domain.errors import ErrorKind, Fault, TickgateError
+from app.domain.errors import ErrorKind, Fault, RateLimit, TickgateError
 from app.domain.identity.errors import InvalidToken
 
 STATUS_OF_KIND: Final[dict[ErrorKind, HTTPStatus]] = {
@@ -29,6 +30,7 @@ STATUS_OF_KIND: Final[dict[ErrorKind, HTTPStatus]] = {
 _JSON: Final = "application/json"
 _PROBLEM: Final = "application/problem+json"
 _FAULTS_SHOWN: Final = 100
+_RETRY_AFTER: Final = 30  # seconds, where nothing better is known: people have to mend it
 _PATH: Final = "/:@!$&'()*+,;=~"  # RFC 3986, section 3.3: what needs no escape
 
 
@@ -94,13 +96,18 @@ def problem(  # noqa: PLR0913 - the members of a problem
     headers: Mapping[str, str] | None = None,
     faults: Iterable[Fault] = (),
     retry_after: int | None = None,
+    rate_limit: RateLimit | None = None,
     particulars: Mapping[str, Any] | None = None,
 ) -> JSONResponse:
     """Make the answer."""
     request_id = request_id_of(request)
     answer_headers = {REQUEST_ID_HEADER: request_id, **(headers or {})}
+    if retry_after is None and status == HTTPStatus.SERVICE_UNAVAILABLE:
+        retry_after = _RETRY_AFTER
     if retry_after is not None:
         answer_headers["Retry-After"] = str(retry_after)
+    if rate_limit is not None:
+        answer_headers |= _rate_limit(rate_limit)
     if status == HTTPStatus.UNAUTHORIZED:
         # RFC 6750, section 3.1: only who sent a token is told an error.
         challenge = 'Bearer error="invalid_token"' if code == InvalidToken.code else "Bearer"
@@ -125,6 +132,15 @@ def problem(  # noqa: PLR0913 - the members of a problem
     )
 
 
+def _rate_limit(limit: RateLimit) -> dict[str, str]:
+    """Write the fields of draft-ietf-httpapi-ratelimit-headers, times in whole seconds."""
+    second = timedelta(seconds=1)
+    return {
+        "RateLimit-Policy": f'"{limit.name}";q={limit.quota};w={limit.window // second}',
+        "RateLimit": f'"{limit.name}";r={limit.remaining};t={-(-limit.resets_in // second)}',
+    }
+
+
 async def _domain_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, TickgateError)  # noqa: S101 - what this handler is registered for
     return problem(
@@ -134,6 +150,7 @@ async def _domain_error(request: Request, error: Exception) -> JSONResponse:
         error.detail,
         faults=error.faults,
         retry_after=error.retry_after,
+        rate_limit=error.rate_limit,
         particulars=error.particulars(),
     )
 

@@ -3,8 +3,12 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
+from app.domain.identity.devices import Device, DeviceType, kind_of_client
+from app.domain.identity.networks import Network, canonical, client_network
+from app.domain.identity.origins import Familiarity
 from app.domain.identity.text import escaped, fold
 
 USERNAME_KEPT = 64
@@ -18,6 +22,9 @@ class Outcome(StrEnum):
     SUCCESS = "success"
     FAILED = "failed"
     THROTTLED = "throttled"
+
+
+FAILURES: Final = (Outcome.FAILED, Outcome.PENDING)
 
 
 class FailReason(StrEnum):
@@ -70,7 +77,11 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class LoginAttempt:
-    """One attempt. `username` is as typed, escaped and cut; the key is what is searched by."""
+    """One attempt. `username` is as typed, escaped and cut; the key is what is searched by.
+
+    `new_network` and `new_client` tell of a success whether it was the user's first from there,
+    or with that; None of anything else, and where the network or the client is not known.
+    """
 
     id: UUID
     at: datetime
@@ -84,6 +95,21 @@ class LoginAttempt:
     fail_reason: FailReason | None = None
     session_id: UUID | None = None
     duration_ms: int | None = None
+    device_type: DeviceType = DeviceType.UNKNOWN
+    os: str | None = None
+    client: str | None = None
+    new_network: bool | None = None
+    new_client: bool | None = None
+
+    @property
+    def network(self) -> str | None:
+        """The client network, which limits and findings go by."""
+        return client_network(self.ip)
+
+    @property
+    def client_kind(self) -> str | None:
+        """The client without its versions, which is what is new or not."""
+        return kind_of_client(self.client, self.os)
 
     @property
     def error_code(self) -> str | None:
@@ -91,22 +117,40 @@ class LoginAttempt:
         return None if self.fail_reason is None else ERROR_CODES[self.fail_reason]
 
     def settled(
-        self, *, at: datetime, reason: FailReason | None, session_id: UUID | None = None
+        self,
+        *,
+        at: datetime,
+        reason: FailReason | None,
+        session_id: UUID | None = None,
+        familiarity: Familiarity | None = None,
     ) -> "LoginAttempt":
-        """Give the attempt as it ended at `at`: a success when there is no reason against it."""
+        """Give the attempt as it ended at `at`: a success when there is no reason against it.
+
+        `familiarity` is what was known of a user who succeeded.
+        """
         throttled = reason is not None and reason.startswith("throttled_")
         failed = Outcome.THROTTLED if throttled else Outcome.FAILED
+        known = familiarity or Familiarity()
+        told = familiarity is not None
         return replace(
             self,
             outcome=Outcome.SUCCESS if reason is None else failed,
             fail_reason=reason,
             session_id=session_id,
             duration_ms=max(0, (at - self.at) // timedelta(milliseconds=1)),
+            new_network=known.network_before is None if told and self.network else None,
+            new_client=known.client_before is None if told and self.client_kind else None,
         )
 
 
-def pending_attempt(
-    *, attempt_id: UUID, at: datetime, username: str, user_id: UUID | None, client: Client
+def pending_attempt(  # noqa: PLR0913 - what is known of an attempt
+    *,
+    attempt_id: UUID,
+    at: datetime,
+    username: str,
+    user_id: UUID | None,
+    client: Client,
+    device: Device,
 ) -> LoginAttempt:
     """Make the entry of an attempt that begins, from whatever the client sent."""
     return LoginAttempt(
@@ -115,11 +159,14 @@ def pending_attempt(
         username=escaped(username, USERNAME_KEPT),
         username_key=username_key(username),
         user_id=user_id,
-        ip=client.ip,
+        ip=canonical(client.ip),
         user_agent=None
         if client.user_agent is None
         else escaped(client.user_agent, USER_AGENT_KEPT),
         request_id=client.request_id,
+        device_type=device.device_type,
+        os=device.os,
+        client=device.client,
     )
 
 
@@ -134,15 +181,25 @@ def username_key(username: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LoginLogFilter:
-    """Which attempts to give; None: any. `since` is inclusive, `until` exclusive."""
+    """Which attempts to give; None: any. `since` is inclusive, `until` exclusive.
+
+    `FAILED` gives pending attempts as well, which count as failed.
+    """
 
     user_id: UUID | None = None
     username_key: str | None = None
-    ip: str | None = None
+    network: Network | None = None
     outcome: Outcome | None = None
     fail_reason: FailReason | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """Every outcome that is asked for."""
+        if self.outcome is None:
+            return tuple(Outcome)
+        return FAILURES if self.outcome is Outcome.FAILED else (self.outcome,)
 
 
 @dataclass(frozen=True, slots=True)

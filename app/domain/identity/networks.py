@@ -75,6 +75,12 @@ def canonical(ip: str | None) -> str | None:
     return None if address is None else str(address)
 
 
+def covers(network: Network, ip: str | None) -> bool:
+    """Whether an address is in a network; one of IPv4 is in no network of IPv6."""
+    address = parse_address(ip)
+    return address is not None and address in network
+
+
 def packed(address: Address) -> bytes:
     """Write an address in sixteen bytes, which are in the order of addresses."""
     mapped = isinstance(address, IPv4Address)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from app.domain.identity.devices import CLIENT_KEPT, OS_KEPT
 from app.domain.identity.login_log import (
     USER_AGENT_KEPT,
     USERNAME_KEPT,
@@ -19,8 +20,11 @@ PASSWORD_HASH: Final = 255
 IP: Final = 45
 USER_AGENT: Final = USER_AGENT_KEPT
 REQUEST_ID: Final = 64
+OS: Final = OS_KEPT
+CLIENT: Final = CLIENT_KEPT
 REFRESH_DIGEST: Final = 64
 THROTTLE_KEY: Final = 160
+NETWORK: Final = 43
 ORIGIN: Final = 128
 
 
@@ -40,6 +44,8 @@ def check_attempt(attempt: LoginAttempt) -> None:
     check_storable(attempt.ip, IP)
     check_storable(attempt.user_agent, USER_AGENT)
     check_storable(attempt.request_id, REQUEST_ID)
+    check_storable(attempt.os, OS)
+    check_storable(attempt.client, CLIENT)
 
 
 def check_session(session: Session) -> None:
@@ -51,7 +57,6 @@ def check_session(session: Session) -> None:
 def check_filter(matching: LoginLogFilter) -> None:
     """Raise `UnstorableText` where a text that is looked for could not have been kept."""
     check_storable(matching.username_key, USERNAME)
-    check_storable(matching.ip, IP)
 
 
 def check_throttle_keys(keys: Iterable[str]) -> None:

@@ -42,6 +42,13 @@ REASONS: Final[dict[Kind, FailReason]] = {
 }
 
 
+PASSWORDS: Final = "password"
+"""What logins guess at."""
+
+NO_GUESS: Final = frozenset({None, FailReason.BUSY, FailReason.MFA_REQUIRED})
+"""How attempts end that tell a stranger nothing of a password, and so give their slots back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """So many failures within a window that slides."""

@@ -14,10 +14,11 @@ class LoginLog(Protocol):
         ...
 
     async def settle(self, *, attempt: LoginAttempt) -> None:
-        """Store outcome, reason, session and duration of the pending attempt of that id.
+        """Store how the pending attempt of that id and instant ended.
 
-        Raises `AttemptNotPending` when it is unknown or settled already. Other fields keep what
-        `append` stored.
+        That is outcome, reason, session, duration, and whether network and client were new; other
+        fields keep what `append` stored. Raises `AttemptNotPending` when it is unknown or settled
+        already.
         """
         ...
 
@@ -25,6 +26,8 @@ class LoginLog(Protocol):
         self, *, matching: LoginLogFilter, before: LoginLogPosition | None, limit: int
     ) -> list[LoginAttempt]:
         """Give attempts that match every given field of the filter, newest first.
+
+        Whoever's `ip` is not an address is in no network.
 
         By `at`, then id, both descending; strictly older than `before`; at most `limit`. A text
         to look for that could not be stored raises `UnstorableText`.

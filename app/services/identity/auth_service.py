@@ -10,16 +10,21 @@ from app.domain.identity.errors import (
     InvalidCredentials,
     InvalidToken,
     RefreshInProgress,
+    TooManyAttempts,
+    TooManyWaiting,
 )
 from app.domain.identity.login_log import Client, FailReason, LoginAttempt, pending_attempt
 from app.domain.identity.login_log import username_key as folded
 from app.domain.identity.sessions import AccessClaims, RefreshToken, Session, refresh_digest
+from app.domain.identity.throttle import NO_GUESS, PASSWORDS
 from app.domain.identity.users import User
 from app.domain.principal import SCOPES_OF_ROLE, Principal
 from app.ports.clock import Clock
 from app.ports.identity.security import AccessTokens, PasswordHasher
+from app.ports.identity.user_agents import UserAgents
 from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
 from app.ports.ids import Ids, Secrets
+from app.services.identity.throttling import Guess, Throttling
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +55,11 @@ class AuthService:
         reading: IdentityWork,
         hasher: PasswordHasher,
         tokens: AccessTokens,
+        user_agents: UserAgents,
         clock: Clock,
         ids: Ids,
         secrets: Secrets,
+        throttling: Throttling,
         access_token_lifetime: timedelta,
         session_idle_lifetime: timedelta,
         session_lifetime: timedelta,
@@ -61,9 +68,11 @@ class AuthService:
         self._reading = reading
         self._hasher = hasher
         self._tokens = tokens
+        self._user_agents = user_agents
         self._clock = clock
         self._ids = ids
         self._secrets = secrets
+        self._throttling = throttling
         self._session_idle_lifetime = session_idle_lifetime
         self._access_token_lifetime = access_token_lifetime
         self._session_lifetime = session_lifetime
@@ -71,16 +80,19 @@ class AuthService:
     async def authenticate_user(self, *, username: str, password: str, client: Client) -> Login:
         """Log a user in, in three steps: claim, verify, settle.
 
-        The attempt is in the log before the password is looked at, so that a guess that races,
-        disconnects or dies is still counted. Raises `InvalidCredentials` whatever the reason,
-        `HasherBusy`, and `StoreUnavailable` when the attempt cannot be recorded: there is no
+        The attempt is in the log, and has its slots of the quotas, before the password is looked
+        at, so that a guess that races, disconnects or dies is still counted. Raises
+        `InvalidCredentials` whatever the reason, `TooManyAttempts`, `HasherBusy` and
+        `TooManyWaiting`, and `StoreUnavailable` when the attempt cannot be recorded: there is no
         success without a row.
         """
-        attempt, user = await self._claim(username, client)
+        attempt, user, guess = await self._claim(username, client)
+        if guess.standing.blocked is not None:
+            raise TooManyAttempts(guess.standing.rate_limit)
         verdict = _Verdict(FailReason.CANCELLED)
         try:
-            verdict = await self._verify(user, password)
-        except HasherBusy:
+            verdict = await self._verify(user, password, guess)
+        except (HasherBusy, TooManyWaiting):
             verdict = _Verdict(FailReason.BUSY)
             raise
         except Exception:
@@ -88,12 +100,17 @@ class AuthService:
             raise
         finally:
             with CancelScope(shield=True):
-                login = await self._settle(attempt, user, verdict)
+                login = await self._settle(attempt, user, guess, verdict)
+                self._throttling.wake()
+        if guess.standing.blocked is not None:
+            raise TooManyAttempts(guess.standing.rate_limit)
         if login is None:
-            raise InvalidCredentials
+            raise InvalidCredentials(guess.standing.rate_limit)
         return login
 
-    async def _claim(self, username: str, client: Client) -> tuple[LoginAttempt, User | None]:
+    async def _claim(
+        self, username: str, client: Client
+    ) -> tuple[LoginAttempt, User | None, Guess]:
         async with self._uow() as uow:
             user = await uow.users.by_username(username_key=folded(username))
             attempt = pending_attempt(
@@ -102,12 +119,27 @@ class AuthService:
                 username=username,
                 user_id=None if user is None else user.id,
                 client=client,
+                device=self._user_agents.read(user_agent=client.user_agent),
             )
+            guess = await self._throttling.claim(
+                uow,
+                guess_id=attempt.id,
+                guessing=PASSWORDS,
+                # What every name that nobody has costs, too.
+                user_id=attempt.user_id or attempt.id,
+                username_key=attempt.username_key,
+                network=attempt.network,
+            )
+            if guess.blocked_by is not None:
+                attempt = attempt.settled(at=attempt.at, reason=guess.blocked_by)
             await uow.login_log.append(attempt=attempt)
             await uow.commit()
-        return attempt, user
+        return attempt, user, guess
 
-    async def _verify(self, user: User | None, password: str) -> _Verdict:
+    async def _verify(self, user: User | None, password: str, guess: Guess) -> _Verdict:
+        await self._throttling.turn(guess)
+        if guess.blocked_by is not None:
+            return _Verdict(guess.blocked_by)
         may_enter = user is not None and not user.disabled
         stored = user.password_hash if user is not None and may_enter else None
         matches = await self._hasher.verify(password=password, stored=stored)
@@ -123,13 +155,14 @@ class AuthService:
         return _Verdict(None)
 
     async def _settle(
-        self, attempt: LoginAttempt, user: User | None, verdict: _Verdict
+        self, attempt: LoginAttempt, user: User | None, guess: Guess, verdict: _Verdict
     ) -> Login | None:
         async with self._uow() as uow:
             reason = verdict.reason
             if reason is None and user is not None:
                 reason = await self._meanwhile(uow, user, verdict.new_hash)
             now = self._clock.now()
+            await self._throttling.settle(uow, guess, failed=reason not in NO_GUESS)
             if reason is not None or user is None:
                 await uow.login_log.settle(attempt=attempt.settled(at=now, reason=reason))
                 await uow.commit()
@@ -137,11 +170,23 @@ class AuthService:
             session = self._new_session(user, attempt, now)
             await uow.sessions.add(session=session)
             refresh_token = await self._new_refresh_token(uow, session, now)
-            await uow.login_log.settle(
-                attempt=attempt.settled(at=now, reason=None, session_id=session.id)
-            )
+            await self._settle_success(uow, attempt, session)
             await uow.commit()
         return self._login(session, refresh_token, now)
+
+    async def _settle_success(
+        self, uow: IdentityUnitOfWork, attempt: LoginAttempt, session: Session
+    ) -> None:
+        familiarity = await uow.origins.see(
+            user_id=session.user_id,
+            network=attempt.network,
+            client=attempt.client_kind,
+            at=session.created_at,
+        )
+        settled = attempt.settled(
+            at=session.created_at, reason=None, session_id=session.id, familiarity=familiarity
+        )
+        await uow.login_log.settle(attempt=settled)
 
     async def _meanwhile(
         self, uow: IdentityUnitOfWork, seen: User, new_hash: str | None
@@ -229,6 +274,7 @@ class AuthService:
             username=user.username,
             user_id=user.id,
             client=client,
+            device=self._user_agents.read(user_agent=client.user_agent),
         )
         attempt = attempt.settled(at=now, reason=FailReason.REFRESH_REUSE, session_id=session.id)
         await uow.sessions.end(session_id=session.id, at=now)

@@ -9,7 +9,17 @@ from uuid import UUID
 from anyio import CancelScope, Event, Lock, fail_after, move_on_after
 
 from app.domain.identity.errors import TooManyWaiting
-from app.domain.identity.throttle import PENDING_FOR, Limits, Quota, Slot, Standing, standing
+from app.domain.identity.login_log import FailReason
+from app.domain.identity.throttle import (
+    FAMILIAR_FOR,
+    PENDING_FOR,
+    REASONS,
+    Limits,
+    Quota,
+    Slot,
+    Standing,
+    standing,
+)
 from app.domain.identity.throttle import quotas as quotas_of
 from app.ports.clock import Clock
 from app.ports.identity.throttle import Throttle
@@ -26,6 +36,12 @@ class Guess:
     id: UUID
     quotas: tuple[Quota, ...]
     standing: Standing
+
+    @property
+    def blocked_by(self) -> FailReason | None:
+        """Why it may not be checked: the quota that is full."""
+        blocked = self.standing.blocked
+        return None if blocked is None else REASONS[blocked.kind]
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -64,11 +80,17 @@ class Throttling:
         *,
         guess_id: UUID,
         guessing: str,
+        user_id: UUID,
         username_key: str,
         network: str | None,
-        is_familiar: bool,
     ) -> Guess:
-        """Take a slot of every quota, or none where one is full; part of the caller's work."""
+        """Take a slot of every quota, or none where one is full; part of the caller's work.
+
+        `guessing` is what is guessed at. Who succeeded from there not long ago is exempt from the
+        quotas of others: nobody can lock them out from elsewhere.
+        """
+        last = await uow.origins.last_success(user_id=user_id, network=network or "")
+        is_familiar = last is not None and self._clock.now() - last < FAMILIAR_FOR
         quotas = quotas_of(
             self._limits,
             guessing=guessing,

@@ -7,6 +7,7 @@ from app.domain.identity.login_log import (
     pending_attempt,
 )
 from app.ports.clock import Clock
+from app.ports.identity.user_agents import UserAgents
 from app.ports.identity.work import IdentityWork
 from app.ports.ids import Ids
 
@@ -14,9 +15,18 @@ from app.ports.ids import Ids
 class UserLoginLogService:
     """The login log, for those who operate the service and for each user's own eyes."""
 
-    def __init__(self, *, uow: IdentityWork, reading: IdentityWork, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self,
+        *,
+        uow: IdentityWork,
+        reading: IdentityWork,
+        user_agents: UserAgents,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
         self._uow = uow
         self._reading = reading
+        self._user_agents = user_agents
         self._clock = clock
         self._ids = ids
 
@@ -26,7 +36,12 @@ class UserLoginLogService:
         """Record an attempt that was refused before any password could be checked."""
         now = self._clock.now()
         attempt = pending_attempt(
-            attempt_id=self._ids.new_id(), at=now, username=username, user_id=None, client=client
+            attempt_id=self._ids.new_id(),
+            at=now,
+            username=username,
+            user_id=None,
+            client=client,
+            device=self._user_agents.read(user_agent=client.user_agent),
         ).settled(at=now, reason=reason)
         async with self._uow() as uow:
             await uow.login_log.append(attempt=attempt)

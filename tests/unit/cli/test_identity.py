@@ -369,7 +369,7 @@ def test_a_long_text_is_neither_cut_nor_folded_in_a_pipe(program: Program) -> No
     ("option", "value"),
     [
         ("--ip", "localhost"),
-        ("--ip", "203.0.113.0/24"),
+        ("--ip", "203.0.113.0/33"),
         ("--outcome", "lost"),
         ("--reason", "none"),
         ("--limit", "0"),

@@ -43,13 +43,19 @@ async def test_a_success_is_recorded_with_all_that_is_known_of_it(
         "username": "ALICE",
         "user_id": str(alice.id),
         "ip": "203.0.113.7",
+        "network": "203.0.113.7",
         "user_agent": "grid-bot/7",
+        "device_type": "UNKNOWN",
+        "os": None,
+        "client": None,
         "outcome": "success",
         "fail_reason": None,
         "error_code": None,
         "session_id": answer.json()["session_id"],
         "request_id": "order-1",
         "duration_ms": 0,
+        "new_network": True,
+        "new_client": None,
     }
 
 

@@ -4,6 +4,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from app.domain.identity.devices import DeviceType
 from app.domain.identity.login_log import FailReason, Outcome
 from tests.application import MemoryApplication
 from tests.builders import a_user, an_attempt, at
@@ -42,6 +43,9 @@ async def test_an_attempt_is_shown_in_full(
         outcome=Outcome.THROTTLED,
         fail_reason=FailReason.THROTTLED_USER,
         duration_ms=12,
+        device_type=DeviceType.LIBRARY,
+        os="Linux",
+        client="ccxt 4.2",
     )
     application.identity_store.committed.attempts[attempt.id] = attempt
     answer = await client.get(LOG, params={"reason": "throttled_user"}, headers=admin)
@@ -54,13 +58,19 @@ async def test_an_attempt_is_shown_in_full(
                 "username": "Trader",
                 "user_id": str(somebody.id),
                 "ip": "2001:db8::7",
+                "network": "2001:db8::/64",
                 "user_agent": "grid-bot/7",
+                "device_type": "LIBRARY",
+                "os": "Linux",
+                "client": "ccxt 4.2",
                 "outcome": "throttled",
                 "fail_reason": "throttled_user",
                 "error_code": "E429",
                 "session_id": None,
                 "request_id": "order-1",
                 "duration_ms": 12,
+                "new_network": None,
+                "new_client": None,
             }
         ],
         "next_cursor": None,
@@ -196,13 +206,27 @@ async def test_what_is_asked_for_must_all_be_true(
     assert await ids(client, admin, username="trader", ip="192.0.2.2") == []
 
 
+async def test_attempts_are_found_by_a_network_of_any_width(
+    application: MemoryApplication, client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    one, other = (keep(application, ip=ip) for ip in ("192.0.2.1", "192.0.2.200"))
+    keep(application, ip="2001:db8::1")
+    for ip, found in (
+        ("192.0.2.1", [one]),
+        ("::ffff:192.0.2.1", [one]),
+        ("192.0.2.9/24", [other, one]),
+        ("192.0.2.128/25", [other]),
+    ):
+        assert await ids(client, admin, ip=ip) == found, ip
+
+
 async def test_what_cannot_be_asked_for_is_refused_by_name(
     client: httpx.AsyncClient, admin: dict[str, str]
 ) -> None:
     unaskable = [
         ("user_id", "7"),
         ("ip", "192.0.2"),
-        ("ip", "192.0.2.0/24"),
+        ("ip", "192.0.2.0/33"),
         ("outcome", "won"),
         ("reason", "bad luck"),
         ("since", "yesterday"),

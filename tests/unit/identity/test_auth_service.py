@@ -14,6 +14,7 @@ from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
 from app.adapters.memory.system import SequentialSecrets
 from app.domain.errors import StoreUnavailable, TickgateError
+from app.domain.identity.devices import Device, DeviceType
 from app.domain.identity.errors import (
     HasherBusy,
     InvalidCredentials,
@@ -132,9 +133,11 @@ def auth_service(
         reading=identity,
         hasher=hasher or application.hasher,
         tokens=tokens or PlainTokens(),
+        user_agents=application.user_agents,
         clock=application.clock,
         ids=application.ids,
         secrets=SequentialSecrets(),
+        throttling=application.throttling,
         access_token_lifetime=ACCESS_TOKEN_LIFETIME,
         session_idle_lifetime=session_idle_lifetime,
         session_lifetime=session_lifetime,
@@ -293,6 +296,7 @@ async def test_a_success_is_in_the_log_with_its_session_and_how_long_it_took(
         fail_reason=None,
         session_id=login.session_id,
         duration_ms=1234,
+        new_network=True,
     )
 
 
@@ -478,16 +482,6 @@ async def test_any_username_at_all_is_one_short_line_of_the_log(
     row = await attempt(application)
     assert row.username.isprintable()
     assert len(row.username) <= 64
-
-
-@pytest.mark.usefixtures("trader")
-async def test_parallel_guesses_are_all_in_the_log(application: MemoryApplication) -> None:
-    async def one() -> None:
-        await refused(application.auth, password="another password")
-
-    await all_at_once(*[one] * 20)
-    reasons = [row.fail_reason for row in await attempts(application)]
-    assert reasons == [FailReason.BAD_PASSWORD] * 20
 
 
 # -- when the hasher does not answer -----------------------------------------------------------
@@ -1077,6 +1071,8 @@ async def test_the_use_of_a_stolen_refresh_token_is_in_the_login_log(
         fail_reason=FailReason.REFRESH_REUSE,
         session_id=stolen[0].session_id,
         duration_ms=0,
+        device_type=DeviceType.LIBRARY,
+        client="curl 8.9",
     )
 
 
@@ -1286,3 +1282,46 @@ async def test_a_logout_that_cannot_be_stored_is_not_said_to_have_happened(
     application.identity_store.down = True
     with pytest.raises(StoreUnavailable):
         await application.auth.log_out(principal=principal)
+
+
+async def test_a_success_says_whether_network_and_client_were_ever_seen_before(
+    application: MemoryApplication,
+) -> None:
+    await registered(application)
+    phone = Device(DeviceType.MOBILE, "iOS 17", "Mobile Safari 17")
+    newer = Device(DeviceType.MOBILE, "iOS 18", "Mobile Safari 18")
+    application.user_agents.known |= {"phone": phone, "newer": newer}
+    told = []
+    for ip, user_agent in (
+        ("2001:db8::1", "phone"),
+        ("2001:db8::2", "newer"),
+        ("192.0.2.1", "phone"),
+        ("192.0.2.1", "curl/8.4"),
+        (None, None),
+    ):
+        await log_in(application.auth, client=Client(ip, user_agent))
+        newest = max(application.identity_store.committed.attempts.values(), key=lambda row: row.id)
+        told.append((newest.new_network, newest.new_client))
+    assert told == [(True, True), (False, False), (True, False), (False, True), (None, None)]
+
+
+async def test_a_failure_is_no_acquaintance(application: MemoryApplication) -> None:
+    await registered(application)
+    with pytest.raises(InvalidCredentials):
+        await log_in(application.auth, password="wrong")
+    await log_in(application.auth)
+    first, second = application.identity_store.committed.attempts.values()
+    assert (first.new_network, second.new_network) == (None, True)
+
+
+async def test_an_attempt_says_with_what_it_came(application: MemoryApplication) -> None:
+    with pytest.raises(InvalidCredentials):
+        await log_in(application.auth, client=Client("::ffff:192.0.2.1", "ccxt/4.2.1"))
+    [row] = application.identity_store.committed.attempts.values()
+    assert (row.ip, row.network, row.device_type, row.os, row.client) == (
+        "192.0.2.1",
+        "192.0.2.1",
+        DeviceType.LIBRARY,
+        None,
+        "ccxt 4.2",
+    )

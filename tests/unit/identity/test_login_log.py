@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.domain.identity.devices import Device
 from app.domain.identity.login_log import (
     ERROR_CODES,
     USER_AGENT_KEPT,
@@ -30,7 +31,12 @@ HOSTILE = [
 
 def pending(username: str = "trader", client: Client | None = None) -> LoginAttempt:
     return pending_attempt(
-        attempt_id=new_id(), at=at(), username=username, user_id=None, client=client or Client()
+        attempt_id=new_id(),
+        at=at(),
+        username=username,
+        user_id=None,
+        client=client or Client(),
+        device=Device(),
     )
 
 

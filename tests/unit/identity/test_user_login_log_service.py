@@ -1,4 +1,5 @@
 from datetime import timedelta
+from ipaddress import ip_network
 
 import pytest
 
@@ -113,11 +114,13 @@ async def test_a_page_holds_fifty_attempts_unless_asked_otherwise(
     "matching",
     [
         pytest.param(LoginLogFilter(username_key=username_key("TRADER")), id="username"),
-        pytest.param(LoginLogFilter(ip="203.0.113.7"), id="address"),
+        pytest.param(LoginLogFilter(network=ip_network("203.0.113.7")), id="address"),
         pytest.param(LoginLogFilter(outcome=Outcome.FAILED), id="outcome"),
         pytest.param(LoginLogFilter(fail_reason=FailReason.MALFORMED), id="reason"),
         pytest.param(
-            LoginLogFilter(username_key="trader", ip="203.0.113.7", outcome=Outcome.FAILED),
+            LoginLogFilter(
+                username_key="trader", network=ip_network("203.0.113.7"), outcome=Outcome.FAILED
+            ),
             id="several-at-once",
         ),
     ],

@@ -1,7 +1,6 @@
 """The login log: one's own, and everyone's."""
 
 from datetime import datetime
-from ipaddress import ip_address
 from typing import Annotated
 from uuid import UUID
 
@@ -20,6 +19,7 @@ from app.adapters.http.schemas import (
     parts_of,
     read_instant,
 )
+from app.domain.identity.devices import DeviceType
 from app.domain.identity.login_log import (
     FailReason,
     LoginAttempt,
@@ -28,6 +28,7 @@ from app.domain.identity.login_log import (
     Outcome,
     username_key,
 )
+from app.domain.identity.networks import parse_network
 
 own_login_log = APIRouter(prefix="/v1/users", tags=["login log"], route_class=GuardedRoute)
 login_log = APIRouter(prefix="/v1/login-log", tags=["login log"], route_class=GuardedRoute)
@@ -41,22 +42,44 @@ class AttemptAnswer(BaseModel):
     username: str = Field(description="As typed; what is not printable is escaped.")
     user_id: UUID | None
     ip: str | None
+    network: str | None = Field(description="The address, or the /64 of one of IPv6.")
     user_agent: str | None
+    device_type: DeviceType
+    os: str | None = Field(examples=["iOS 17"])
+    client: str | None = Field(examples=["Mobile Safari 17", "ccxt 4.2"])
     outcome: Outcome
     fail_reason: FailReason | None
     error_code: str | None
     session_id: UUID | None
     request_id: str | None
     duration_ms: int | None
+    new_network: bool | None = Field(
+        description="Of a success: whether it was the user's first from this network."
+    )
+    new_client: bool | None = Field(
+        description="Of a success: whether it was the user's first with this client, any version."
+    )
 
 
-_ADDRESS = WithJsonSchema(
-    {"anyOf": [{"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"}]}
+_BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_ADDRESS_OR_NETWORK = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "string", "format": "ipv4"},
+            {"type": "string", "format": "ipv6"},
+            {"type": "string", "pattern": rf"^{_BYTE}(\\.{_BYTE}){{3}}/(3[0-2]|[12]?[0-9])$"},
+            {"type": "string", "pattern": "^([0-9a-f]{1,4}:){1,7}:/(12[0-8]|(1[01]|[1-9])?[0-9])$"},
+        ]
+    }
 )
 
 
-def _address(text: str | None) -> str | None:
-    return None if text is None else str(ip_address(text))
+def _of_network(text: str) -> str:
+    try:
+        parse_network(text)
+    except ValueError:
+        raise ValueError("is not an IP address, nor a network such as 192.0.2.0/24") from None
+    return text
 
 
 class AttemptsAsked(PartOfList):
@@ -64,8 +87,13 @@ class AttemptsAsked(PartOfList):
 
     user_id: UUID | None = None
     username: Annotated[str | None, Field(max_length=1024)] = None
-    ip: Annotated[str | None, AfterValidator(_address), _ADDRESS] = None
-    outcome: Outcome | None = None
+    ip: Annotated[
+        Annotated[str, AfterValidator(_of_network), _ADDRESS_OR_NETWORK] | None,
+        Field(description="An address, or a network in CIDR notation."),
+    ] = None
+    outcome: Annotated[
+        Outcome | None, Field(description="`failed` gives those that are pending, too.")
+    ] = None
     reason: FailReason | None = None
     since: Annotated[Instant | None, Field(description="From this instant on.")] = None
     until: Annotated[Instant | None, Field(description="Before this instant.")] = None
@@ -87,7 +115,7 @@ async def search_login_log(
     matching = LoginLogFilter(
         user_id=page.user_id,
         username_key=None if page.username is None else username_key(page.username),
-        ip=page.ip,
+        network=None if page.ip is None else parse_network(page.ip),
         outcome=page.outcome,
         fail_reason=page.reason,
         since=page.since,
@@ -116,13 +144,19 @@ def _attempt_answer(attempt: LoginAttempt) -> AttemptAnswer:
         username=attempt.username,
         user_id=attempt.user_id,
         ip=attempt.ip,
+        network=attempt.network,
         user_agent=attempt.user_agent,
+        device_type=attempt.device_type,
+        os=attempt.os,
+        client=attempt.client,
         outcome=attempt.outcome,
         fail_reason=attempt.fail_reason,
         error_code=attempt.error_code,
         session_id=attempt.session_id,
         request_id=attempt.request_id,
         duration_ms=attempt.duration_ms,
+        new_network=attempt.new_network,
+        new_client=attempt.new_client,
     )
 
 

@@ -11,6 +11,7 @@ from app.domain.identity.login_log import (
     LoginLogPosition,
     Outcome,
 )
+from app.domain.identity.networks import covers
 from app.domain.identity.storage import (
     check_attempt,
     check_filter,
@@ -31,10 +32,10 @@ class MemoryLoginLog(LoginLog):
             rows.attempts[attempt.id] = attempt
 
     async def settle(self, *, attempt: LoginAttempt) -> None:
-        """Change the four fields of a pending attempt."""
+        """Change how a pending attempt ended."""
         async with self._transaction.statement(writes=True) as rows:
             known = rows.attempts.get(attempt.id)
-            if known is None or known.outcome is not Outcome.PENDING:
+            if known is None or known.at != attempt.at or known.outcome is not Outcome.PENDING:
                 raise AttemptNotPending(f"Attempt {attempt.id} is not pending.")
             rows.attempts[attempt.id] = replace(
                 known,
@@ -42,6 +43,8 @@ class MemoryLoginLog(LoginLog):
                 fail_reason=attempt.fail_reason,
                 session_id=attempt.session_id,
                 duration_ms=attempt.duration_ms,
+                new_network=attempt.new_network,
+                new_client=attempt.new_client,
             )
 
     async def page(
@@ -65,11 +68,13 @@ def _matches(attempt: LoginAttempt, matching: LoginLogFilter) -> bool:
         return False
     if matching.until is not None and attempt.at >= matching.until:
         return False
+    if matching.network is not None and not covers(matching.network, attempt.ip):
+        return False
+    if attempt.outcome not in matching.outcomes:
+        return False
     wanted = (
         (matching.user_id, attempt.user_id),
         (matching.username_key, attempt.username_key),
-        (matching.ip, attempt.ip),
-        (matching.outcome, attempt.outcome),
         (matching.fail_reason, attempt.fail_reason),
     )
     return all(want is None or want == have for want, have in wanted)

@@ -1,50 +1,107 @@
 from datetime import datetime
-from typing import Any
+from ipaddress import IPv4Network, IPv6Network
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, String, Uuid, insert, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Index,
+    LargeBinary,
+    String,
+    TextClause,
+    Uuid,
+    insert,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.adapters.sql.database import Base
 from app.adapters.sql.types import UtcDateTime, code_text
 from app.adapters.sql.unit_of_work import SqlTransaction
 from app.domain.identity import storage
+from app.domain.identity.devices import DeviceType
 from app.domain.identity.errors import (
     AttemptNotPending,
 )
 from app.domain.identity.login_log import (
+    FAILURES,
     FailReason,
     LoginAttempt,
     LoginLogFilter,
     LoginLogPosition,
     Outcome,
 )
+from app.domain.identity.networks import (
+    CLIENT_PREFIX,
+    Network,
+    bounds,
+    network_of,
+    packed,
+    parse_address,
+)
 from app.ports.identity.login_log import LoginLog
+
+_FAILED: Final = "outcome IN ('failed', 'pending')"
+_HAS_REASON: Final = "fail_reason IS NOT NULL"
+_MAPPED: Final = bounds(IPv4Network("0.0.0.0/0"))  # where addresses of IPv4 are packed
 
 
 class LoginAttemptRow(Base):
-    """An attempt to log in. References no user: the log outlives them, and takes strangers in."""
+    """An attempt to log in. References no user: the log outlives them, and takes strangers in.
+
+    On Postgres every month is a partition, so that an old one is dropped as a whole. Each index
+    ends in the order of pages, so that any page of any single filter is read off one of them.
+    """
 
     __tablename__ = "login_attempts"
 
+    at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
-    at: Mapped[datetime] = mapped_column(UtcDateTime)
     username: Mapped[str] = mapped_column(String(storage.USERNAME))
     username_key: Mapped[str] = mapped_column(code_text(storage.USERNAME))
     user_id: Mapped[UUID | None] = mapped_column(Uuid)
     ip: Mapped[str | None] = mapped_column(code_text(storage.IP))
+    network: Mapped[str | None] = mapped_column(code_text(storage.NETWORK))
+    address: Mapped[bytes | None] = mapped_column(LargeBinary(16))
     user_agent: Mapped[str | None] = mapped_column(String(storage.USER_AGENT))
+    device_type: Mapped[str] = mapped_column(String(8))
+    os: Mapped[str | None] = mapped_column(String(storage.OS))
+    client: Mapped[str | None] = mapped_column(String(storage.CLIENT))
     request_id: Mapped[str | None] = mapped_column(String(storage.REQUEST_ID))
     outcome: Mapped[str] = mapped_column(String(16))
     fail_reason: Mapped[str | None] = mapped_column(String(32))
     session_id: Mapped[UUID | None] = mapped_column(Uuid)
     duration_ms: Mapped[int | None] = mapped_column(BigInteger)
+    new_network: Mapped[bool | None]
+    new_client: Mapped[bool | None]
 
     __table_args__ = (
-        Index("ix_login_attempts_at", "at", "id"),
         Index("ix_login_attempts_user_id", "user_id", "at", "id"),
         Index("ix_login_attempts_username_key", "username_key", "at", "id"),
-        Index("ix_login_attempts_ip", "ip", "at", "id"),
+        Index("ix_login_attempts_network", "network", "at", "id"),
+        Index("ix_login_attempts_outcome", "outcome", "at", "id"),
+        Index(
+            "ix_login_attempts_failed",
+            "at",
+            "id",
+            sqlite_where=text(_FAILED),
+            postgresql_where=text(_FAILED),
+        ),
+        Index(
+            "ix_login_attempts_fail_reason",
+            "fail_reason",
+            "at",
+            "id",
+            sqlite_where=text(_HAS_REASON),
+            postgresql_where=text(_HAS_REASON),
+        ),
+        # A thousandth of the primary key's size: for what runs through months.
+        Index("ix_login_attempts_brin", "at", postgresql_using="brin").ddl_if(dialect="postgresql"),
+        {"postgresql_partition_by": "RANGE (at)"},
     )
 
 
@@ -58,6 +115,7 @@ class SqlLoginLog(LoginLog):
         """INSERT."""
         with self._transaction.refusing():
             storage.check_attempt(attempt)
+        address = parse_address(attempt.ip)
         values = {
             "id": attempt.id,
             "at": attempt.at,
@@ -65,17 +123,22 @@ class SqlLoginLog(LoginLog):
             "username_key": attempt.username_key,
             "user_id": attempt.user_id,
             "ip": attempt.ip,
+            "network": attempt.network,
+            "address": None if address is None else packed(address),
             "user_agent": attempt.user_agent,
+            "device_type": attempt.device_type.value,
+            "os": attempt.os,
+            "client": attempt.client,
             "request_id": attempt.request_id,
         }
         statement = insert(LoginAttemptRow).values(values | _settlement(attempt))
         await self._transaction.execute(statement)
 
     async def settle(self, *, attempt: LoginAttempt) -> None:
-        """UPDATE where it is pending still."""
+        """UPDATE by primary key, where it is pending still."""
         statement = (
             update(LoginAttemptRow)
-            .where(LoginAttemptRow.id == attempt.id)
+            .where(LoginAttemptRow.at == attempt.at, LoginAttemptRow.id == attempt.id)
             .where(LoginAttemptRow.outcome == Outcome.PENDING.value)
             .values(_settlement(attempt))
         )
@@ -92,23 +155,53 @@ class SqlLoginLog(LoginLog):
             storage.check_filter(matching)
         row = LoginAttemptRow
         query = select(row).order_by(row.at.desc(), row.id.desc()).limit(limit)
-        wanted = {
-            row.user_id: matching.user_id,
-            row.username_key: matching.username_key,
-            row.ip: matching.ip,
-            row.outcome: matching.outcome and matching.outcome.value,
-            row.fail_reason: matching.fail_reason and matching.fail_reason.value,
-        }
-        query = query.where(*[c == value for c, value in wanted.items() if value is not None])
-        if matching.since is not None:
-            query = query.where(row.at >= matching.since)
-        if matching.until is not None:
-            query = query.where(row.at < matching.until)
+        query = query.where(*_conditions(matching))
         if before is not None:
             place = tuple_(before.at, before.id, types=[row.at.type, row.id.type])
-            query = query.where(tuple_(row.at, row.id) < place)
+            # The first says no more than the second, but partitions are passed over by it alone.
+            query = query.where(row.at <= before.at, tuple_(row.at, row.id) < place)
         rows = (await self._transaction.execute(query)).scalars()
         return [_attempt_of(found) for found in rows]
+
+
+def _conditions(matching: LoginLogFilter) -> list[ColumnElement[bool] | TextClause]:
+    row = LoginAttemptRow
+    wanted = {
+        row.user_id: matching.user_id,
+        row.username_key: matching.username_key,
+        row.fail_reason: matching.fail_reason and matching.fail_reason.value,
+    }
+    conditions: list[ColumnElement[bool] | TextClause] = [
+        column == value for column, value in wanted.items() if value is not None
+    ]
+    if matching.outcomes == FAILURES:
+        # Written out, not bound: that is how a partial index is found to fit.
+        conditions.append(text(f"login_attempts.{_FAILED}"))
+    elif matching.outcome is not None:
+        conditions.append(row.outcome == matching.outcome.value)
+    if matching.network is not None:
+        conditions += _within(matching.network)
+    if matching.since is not None:
+        conditions.append(row.at >= matching.since)
+    if matching.until is not None:
+        conditions.append(row.at < matching.until)
+    return conditions
+
+
+def _within(network: Network) -> list[ColumnElement[bool]]:
+    """Look in the one client network where there is one, which has an index."""
+    row = LoginAttemptRow
+    is_6 = isinstance(network, IPv6Network)
+    widest = CLIENT_PREFIX if is_6 else network.max_prefixlen
+    conditions = []
+    if network.prefixlen >= widest:
+        conditions.append(row.network == network_of(network.network_address))
+    if network.prefixlen != widest:
+        low, high = bounds(network)
+        conditions.append(row.address.between(low, high))
+        if is_6 and low <= _MAPPED[0] <= high:
+            conditions.append(~row.address.between(*_MAPPED))
+    return conditions
 
 
 def _settlement(attempt: LoginAttempt) -> dict[str, Any]:
@@ -117,6 +210,8 @@ def _settlement(attempt: LoginAttempt) -> dict[str, Any]:
         "fail_reason": attempt.fail_reason and attempt.fail_reason.value,
         "session_id": attempt.session_id,
         "duration_ms": attempt.duration_ms,
+        "new_network": attempt.new_network,
+        "new_client": attempt.new_client,
     }
 
 
@@ -134,4 +229,9 @@ def _attempt_of(row: LoginAttemptRow) -> LoginAttempt:
         fail_reason=None if row.fail_reason is None else FailReason(row.fail_reason),
         session_id=row.session_id,
         duration_ms=row.duration_ms,
+        device_type=DeviceType(row.device_type),
+        os=row.os,
+        client=row.client,
+        new_network=row.new_network,
+        new_client=row.new_client,
     )
