@@ -34,6 +34,7 @@ from tests.use_cases import (
 class Budget:
     """What a use case costs in one situation.
 
+    `locks` are statements that only Postgres needs: SQLite has one writer at a time anyway.
     `rollbacks` are units of work that were left after they had written, or held, something, and
     `readings` those that were left otherwise: a database sees a rollback in either.
     """
@@ -44,6 +45,7 @@ class Budget:
     commits: int = 0
     rollbacks: int = 0
     readings: int = 0
+    locks: int = 0
     refusal: type[TickgateError] | None = None
 
     def __str__(self) -> str:
@@ -51,11 +53,19 @@ class Budget:
         return self.name
 
 
-def of_writing(name: str, *, statements: int, commits: int = 1, readings: int = 0) -> Budget:
+def of_writing(
+    name: str, *, statements: int, commits: int = 1, readings: int = 0, locks: int = 0
+) -> Budget:
     """Give the budget of a use case that is described already."""
     [found] = [use_case for use_case in USE_CASES if use_case.name == name]
     return Budget(
-        name, found.prepare, statements, commits, readings=readings, refusal=found.refusal
+        name,
+        found.prepare,
+        statements,
+        commits,
+        readings=readings,
+        locks=locks,
+        refusal=found.refusal,
     )
 
 
@@ -213,10 +223,11 @@ INGESTS: Final = tuple(
 )
 
 BUDGETS: Final = (
-    of_writing("login", statements=7, commits=2),
-    of_writing("login with an old hash", statements=8, commits=2),
-    of_writing("login with a wrong password", statements=3, commits=2),
-    of_writing("login of nobody", statements=3, commits=2),
+    of_writing("login", statements=11, commits=2, locks=1),
+    of_writing("login with an old hash", statements=12, commits=2, locks=1),
+    of_writing("login with a wrong password", statements=7, commits=2, locks=1),
+    of_writing("login of nobody", statements=7, commits=2, locks=1),
+    of_writing("login that is throttled", statements=4, locks=1),
     of_writing("refused attempt", statements=1),
     of_writing("refresh", statements=6),
     of_writing("refresh with a stolen token", statements=5),
@@ -235,7 +246,7 @@ BUDGETS: Final = (
     of_writing("statement that confirms", statements=4),
     of_writing("bundled ladders", statements=6),
     *INGESTS,
-    Budget("login after others", a_login_after_others, 7, commits=2),
+    Budget("login after others", a_login_after_others, 11, commits=2, locks=1),
     Budget("refresh with an unknown token", an_unknown_token, 1, rollbacks=1, refusal=InvalidToken),
     Budget(
         "refresh at once again",

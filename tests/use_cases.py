@@ -1,6 +1,7 @@
 """Every use case that writes: what has to be there for it, and how it is called."""
 
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -10,18 +11,20 @@ from app.domain.identity.errors import (
     InvalidCredentials,
     InvalidToken,
     RefreshInProgress,
+    TooManyAttempts,
     UsernameTaken,
     WrongPassword,
 )
 from app.domain.identity.login_log import Client, FailReason
 from app.domain.identity.sessions import REFRESH_GRACE
+from app.domain.identity.throttle import Kind
 from app.domain.identity.users import User
 from app.domain.range_units.revisions import Observation
 from app.services.identity.auth_service import AuthService, Login
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
 from app.services.range_units.range_units_service import RangeUnitsService
-from tests.application import PASSWORD, FakedApplication
+from tests.application import LIMITS, PASSWORD, FakedApplication
 from tests.builders import a_market, a_table, an_exchange, at
 
 Call = Callable[[], Coroutine[Any, Any, object]]
@@ -83,6 +86,14 @@ async def a_login_with_an_old_hash(application: FakedApplication) -> Call:
 async def a_wrong_password(application: FakedApplication) -> Call:
     await registered(application)
     return partial(log_in, application, password=OTHER_PASSWORD)
+
+
+async def a_login_that_is_throttled(application: FakedApplication) -> Call:
+    guess = await a_wrong_password(application)
+    for _ in range(LIMITS[Kind.PAIR].attempts):
+        with suppress(InvalidCredentials):
+            await guess()
+    return partial(log_in, application)
 
 
 async def a_login_of_nobody(application: FakedApplication) -> Call:
@@ -227,6 +238,12 @@ USE_CASES: Final = (
         a_login_of_nobody,
         refusal=InvalidCredentials,
         checks_password=True,
+    ),
+    UseCase(
+        "login that is throttled",
+        AuthService.authenticate_user,
+        a_login_that_is_throttled,
+        refusal=TooManyAttempts,
     ),
     UseCase("refused attempt", UserLoginLogService.log_login_attempt, a_refused_attempt),
     UseCase("refresh", AuthService.refresh, a_refresh, done_before=RefreshInProgress),
