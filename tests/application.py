@@ -15,7 +15,12 @@ from app.adapters.exchanges.coinone import CoinoneFormat
 from app.adapters.http.app import HttpServices, create_app
 from app.adapters.http.identity.asked import IdentityServices
 from app.adapters.http.range_units.asked import RangeUnitsServices
-from app.adapters.memory.identity.security import FastHasher, PlainTokens
+from app.adapters.memory.identity.security import (
+    FastHasher,
+    FewCommonPasswords,
+    GlassVault,
+    PlainTokens,
+)
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
 from app.adapters.memory.range_units import MemoryRangeUnitsUnitOfWork, RangeUnitsState
@@ -25,6 +30,8 @@ from app.domain.errors import TickgateError
 from app.ports.identity.work import IdentityWork
 from app.ports.range_units import RangeUnitsWork
 from app.services.identity.auth_service import AuthService
+from app.services.identity.password_reset_service import PasswordResetService
+from app.services.identity.user_import_service import UserImportService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
 from app.services.range_units.price_service import PriceService
@@ -51,6 +58,7 @@ class FakedApplication:
     ) -> None:
         self.clock = SettableClock()
         self.hasher = FastHasher()
+        self.common_passwords = FewCommonPasswords()
         self.ids = SequentialIds()
         self.not_ready: TickgateError | None = None
         secrets = SequentialSecrets()
@@ -70,9 +78,22 @@ class FakedApplication:
             uow=identity,
             reading=identity_reading,
             hasher=self.hasher,
+            common=self.common_passwords,
             clock=self.clock,
             ids=self.ids,
             secrets=secrets,
+        )
+        self.resets = PasswordResetService(
+            uow=identity,
+            hasher=self.hasher,
+            common=self.common_passwords,
+            vault=GlassVault(),
+            clock=self.clock,
+            ids=self.ids,
+            secrets=secrets,
+        )
+        self.imports = UserImportService(
+            uow=identity, hasher=self.hasher, clock=self.clock, ids=self.ids
         )
         self.login_log = UserLoginLogService(
             uow=identity, reading=identity_reading, clock=self.clock, ids=self.ids
@@ -92,7 +113,7 @@ class FakedApplication:
         @asynccontextmanager
         async def opened() -> AsyncIterator[HttpServices]:  # pragma: no cover - when it is served
             yield HttpServices(
-                identity=IdentityServices(self.auth, self.users, self.login_log),
+                identity=IdentityServices(self.auth, self.users, self.login_log, self.resets),
                 range_units=RangeUnitsServices(self.range_units, self.prices),
                 ready=self._ready,
             )

@@ -5,8 +5,10 @@ import pytest
 
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity.login_log import SqlLoginLog
+from app.adapters.sql.identity.password_resets import SqlPasswordResets
 from app.adapters.sql.identity.sessions import SqlRefreshTokens, SqlSessions
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
+from app.adapters.sql.identity.user_imports import SqlUserImports
 from app.adapters.sql.identity.users import SqlUsers
 from app.adapters.sql.range_units import SqlCatalogue, SqlRangeUnitsUnitOfWork, SqlRevisions
 from app.ports.identity.work import IdentityWork
@@ -18,11 +20,13 @@ from tests.contracts.identity_store import (
     SessionsContract,
     UsersContract,
 )
+from tests.contracts.password_resets import PasswordResetsContract
 from tests.contracts.range_units_store import (
     CatalogueContract,
     RangeUnitsUnitOfWorkContract,
     RevisionsContract,
 )
+from tests.contracts.user_imports import UserImportsContract
 
 
 class OnSqlIdentity:
@@ -49,6 +53,14 @@ class TestSqlSessions(OnSqlIdentity, SessionsContract):
 
 class TestSqlRefreshTokens(OnSqlIdentity, RefreshTokensContract):
     adapter: ClassVar[type] = SqlRefreshTokens
+
+
+class TestSqlPasswordResets(OnSqlIdentity, PasswordResetsContract):
+    adapter: ClassVar[type] = SqlPasswordResets
+
+
+class TestSqlUserImports(OnSqlIdentity, UserImportsContract):
+    adapter: ClassVar[type] = SqlUserImports
 
 
 class TestSqlIdentityUnitOfWork(OnSqlIdentity, IdentityUnitOfWorkContract):

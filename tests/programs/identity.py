@@ -16,17 +16,22 @@ from tests.programs.identity_operations import (
     AddToken,
     AddUser,
     AppendAttempt,
+    AreTaken,
     EndSession,
     EndSessions,
     FindUser,
     GetSession,
     GetUser,
+    HoldReset,
     HoldToken,
     HoldUser,
+    ImportUsers,
     OfUser,
     Operation,
     PageAttempts,
     PageUsers,
+    PutReset,
+    RemoveReset,
     ReplaceUser,
     SettleAttempt,
     UseSession,
@@ -113,6 +118,15 @@ _sessions = drawn(
 _tokens = drawn(
     AddToken, {"digest": _TOKENS, "session": IDS}, {"issued_at": INSTANTS, "used_at": INSTANTS}
 )
+_resets = drawn(
+    PutReset,
+    {"user": IDS},
+    {
+        "digest": texts("one", "two", limit=storage.RESET_DIGEST),
+        "created_at": INSTANTS,
+        "expires_at": INSTANTS,
+    },
+)
 _reading_user = drawn(GetUser, _ID)
 _reading_users = drawn(PageUsers, {"limit": LIMITS, "after": (None, *IDS)})
 _reading_session = drawn(GetSession, _ID)
@@ -129,15 +143,27 @@ def _logged_in() -> SearchStrategy[tuple[Operation, ...]]:
 
 _user, _session = AddUser(id=2), AddSession(id=2, user=2)
 _attempt, _token = AppendAttempt(id=2), AddToken(digest="one", session=2)
+_reset = PutReset(user=2)
 
 USERS: Final[Theme[IdentityUnitOfWork]] = Theme(
     beginnings=st.one_of(_new_users).map(lambda user: (user,)),
-    writes=st.one_of(*_new_users, *_users(ReplaceUser, _ID), drawn(HoldUser, _ID)),
-    reads=st.one_of(_reading_user, _reading_users, drawn(FindUser, {"key": _KEYS})),
+    writes=st.one_of(
+        *_new_users,
+        *_users(ReplaceUser, _ID),
+        *_users(ImportUsers, {"id": NEW_IDS}),
+        drawn(HoldUser, _ID),
+    ),
+    reads=st.one_of(
+        _reading_user,
+        _reading_users,
+        drawn(FindUser, {"key": _KEYS}),
+        drawn(AreTaken, {"key": [*_KEYS, *_EMAILS]}),
+    ),
     claims=st.sampled_from(
         [
             Claim(AddUser(id=2, username="alice"), AddUser(id=3, username="ALICE")),
             Claim(AddUser(id=3, email="a@b.example"), AddUser(id=2, email="A@b.example")),
+            Claim(ImportUsers(id=2, username="alice"), AddUser(id=4, username="ALICE")),
             Claim(HoldUser(id=2), HoldUser(id=2), given=(_user,)),
             Claim(HoldUser(id=2), ReplaceUser(id=2, username="alice"), given=(_user,)),
         ]
@@ -183,23 +209,40 @@ SESSIONS: Final[Theme[IdentityUnitOfWork]] = Theme(
         ]
     ),
 )
+RESETS: Final[Theme[IdentityUnitOfWork]] = Theme(
+    beginnings=st.builds(
+        lambda user, reset: (user, replace(reset, user=user.id)), _new_users[0], _resets
+    ),
+    writes=st.one_of(_resets, drawn(HoldReset, {"user": IDS}), drawn(RemoveReset, {"user": IDS})),
+    reads=_reading_user,
+    claims=st.sampled_from(
+        [
+            Claim(HoldReset(user=2), HoldReset(user=2), given=(_user, _reset)),
+            Claim(HoldReset(user=2), PutReset(user=2, digest="two"), given=(_user, _reset)),
+            Claim(RemoveReset(user=2), HoldReset(user=2), given=(_user, _reset)),
+            Claim(PutReset(user=2), PutReset(user=2, digest="two"), given=(_user,)),
+        ]
+    ),
+)
 
 
 async def _state(
     uow: IdentityUnitOfWork, steps: Sequence[Step[IdentityUnitOfWork]]
 ) -> tuple[object, ...]:
     sessions = [uuid_of(step.id) for step in steps if isinstance(step, AddSession)]
+    reset = [uuid_of(step.user) for step in steps if isinstance(step, PutReset)]
     digests = [step.digest for step in steps if isinstance(step, AddToken)]
     return (
         await uow.users.page(after=None, limit=100),
         await uow.login_log.page(matching=LoginLogFilter(), before=None, limit=100),
         [await uow.sessions.get(session_id=session_id) for session_id in sessions],
         [await uow.refresh_tokens.hold(digest=digest) for digest in digests],
+        [await uow.password_resets.hold(user_id=user_id) for user_id in reset],
     )
 
 
 IDENTITY: Final = Area(
-    themes=[USERS, LOG, SESSIONS, USERS | LOG | SESSIONS],
+    themes=[USERS, LOG, SESSIONS, RESETS, USERS | LOG | SESSIONS | RESETS],
     glances=st.one_of(_reading_user, _reading_users, _reading_session),
     state=_state,
 )

@@ -8,6 +8,7 @@ from app.domain.identity.login_log import (
     LoginAttempt,
     LoginLogFilter,
 )
+from app.domain.identity.password_resets import PasswordReset
 from app.domain.identity.sessions import RefreshToken, Session
 from app.domain.identity.users import EMAIL_LENGTH, User
 from app.domain.text import check_storable
@@ -19,6 +20,7 @@ IP: Final = 45
 USER_AGENT: Final = USER_AGENT_KEPT
 REQUEST_ID: Final = 64
 REFRESH_DIGEST: Final = 64
+RESET_DIGEST: Final = 64
 
 
 def check_user(user: User) -> None:
@@ -54,3 +56,8 @@ def check_filter(matching: LoginLogFilter) -> None:
 def check_refresh_token(token: RefreshToken) -> None:
     """Raise `UnstorableText` where the token's digest cannot be kept."""
     check_storable(token.digest, REFRESH_DIGEST)
+
+
+def check_password_reset(reset: PasswordReset) -> None:
+    """Raise `UnstorableText` where the digest of the code cannot be kept."""
+    check_storable(reset.digest, RESET_DIGEST)

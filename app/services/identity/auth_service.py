@@ -79,7 +79,7 @@ class AuthService:
         attempt, user = await self._claim(username, client)
         verdict = _Verdict(FailReason.CANCELLED)
         try:
-            verdict = await self._verify(user, password)
+            verdict = await self._verify(user, password, attempt.at)
         except HasherBusy:
             verdict = _Verdict(FailReason.BUSY)
             raise
@@ -107,7 +107,7 @@ class AuthService:
             await uow.commit()
         return attempt, user
 
-    async def _verify(self, user: User | None, password: str) -> _Verdict:
+    async def _verify(self, user: User | None, password: str, at: datetime) -> _Verdict:
         may_enter = user is not None and not user.disabled
         stored = user.password_hash if user is not None and may_enter else None
         matches = await self._hasher.verify(password=password, stored=stored)
@@ -117,6 +117,8 @@ class AuthService:
             return _Verdict(FailReason.DISABLED)
         if not matches:
             return _Verdict(FailReason.BAD_PASSWORD)
+        if user.is_password_expired(at):
+            return _Verdict(FailReason.PASSWORD_EXPIRED)
         if self._hasher.needs_rehash(stored=user.password_hash):
             with suppress(HasherBusy):  # then the next login makes it anew
                 return _Verdict(None, await self._hasher.hash(password=password))

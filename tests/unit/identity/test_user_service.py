@@ -77,6 +77,7 @@ def user_service(application: MemoryApplication, hasher: FastHasher) -> UserServ
         uow=identity,
         reading=identity,
         hasher=hasher,
+        common=application.common_passwords,
         clock=application.clock,
         ids=application.ids,
         secrets=SequentialSecrets(),

@@ -6,6 +6,7 @@ from uuid import UUID
 from app.domain.identity.login_log import (
     LoginAttempt,
 )
+from app.domain.identity.password_resets import PasswordReset
 from app.domain.identity.sessions import RefreshToken, Session
 from app.domain.identity.users import User
 
@@ -18,9 +19,14 @@ class IdentityState:
     attempts: dict[UUID, LoginAttempt] = field(default_factory=dict)
     sessions: dict[UUID, Session] = field(default_factory=dict)
     refresh_tokens: dict[str, RefreshToken] = field(default_factory=dict)
+    password_resets: dict[UUID, PasswordReset] = field(default_factory=dict)
 
     def __copy__(self) -> Self:
         """Copy the dictionaries; the rows are immutable."""
         return type(self)(
-            copy(self.users), copy(self.attempts), copy(self.sessions), copy(self.refresh_tokens)
+            copy(self.users),
+            copy(self.attempts),
+            copy(self.sessions),
+            copy(self.refresh_tokens),
+            copy(self.password_resets),
         )

@@ -1,0 +1,134 @@
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NoReturn
+from uuid import UUID
+
+from app.domain.identity.errors import InvalidResetCode, UnknownUser
+from app.domain.identity.login_log import Client, FailReason, pending_attempt
+from app.domain.identity.login_log import username_key as folded
+from app.domain.identity.password_resets import (
+    RESET_LIFETIME,
+    PasswordReset,
+    canonical_code,
+    may_redeem,
+    reset_code,
+)
+from app.domain.identity.users import User, check_new_password
+from app.ports.clock import Clock
+from app.ports.identity.security import CommonPasswords, PasswordHasher, Vault
+from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
+from app.ports.ids import Ids, Secrets
+from app.services.identity.passwords import store_password
+
+_NOBODY: Final = UUID(int=0)
+"""Whose reset is asked for where there is no user, so that it costs the same statements."""
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedReset:
+    """A code as it is shown, once."""
+
+    code: str
+    expires_at: datetime
+
+
+class PasswordResetService:
+    """Codes that an operator gives to who cannot log in, and what they are good for."""
+
+    def __init__(  # noqa: PLR0913 - the ports it needs
+        self,
+        *,
+        uow: IdentityWork,
+        hasher: PasswordHasher,
+        common: CommonPasswords,
+        vault: Vault,
+        clock: Clock,
+        ids: Ids,
+        secrets: Secrets,
+    ) -> None:
+        self._uow = uow
+        self._hasher = hasher
+        self._common = common
+        self._vault = vault
+        self._clock = clock
+        self._ids = ids
+        self._secrets = secrets
+
+    async def issue(self, *, user_id: UUID) -> IssuedReset:
+        """Give a user a code, in place of the one they may have. Raises `UnknownUser`.
+
+        Until it is redeemed, everything is as it was: the password, the sessions, and whether
+        the user is disabled.
+        """
+        code = reset_code(self._secrets.new_secret())
+        async with self._uow() as uow:
+            if await uow.users.hold(user_id=user_id) is None:
+                raise UnknownUser(f"There is no user {user_id}.")
+            now = self._clock.now()
+            reset = PasswordReset(user_id, self._digest(code), now, now + RESET_LIFETIME)
+            await uow.password_resets.put(reset=reset)
+            await uow.commit()
+        return IssuedReset(code, reset.expires_at)
+
+    async def redeem(self, *, username: str, code: str, new_password: str, client: Client) -> None:
+        """Set a new password by a code, which is spent; all sessions of the user end.
+
+        Raises `InvalidResetCode`, for every reason alike, and `WeakPassword` and `HasherBusy`,
+        which leave the code as it was. No hash is spent on a wrong code, and nobody learns
+        anything from that: 125 bits are not guessed, and an unknown user costs as much as a known
+        one.
+        """
+        digest = self._digest(code)
+        user = await self._guess(username, digest, client)
+        check_new_password(
+            new_password,
+            username=user.username,
+            common=self._common.contains,
+            field="new_password",
+        )
+        hashed = await self._hasher.hash(password=new_password)
+        async with self._uow() as uow:
+            held = await uow.users.hold(user_id=user.id)
+            reset = await uow.password_resets.hold(user_id=user.id)
+            now = self._clock.now()
+            if held is None or not may_redeem(held, reset, digest, now):
+                await self._refuse(uow, username, user, client, now)
+            await store_password(uow, held, hashed, at=now, keep_session=None)
+            await uow.commit()
+
+    async def _guess(self, username: str, digest: str, client: Client) -> User:
+        """Tell whose code it is: here a guess begins, and here it ends.
+
+        One transaction, so that a failure is in the login log before the client hears of it.
+        """
+        async with self._uow() as uow:
+            user = await uow.users.by_username(username_key=folded(username))
+            reset = await uow.password_resets.hold(user_id=_NOBODY if user is None else user.id)
+            now = self._clock.now()
+            if user is None or not may_redeem(user, reset, digest, now):
+                await self._refuse(uow, username, user, client, now)
+        return user
+
+    async def _refuse(
+        self,
+        uow: IdentityUnitOfWork,
+        username: str,
+        user: User | None,
+        client: Client,
+        now: datetime,
+    ) -> NoReturn:
+        """Write the failure down, and raise."""
+        attempt = pending_attempt(
+            attempt_id=self._ids.new_id(),
+            at=now,
+            username=username,
+            user_id=None if user is None else user.id,
+            client=client,
+        )
+        attempt = attempt.settled(at=now, reason=FailReason.RESET_FAILED)
+        await uow.login_log.append(attempt=attempt)
+        await uow.commit()
+        raise InvalidResetCode
+
+    def _digest(self, code: str) -> str:
+        return self._vault.digest(secret=canonical_code(code))
