@@ -248,6 +248,7 @@ BUDGETS: Final = (
         Budget(f"import of {users} users", partial(an_import, users=users), 2, commits=1)
         for users in (1, 1000)
     ),
+    of_writing("import", statements=2),
     Budget("import of a taken name", a_second_import, 1, readings=1, refusal=ImportRefused),
     of_writing("exchange", statements=1),
     of_writing("first reply", statements=6, readings=1),

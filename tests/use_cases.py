@@ -163,25 +163,27 @@ async def a_reset(application: FakedApplication) -> Call:
     return partial(application.resets.issue, user_id=user.id)
 
 
-async def a_redemption(application: FakedApplication) -> Call:
+async def a_redemption(
+    application: FakedApplication, *, username: str = "trader", typed: str | None = None
+) -> Call:
     user = await registered(application)
     await log_in(application)
     issued = await application.resets.issue(user_id=user.id)
     return partial(
         application.resets.redeem,
-        username="trader",
-        code=issued.code,
+        username=username,
+        code=issued.code if typed is None else typed,
         new_password=OTHER_PASSWORD,
         client=CLIENT,
     )
 
 
 async def a_wrong_code(application: FakedApplication) -> Call:
-    return partial(await a_redemption(application), code="a guess")
+    return await a_redemption(application, typed="a guess")
 
 
 async def a_code_of_nobody(application: FakedApplication) -> Call:
-    return partial(await a_redemption(application), username="nobody")
+    return await a_redemption(application, username="nobody")
 
 
 def an_imported_user(application: FakedApplication, line: int = 1) -> ImportedUser:

@@ -357,7 +357,6 @@ class AreTaken(Operation):
 
 
 @dataclass(frozen=True, repr=False)
-@dataclass(frozen=True, repr=False)
 class ImportUsers(OfUser):
     """Imports a user, and with them another, who has a name of their own."""
 

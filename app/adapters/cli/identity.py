@@ -95,7 +95,7 @@ class IdentityCommands:
         file: Annotated[Path, typer.Argument(metavar="FILE", help="- is standard input.")],
         as_json: Json = False,
     ) -> None:
-        """Import users with the bcrypt hashes of their passwords: all of them, or none.
+        """Import users with their bcrypt hashes: all of them, or none.
 
         A line of the file is a JSON object with "username" and "password_hash", and perhaps
         "email" and "role". Each thing that is wrong with a line is told with its number.

@@ -17,6 +17,9 @@ class ShippedCommonPasswords(CommonPasswords):
     Reading takes some milliseconds, which a server spends before it serves.
     """
 
+    def __init__(self, file: Path = SHIPPED) -> None:
+        self._file = file
+
     def load(self) -> None:
         """Read the list, once."""
         _ = self._entries
@@ -27,4 +30,4 @@ class ShippedCommonPasswords(CommonPasswords):
 
     @cached_property
     def _entries(self) -> frozenset[str]:
-        return frozenset(gzip.decompress(SHIPPED.read_bytes()).decode().split("\n"))
+        return frozenset(gzip.decompress(self._file.read_bytes()).decode().split("\n"))

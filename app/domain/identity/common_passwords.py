@@ -48,6 +48,7 @@ def _bare(text: str) -> Iterator[str]:
     places = [place for place, character in enumerate(text) if is_core(character)]
     if not places:
         return
+    # What is further off than an entry is long cannot be a part of one.
     first, behind = places[0], places[-1] + 1
     for end in range(behind, min(len(text), behind + STEM_LENGTHS[-1]) + 1):
         yield text[:end]

@@ -18,7 +18,7 @@ from app.ports.clock import Clock
 from app.ports.identity.security import CommonPasswords, PasswordHasher, Vault
 from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
 from app.ports.ids import Ids, Secrets
-from app.services.identity.passwords import store_password
+from app.services.identity.user_service import store_password
 
 _NOBODY: Final = UUID(int=0)
 """Whose reset is asked for where there is no user, so that it costs the same statements."""

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.domain.errors import Fault
@@ -9,9 +9,8 @@ from app.domain.identity.users import User, check_email, check_new_password, che
 from app.domain.principal import Principal, Role
 from app.ports.clock import Clock
 from app.ports.identity.security import CommonPasswords, PasswordHasher
-from app.ports.identity.work import IdentityWork
+from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
 from app.ports.ids import Ids, Secrets
-from app.services.identity.passwords import store_password
 
 FIRST_ADMIN = "admin"
 FIRST_PASSWORD_LIFETIME = timedelta(hours=72)
@@ -155,6 +154,16 @@ class UserService:
             created_at=now,
             password_changed_at=now,
         )
+
+
+async def store_password(
+    uow: IdentityUnitOfWork, user: User, hashed: str, *, at: datetime, keep_session: UUID | None
+) -> None:
+    """Store it, for good; the user's sessions end, but one, and the code of a reset dies."""
+    user = replace(user, password_hash=hashed, password_changed_at=at, password_expires_at=None)
+    await uow.users.replace(user=user)
+    await uow.sessions.end_all(user_id=user.id, except_id=keep_session, at=at)
+    await uow.password_resets.remove(user_id=user.id)
 
 
 def _known(user: User | None, asked: object) -> User:

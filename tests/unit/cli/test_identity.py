@@ -71,6 +71,7 @@ def test_creating_tells_a_program_all_but_the_password(program: Program) -> None
         "disabled": False,
         "created_at": "2026-01-02T03:04:05.678901Z",
         "password_changed_at": "2026-01-02T03:04:05.678901Z",
+        "password_expires_at": None,
     }
 
 
@@ -183,6 +184,7 @@ def test_users_are_listed_for_programs_without_what_is_secret(
                 "disabled": False,
                 "created_at": "2026-01-05T09:30:15.123456Z",
                 "password_changed_at": "2026-01-05T09:30:15.123456Z",
+                "password_expires_at": None,
             }
         ]
     }

@@ -46,6 +46,7 @@ async def test_a_registered_user_is_shown_without_the_password(
         "disabled": False,
         "created_at": "2026-01-02T03:04:05.678901Z",
         "password_changed_at": "2026-01-02T03:04:05.678901Z",
+        "password_expires_at": None,
     }
 
 
@@ -136,6 +137,7 @@ async def test_users_see_themselves(client: httpx.AsyncClient, user: dict[str, s
         "disabled": False,
         "created_at": "2026-01-02T03:04:05.678901Z",
         "password_changed_at": "2026-01-02T03:04:05.678901Z",
+        "password_expires_at": None,
     }
 
 
