@@ -18,6 +18,7 @@ def imported(  # noqa: PLR0913 - the fields of a line
     application: MemoryApplication,
     line: int = 1,
     username: str = "trader",
+    *,
     email: str | None = None,
     role: Role = Role.USER,
     password_hash: str | None = None,
