@@ -74,9 +74,9 @@ class PasswordResetService:
         """Set a new password by a code, which is spent; all sessions of the user end.
 
         Raises `InvalidResetCode`, for every reason alike, and `WeakPassword` and `HasherBusy`,
-        which leave the code as it was. No hash is spent on a wrong code, and nobody learns
-        anything from that: 125 bits are not guessed, and an unknown user costs as much as a known
-        one.
+        which leave the code as it was. A hash is spent only once the code was right, which tells
+        nothing to who has none: 125 bits are not guessed. An unknown user costs the statements of
+        a known one.
         """
         digest = self._digest(code)
         user = await self._guess(username, digest, client)
