@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import anyio
 import typer
 import uvicorn
+from anyio import to_thread
 from fastapi import FastAPI
 
 from app import __version__
@@ -24,6 +25,7 @@ from app.adapters.exchanges.curated import bundled, read_table
 from app.adapters.http.app import HttpServices, create_app
 from app.adapters.http.identity.asked import IdentityServices
 from app.adapters.http.range_units.asked import RangeUnitsServices
+from app.adapters.security.common_passwords import ShippedCommonPasswords
 from app.adapters.security.key_files import KeysUnreadable
 from app.adapters.security.passwords import BcryptHasher
 from app.adapters.security.tokens import Ed25519AccessTokens, make_first_key
@@ -35,7 +37,9 @@ from app.adapters.sql.range_units import SqlRangeUnitsUnitOfWork
 from app.adapters.system import RandomSecrets, SystemClock, UuidIds
 from app.domain.errors import SchemaOutOfDate, StoreUnavailable
 from app.services.identity.auth_service import AuthService
+from app.services.identity.password_reset_service import PasswordResetService
 from app.services.identity.throttling import Throttling
+from app.services.identity.user_import_service import UserImportService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
 from app.services.range_units.price_service import PriceService
@@ -74,13 +78,18 @@ class Application:
             waiting=settings.login_waiting,
             patience=LOGIN_PATIENCE,
         )
+        self.common_passwords = ShippedCommonPasswords()
         self.users = UserService(
             uow=self._identity_uow,
             reading=self._identity_reading,
             hasher=self._hasher,
+            common=self.common_passwords,
             clock=self._clock,
             ids=self._ids,
             secrets=self._secrets,
+        )
+        self.imports = UserImportService(
+            uow=self._identity_uow, hasher=self._hasher, clock=self._clock, ids=self._ids
         )
         self.login_log = UserLoginLogService(
             uow=self._identity_uow,
@@ -117,8 +126,23 @@ class Application:
         )
 
     def warm_up(self) -> None:
-        """Do beforehand what would make the first login wait."""
+        """Do beforehand what would make the first login, or registration, wait."""
         self._user_agents.load()
+        self.common_passwords.load()
+
+    def resets(self) -> PasswordResetService:
+        """Make the service whose codes the key of the vault guards."""
+        return PasswordResetService(
+            uow=self._identity_uow,
+            hasher=self._hasher,
+            common=self.common_passwords,
+            vault=vault(self.settings),
+            clock=self._clock,
+            ids=self._ids,
+            secrets=self._secrets,
+            user_agents=self._user_agents,
+            throttling=self._throttling,
+        )
 
     async def ready(self) -> None:
         """Raise a `TickgateError` unless the database answers, with the schema that is needed."""
@@ -194,10 +218,13 @@ def http_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def services() -> AsyncIterator[HttpServices]:
         async with opened(known) as application:
-            application.warm_up()
+            await to_thread.run_sync(application.warm_up)
             yield HttpServices(
                 identity=IdentityServices(
-                    application.auth(), application.users, application.login_log
+                    application.auth(),
+                    application.users,
+                    application.login_log,
+                    application.resets(),
                 ),
                 range_units=RangeUnitsServices(application.range_units, application.prices),
                 ready=application.ready,
@@ -219,7 +246,9 @@ def command_line() -> typer.Typer:
     @asynccontextmanager
     async def identity() -> AsyncIterator[IdentityCommandServices]:
         async with opened(Settings.load()) as application:
-            yield IdentityCommandServices(application.users, application.login_log)
+            yield IdentityCommandServices(
+                application.users, application.login_log, application.imports, application.resets
+            )
 
     @asynccontextmanager
     async def range_units() -> AsyncIterator[RangeUnitsCommandServices]:
@@ -255,6 +284,7 @@ def serve(*, host: str, port: int, workers: int, init: bool | None) -> None:
     settings = Settings.load()
     _make_first_key(settings)
     signing_tokens(settings)
+    vault(settings)
     if init is None:
         init = settings.is_embedded
     if port == 0:

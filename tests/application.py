@@ -15,7 +15,12 @@ from app.adapters.exchanges.coinone import CoinoneFormat
 from app.adapters.http.app import HttpServices, create_app
 from app.adapters.http.identity.asked import IdentityServices
 from app.adapters.http.range_units.asked import RangeUnitsServices
-from app.adapters.memory.identity.security import FastHasher, PlainTokens
+from app.adapters.memory.identity.security import (
+    FastHasher,
+    FewCommonPasswords,
+    GlassVault,
+    PlainTokens,
+)
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
 from app.adapters.memory.identity.user_agents import FewUserAgents
@@ -27,7 +32,9 @@ from app.domain.identity.throttle import Kind, Limit, Limits
 from app.ports.identity.work import IdentityWork
 from app.ports.range_units import RangeUnitsWork
 from app.services.identity.auth_service import AuthService
+from app.services.identity.password_reset_service import PasswordResetService
 from app.services.identity.throttling import Throttling
+from app.services.identity.user_import_service import UserImportService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
 from app.services.range_units.price_service import PriceService
@@ -63,6 +70,7 @@ class FakedApplication:
     ) -> None:
         self.clock = SettableClock()
         self.hasher = FastHasher()
+        self.common_passwords = FewCommonPasswords()
         self.ids = SequentialIds()
         self.user_agents = FewUserAgents()
         self.not_ready: TickgateError | None = None
@@ -82,9 +90,24 @@ class FakedApplication:
             uow=identity,
             reading=identity_reading,
             hasher=self.hasher,
+            common=self.common_passwords,
             clock=self.clock,
             ids=self.ids,
             secrets=secrets,
+        )
+        self.resets = PasswordResetService(
+            uow=identity,
+            hasher=self.hasher,
+            common=self.common_passwords,
+            vault=GlassVault(),
+            clock=self.clock,
+            ids=self.ids,
+            secrets=secrets,
+            user_agents=self.user_agents,
+            throttling=self.throttling,
+        )
+        self.imports = UserImportService(
+            uow=identity, hasher=self.hasher, clock=self.clock, ids=self.ids
         )
         self.login_log = UserLoginLogService(
             uow=identity,
@@ -125,7 +148,7 @@ class FakedApplication:
         @asynccontextmanager
         async def opened() -> AsyncIterator[HttpServices]:  # pragma: no cover - when it is served
             yield HttpServices(
-                identity=IdentityServices(self.auth, self.users, self.login_log),
+                identity=IdentityServices(self.auth, self.users, self.login_log, self.resets),
                 range_units=RangeUnitsServices(self.range_units, self.prices),
                 ready=self._ready,
             )

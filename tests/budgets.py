@@ -8,7 +8,12 @@ from functools import partial
 from typing import Final
 
 from app.domain.errors import TickgateError
-from app.domain.identity.errors import InvalidToken, RefreshInProgress, UsernameTaken
+from app.domain.identity.errors import (
+    ImportRefused,
+    InvalidToken,
+    RefreshInProgress,
+    UsernameTaken,
+)
 from app.domain.identity.login_log import LoginLogFilter, LoginLogPosition
 from app.domain.identity.sessions import REFRESH_GRACE
 from app.domain.range_units.errors import RevisionInForce, UnknownExchange, UnknownMarket
@@ -23,8 +28,10 @@ from tests.use_cases import (
     SOURCE,
     USE_CASES,
     Call,
+    a_redemption,
     a_refresh,
     a_registration,
+    an_import,
     log_in,
     registered,
 )
@@ -96,6 +103,12 @@ async def a_taken_name(application: FakedApplication) -> Call:
     register = await a_registration(application)
     await register()
     return register
+
+
+async def a_second_import(application: FakedApplication) -> Call:
+    imported = await an_import(application)
+    await imported()
+    return imported
 
 
 async def a_second_start(application: FakedApplication) -> Call:
@@ -235,8 +248,19 @@ BUDGETS: Final = (
     of_writing("registration", statements=1),
     of_writing("first start", statements=2, readings=1),
     of_writing("disabling", statements=3),
-    of_writing("change of password", statements=4, readings=1),
-    of_writing("new password", statements=4, readings=1),
+    of_writing("change of password", statements=5, readings=1),
+    of_writing("new password", statements=5, readings=1),
+    of_writing("reset", statements=2),
+    Budget("redemption", a_redemption, 10, commits=1, rollbacks=1, locks=1),
+    of_writing("redemption with a wrong code", statements=7, locks=1),
+    of_writing("redemption of nobody", statements=7, locks=1),
+    of_writing("import of one", statements=1),
+    *(
+        Budget(f"import of {users} users", partial(an_import, users=users), 2, commits=1)
+        for users in (1, 1000)
+    ),
+    of_writing("import", statements=2),
+    Budget("import of a taken name", a_second_import, 1, readings=1, refusal=ImportRefused),
     of_writing("exchange", statements=1),
     of_writing("first reply", statements=6, readings=1),
     of_writing("reply that replaces", statements=7, readings=1),

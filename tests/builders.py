@@ -11,6 +11,7 @@ from uuid import UUID
 
 from app.domain.identity.devices import DeviceType
 from app.domain.identity.login_log import FailReason, LoginAttempt, Outcome
+from app.domain.identity.password_resets import PasswordReset
 from app.domain.identity.sessions import RefreshToken, Session, refresh_digest
 from app.domain.identity.text import fold
 from app.domain.identity.users import User
@@ -144,6 +145,22 @@ def a_refresh_token(
         session_id=session_id or new_id(),
         issued_at=issued_at or at(),
         used_at=used_at,
+    )
+
+
+def a_password_reset(
+    *,
+    user_id: UUID | None = None,
+    digest: str | None = None,
+    created_at: datetime | None = None,
+    expires_at: datetime | None = None,
+) -> PasswordReset:
+    """Give a reset of `user_id`; a store wants that user to be known."""
+    return PasswordReset(
+        user_id=user_id or new_id(),
+        digest=f"digest {next(_numbers)}" if digest is None else digest,
+        created_at=created_at or at(),
+        expires_at=expires_at or at(60),
     )
 
 

@@ -8,7 +8,9 @@ from typing import Any, Final
 
 from app.domain.errors import TickgateError
 from app.domain.identity.errors import (
+    ImportRefused,
     InvalidCredentials,
+    InvalidResetCode,
     InvalidToken,
     RefreshInProgress,
     TooManyAttempts,
@@ -18,9 +20,12 @@ from app.domain.identity.errors import (
 from app.domain.identity.login_log import Client, FailReason
 from app.domain.identity.sessions import REFRESH_GRACE
 from app.domain.identity.throttle import Kind
+from app.domain.identity.user_imports import ImportedUser
 from app.domain.identity.users import User
 from app.domain.range_units.revisions import Observation
 from app.services.identity.auth_service import AuthService, Login
+from app.services.identity.password_reset_service import PasswordResetService
+from app.services.identity.user_import_service import UserImportService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
 from app.services.range_units.range_units_service import RangeUnitsService
@@ -163,6 +168,48 @@ async def a_new_password(application: FakedApplication) -> Call:
     return partial(application.users.set_password, user_id=user.id, new_password=OTHER_PASSWORD)
 
 
+async def a_reset(application: FakedApplication) -> Call:
+    user = await registered(application)
+    await application.resets.issue(user_id=user.id)
+    return partial(application.resets.issue, user_id=user.id)
+
+
+async def a_redemption(
+    application: FakedApplication, *, username: str = "trader", typed: str | None = None
+) -> Call:
+    user = await registered(application)
+    await log_in(application)
+    issued = await application.resets.issue(user_id=user.id)
+    return partial(
+        application.resets.redeem,
+        username=username,
+        code=issued.code if typed is None else typed,
+        new_password=OTHER_PASSWORD,
+        client=CLIENT,
+    )
+
+
+async def a_wrong_code(application: FakedApplication) -> Call:
+    return await a_redemption(application, typed="a guess")
+
+
+async def a_code_of_nobody(application: FakedApplication) -> Call:
+    return await a_redemption(application, username="nobody")
+
+
+def an_imported_user(application: FakedApplication, line: int = 1) -> ImportedUser:
+    return ImportedUser(line, f"trader-{line}", application.hasher.foreign(PASSWORD))
+
+
+async def an_import_of_one(application: FakedApplication) -> Call:
+    return partial(application.imports.import_user, user=an_imported_user(application))
+
+
+async def an_import(application: FakedApplication, *, users: int = 3) -> Call:
+    lines = [an_imported_user(application, line) for line in range(1, users + 1)]
+    return partial(application.imports.import_users, lines=lines)
+
+
 async def an_exchange_to_put(application: FakedApplication) -> Call:
     return partial(application.range_units.put_exchange, exchange=an_exchange())
 
@@ -264,6 +311,32 @@ USE_CASES: Final = (
         done_before=WrongPassword,
     ),
     UseCase("new password", UserService.set_password, a_new_password),
+    UseCase("reset", PasswordResetService.issue, a_reset),
+    UseCase(
+        "redemption",
+        PasswordResetService.redeem,
+        a_redemption,
+        done_before=InvalidResetCode,
+    ),
+    UseCase(
+        "redemption with a wrong code",
+        PasswordResetService.redeem,
+        a_wrong_code,
+        refusal=InvalidResetCode,
+    ),
+    UseCase(
+        "redemption of nobody",
+        PasswordResetService.redeem,
+        a_code_of_nobody,
+        refusal=InvalidResetCode,
+    ),
+    UseCase(
+        "import of one",
+        UserImportService.import_user,
+        an_import_of_one,
+        done_before=UsernameTaken,
+    ),
+    UseCase("import", UserImportService.import_users, an_import, done_before=ImportRefused),
     UseCase("exchange", RangeUnitsService.put_exchange, an_exchange_to_put),
     UseCase("first reply", RangeUnitsService.ingest, a_reply),
     UseCase("reply that replaces", RangeUnitsService.ingest, a_reply_that_replaces),

@@ -136,6 +136,42 @@ class PasswordHasherContract:
     async def test_a_hash_just_made_need_not_be_made_anew(self, hasher: PasswordHasher) -> None:
         assert not hasher.needs_rehash(stored=await hasher.hash(password=PASSWORD))
 
+    def foreign(self, password: str) -> str:
+        """Hash as another program does."""
+        raise NotImplementedError
+
+    async def test_a_hash_of_another_program_is_accepted_verifies_and_is_to_be_made_anew(
+        self, hasher: PasswordHasher
+    ) -> None:
+        stored = self.foreign(PASSWORD)
+        told = (hasher.accepts(stored=stored), hasher.needs_rehash(stored=stored))
+        assert told == (True, True)
+        assert await hasher.verify(password=PASSWORD, stored=stored)
+        assert not await hasher.verify(password="another password", stored=stored)
+
+    async def test_a_hash_of_its_own_is_not_accepted_from_elsewhere(
+        self, hasher: PasswordHasher
+    ) -> None:
+        assert not hasher.accepts(stored=await hasher.hash(password=PASSWORD))
+
+    @pytest.mark.parametrize("stored", UNHASHED[1:])
+    def test_what_is_no_hash_is_not_accepted(self, hasher: PasswordHasher, stored: str) -> None:
+        assert not hasher.accepts(stored=stored)
+
+    def test_a_hash_with_anything_more_or_less_is_not_accepted(
+        self, hasher: PasswordHasher
+    ) -> None:
+        stored = self.foreign(PASSWORD)
+        others = [
+            stored[:-1],
+            stored[1:],
+            f"{stored}a",
+            f"{stored}\n",
+            f" {stored}",
+            stored.upper(),
+        ]
+        assert [other for other in others if hasher.accepts(stored=other)] == []
+
     async def test_two_checks_at_once_do_not_disturb_each_other(
         self, hasher: PasswordHasher
     ) -> None:

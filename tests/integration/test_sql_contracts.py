@@ -6,9 +6,11 @@ import pytest
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity.login_log import SqlLoginLog
 from app.adapters.sql.identity.origins import SqlOrigins
+from app.adapters.sql.identity.password_resets import SqlPasswordResets
 from app.adapters.sql.identity.sessions import SqlRefreshTokens, SqlSessions
 from app.adapters.sql.identity.throttle import SqlThrottle
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
+from app.adapters.sql.identity.user_imports import SqlUserImports
 from app.adapters.sql.identity.users import SqlUsers
 from app.adapters.sql.range_units import SqlCatalogue, SqlRangeUnitsUnitOfWork, SqlRevisions
 from app.ports.identity.work import IdentityWork
@@ -21,12 +23,14 @@ from tests.contracts.identity_store import (
     UsersContract,
 )
 from tests.contracts.login_origins import OriginsContract
+from tests.contracts.password_resets import PasswordResetsContract
 from tests.contracts.range_units_store import (
     CatalogueContract,
     RangeUnitsUnitOfWorkContract,
     RevisionsContract,
 )
 from tests.contracts.throttle import ThrottleContract
+from tests.contracts.user_imports import UserImportsContract
 
 
 class OnSqlIdentity:
@@ -61,6 +65,14 @@ class TestSqlRefreshTokens(OnSqlIdentity, RefreshTokensContract):
 
 class TestSqlThrottle(OnSqlIdentity, ThrottleContract):
     adapter: ClassVar[type] = SqlThrottle
+
+
+class TestSqlPasswordResets(OnSqlIdentity, PasswordResetsContract):
+    adapter: ClassVar[type] = SqlPasswordResets
+
+
+class TestSqlUserImports(OnSqlIdentity, UserImportsContract):
+    adapter: ClassVar[type] = SqlUserImports
 
 
 class TestSqlIdentityUnitOfWork(OnSqlIdentity, IdentityUnitOfWorkContract):

@@ -17,18 +17,23 @@ from tests.programs.identity_operations import (
     AddToken,
     AddUser,
     AppendAttempt,
+    AreTaken,
     EndSession,
     EndSessions,
     FindUser,
     GetSession,
     GetUser,
+    HoldReset,
     HoldToken,
     HoldUser,
+    ImportUsers,
     LastSuccess,
     OfUser,
     Operation,
     PageAttempts,
     PageUsers,
+    PutReset,
+    RemoveReset,
     ReplaceUser,
     See,
     SettleAttempt,
@@ -139,6 +144,15 @@ _sessions = drawn(
 _tokens = drawn(
     AddToken, {"digest": _TOKENS, "session": IDS}, {"issued_at": INSTANTS, "used_at": INSTANTS}
 )
+_resets = drawn(
+    PutReset,
+    {"user": IDS},
+    {
+        "digest": texts("one", "two", limit=storage.RESET_DIGEST),
+        "created_at": INSTANTS,
+        "expires_at": INSTANTS,
+    },
+)
 _reading_user = drawn(GetUser, _ID)
 _reading_users = drawn(PageUsers, {"limit": LIMITS, "after": (None, *IDS)})
 _reading_session = drawn(GetSession, _ID)
@@ -155,15 +169,27 @@ def _logged_in() -> SearchStrategy[tuple[Operation, ...]]:
 
 _user, _session = AddUser(id=2), AddSession(id=2, user=2)
 _attempt, _token = AppendAttempt(id=2), AddToken(digest="one", session=2)
+_reset = PutReset(user=2)
 
 USERS: Final[Theme[IdentityUnitOfWork]] = Theme(
     beginnings=st.one_of(_new_users).map(lambda user: (user,)),
-    writes=st.one_of(*_new_users, *_users(ReplaceUser, _ID), drawn(HoldUser, _ID)),
-    reads=st.one_of(_reading_user, _reading_users, drawn(FindUser, {"key": _KEYS})),
+    writes=st.one_of(
+        *_new_users,
+        *_users(ReplaceUser, _ID),
+        *_users(ImportUsers, {"id": NEW_IDS}),
+        drawn(HoldUser, _ID),
+    ),
+    reads=st.one_of(
+        _reading_user,
+        _reading_users,
+        drawn(FindUser, {"key": _KEYS}),
+        drawn(AreTaken, {"key": [*_KEYS, *_EMAILS]}),
+    ),
     claims=st.sampled_from(
         [
             Claim(AddUser(id=2, username="alice"), AddUser(id=3, username="ALICE")),
             Claim(AddUser(id=3, email="a@b.example"), AddUser(id=2, email="A@b.example")),
+            Claim(ImportUsers(id=2, username="alice"), AddUser(id=4, username="ALICE")),
             Claim(HoldUser(id=2), HoldUser(id=2), given=(_user,)),
             Claim(HoldUser(id=2), ReplaceUser(id=2, username="alice"), given=(_user,)),
         ]
@@ -244,6 +270,21 @@ SESSIONS: Final[Theme[IdentityUnitOfWork]] = Theme(
         ]
     ),
 )
+RESETS: Final[Theme[IdentityUnitOfWork]] = Theme(
+    beginnings=st.builds(
+        lambda user, reset: (user, replace(reset, user=user.id)), _new_users[0], _resets
+    ),
+    writes=st.one_of(_resets, drawn(HoldReset, {"user": IDS}), drawn(RemoveReset, {"user": IDS})),
+    reads=_reading_user,
+    claims=st.sampled_from(
+        [
+            Claim(HoldReset(user=2), HoldReset(user=2), given=(_user, _reset)),
+            Claim(HoldReset(user=2), PutReset(user=2, digest="two"), given=(_user, _reset)),
+            Claim(RemoveReset(user=2), HoldReset(user=2), given=(_user, _reset)),
+            Claim(PutReset(user=2), PutReset(user=2, digest="two"), given=(_user,)),
+        ]
+    ),
+)
 
 
 async def _state(
@@ -255,6 +296,7 @@ async def _state(
         for step in steps
         if isinstance(step, See) and step.network is not None
     }
+    reset = [uuid_of(step.user) for step in steps if isinstance(step, PutReset)]
     digests = [step.digest for step in steps if isinstance(step, AddToken)]
     return (
         await uow.users.page(after=None, limit=100),
@@ -268,6 +310,7 @@ async def _state(
         await uow.throttle.taken(
             keys=["one", "two"], now=instant(INSTANTS[-2]), pending_since=instant(NOON)
         ),
+        [await uow.password_resets.hold(user_id=user_id) for user_id in reset],
     )
 
 
@@ -278,7 +321,8 @@ IDENTITY: Final = Area(
         SESSIONS,
         ORIGINS,
         THROTTLE,
-        USERS | LOG | SESSIONS | ORIGINS | THROTTLE,
+        RESETS,
+        USERS | LOG | SESSIONS | ORIGINS | THROTTLE | RESETS,
     ],
     glances=st.one_of(_reading_user, _reading_users, _reading_session),
     state=_state,

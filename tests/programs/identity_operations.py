@@ -15,6 +15,7 @@ from app.domain.identity.login_log import (
     Outcome,
 )
 from app.domain.identity.origins import Familiarity
+from app.domain.identity.password_resets import PasswordReset
 from app.domain.identity.sessions import RefreshToken, Session
 from app.domain.identity.users import User
 from app.domain.principal import Role
@@ -329,6 +330,63 @@ class UseToken(Operation):
 
     async def run(self, uow: Work) -> None:
         await uow.refresh_tokens.use(digest=self.digest, at=instant(self.at))
+
+
+@dataclass(frozen=True, repr=False)
+class PutReset(Operation):
+    user: int
+    digest: str = "one"
+    created_at: str = NOON
+    expires_at: str = NOON
+
+    async def run(self, uow: Work) -> None:
+        reset = PasswordReset(
+            user_id=uuid_of(self.user),
+            digest=self.digest,
+            created_at=instant(self.created_at),
+            expires_at=instant(self.expires_at),
+        )
+        await uow.password_resets.put(reset=reset)
+
+
+@dataclass(frozen=True, repr=False)
+class HoldReset(Operation):
+    user: int
+
+    async def run(self, uow: Work) -> PasswordReset | None:
+        return await uow.password_resets.hold(user_id=uuid_of(self.user))
+
+
+@dataclass(frozen=True, repr=False)
+class RemoveReset(Operation):
+    user: int
+
+    async def run(self, uow: Work) -> None:
+        await uow.password_resets.remove(user_id=uuid_of(self.user))
+
+
+@dataclass(frozen=True, repr=False)
+class AreTaken(Operation):
+    key: str
+    other: str = "user-2"
+
+    async def run(self, uow: Work) -> frozenset[str]:
+        return await uow.user_imports.taken(keys=[self.key, self.other])
+
+
+@dataclass(frozen=True, repr=False)
+class ImportUsers(OfUser):
+    """Imports a user, and with them another, who has a name of their own."""
+
+    other: int = 3
+
+    def anew(self, taken: Ids) -> Self | None:
+        number = untaken(taken, "user", self.id)
+        other = untaken(taken, "user", self.other)
+        return None if number is None or other is None else replace(self, id=number, other=other)
+
+    async def run(self, uow: Work) -> None:
+        await uow.user_imports.add_all(users=[self.user, AddUser(id=self.other).user])
 
 
 def _instant(text: str | None) -> datetime | None:

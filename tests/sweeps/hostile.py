@@ -105,6 +105,7 @@ BODIES: Final[dict[str, list[dict[str, Any]]]] = {
     "LoginRequest": [{"username": USERNAME, "password": PASSWORD}],
     "RefreshRequest": [{"refresh_token": "secret"}],
     "PasswordChange": [{"current_password": PASSWORD, "new_password": PASSWORD[::-1]}],
+    "ResetRequest": [{"username": USERNAME, "code": "ABCDE-FGHJK", "new_password": PASSWORD[::-1]}],
     "NewUser": [
         {"username": "bob", "email": "b@example.org", "password": PASSWORD, "role": "user"}
     ],

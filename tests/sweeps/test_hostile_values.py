@@ -13,8 +13,9 @@ from tests.unit.http.api import JSON, Operation
 DOCUMENT: Final = ApiDocument(api.DOCUMENT)
 WITH_BODY: Final = [each for each in DOCUMENT.operations if DOCUMENT.bodies_of(each)]
 WITH_SCHEMA: Final = [each for each in WITH_BODY if DOCUMENT.bodies_of(each) is not BODIES[""]]
-# A refresh token is good once, and a secret: none can be written down here.
-HONEST: Final = [each for each in WITH_BODY if each.path != "/v1/auth/refresh"]
+# Refresh tokens and codes are good once, and secrets: none can be written down here.
+ONCE: Final = {"/v1/auth/refresh", "/v1/auth/reset"}
+HONEST: Final = [each for each in WITH_BODY if each.path not in ONCE]
 
 
 @pytest.mark.parametrize("operation", WITH_SCHEMA, ids=str)

@@ -5,12 +5,19 @@ import pytest
 
 from app.adapters.memory.identity.login_log import MemoryLoginLog
 from app.adapters.memory.identity.origins import MemoryOrigins
-from app.adapters.memory.identity.security import FastHasher, GlassVault, PlainTokens
+from app.adapters.memory.identity.password_resets import MemoryPasswordResets
+from app.adapters.memory.identity.security import (
+    FastHasher,
+    FewCommonPasswords,
+    GlassVault,
+    PlainTokens,
+)
 from app.adapters.memory.identity.sessions import MemoryRefreshTokens, MemorySessions
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.throttle import MemoryThrottle
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
 from app.adapters.memory.identity.user_agents import FewUserAgents
+from app.adapters.memory.identity.user_imports import MemoryUserImports
 from app.adapters.memory.identity.users import MemoryUsers
 from app.adapters.memory.range_units import (
     MemoryCatalogue,
@@ -21,11 +28,12 @@ from app.adapters.memory.range_units import (
 from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
 from app.ports.clock import Clock
-from app.ports.identity.security import AccessTokens, PasswordHasher, Vault
+from app.ports.identity.security import AccessTokens, CommonPasswords, PasswordHasher, Vault
 from app.ports.identity.user_agents import UserAgents
 from app.ports.identity.work import IdentityWork
 from app.ports.ids import Ids, Secrets
 from app.ports.range_units import RangeUnitsWork
+from tests.contracts.common_passwords import CommonPasswordsContract
 from tests.contracts.identity_security import AccessTokensContract, PasswordHasherContract
 from tests.contracts.identity_store import (
     IdentityUnitOfWorkContract,
@@ -35,6 +43,7 @@ from tests.contracts.identity_store import (
     UsersContract,
 )
 from tests.contracts.login_origins import OriginsContract
+from tests.contracts.password_resets import PasswordResetsContract
 from tests.contracts.range_units_store import (
     CatalogueContract,
     RangeUnitsUnitOfWorkContract,
@@ -43,6 +52,7 @@ from tests.contracts.range_units_store import (
 from tests.contracts.system import ClockContract, IdsContract, SecretsContract
 from tests.contracts.throttle import ThrottleContract
 from tests.contracts.user_agents import UserAgentsContract
+from tests.contracts.user_imports import UserImportsContract
 from tests.contracts.vault import VaultContract
 
 
@@ -80,6 +90,14 @@ class TestMemoryThrottle(OnMemoryIdentity, ThrottleContract):
     adapter: ClassVar[type] = MemoryThrottle
 
 
+class TestMemoryPasswordResets(OnMemoryIdentity, PasswordResetsContract):
+    adapter: ClassVar[type] = MemoryPasswordResets
+
+
+class TestMemoryUserImports(OnMemoryIdentity, UserImportsContract):
+    adapter: ClassVar[type] = MemoryUserImports
+
+
 class TestMemoryIdentityUnitOfWork(OnMemoryIdentity, IdentityUnitOfWorkContract):
     adapter: ClassVar[type] = MemoryIdentityUnitOfWork
 
@@ -99,6 +117,17 @@ class TestFastHasher(PasswordHasherContract):
     @pytest.fixture
     def hasher(self) -> PasswordHasher:
         return FastHasher()
+
+    def foreign(self, password: str) -> str:
+        return FastHasher().foreign(password)
+
+
+class TestFewCommonPasswords(CommonPasswordsContract):
+    adapter: ClassVar[type] = FewCommonPasswords
+
+    @pytest.fixture
+    def common(self) -> CommonPasswords:
+        return FewCommonPasswords()
 
 
 class TestPlainTokens(AccessTokensContract):

@@ -4,18 +4,21 @@ from pathlib import Path
 from typing import ClassVar
 from uuid import UUID
 
+import bcrypt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from app.adapters.security.common_passwords import ShippedCommonPasswords
 from app.adapters.security.key_files import KeysUnreadable
 from app.adapters.security.passwords import BcryptHasher
 from app.adapters.security.tokens import Ed25519AccessTokens
 from app.adapters.security.vault import KeyVault, make_vault_key
 from app.adapters.system import RandomSecrets, SystemClock, UuidIds
 from app.ports.clock import Clock
-from app.ports.identity.security import AccessTokens, PasswordHasher, Vault
+from app.ports.identity.security import AccessTokens, CommonPasswords, PasswordHasher, Vault
 from app.ports.ids import Ids, Secrets
 from tests.builders import new_id
+from tests.contracts.common_passwords import CommonPasswordsContract
 from tests.contracts.identity_security import AccessTokensContract, PasswordHasherContract
 from tests.contracts.system import ClockContract, IdsContract, SecretsContract
 from tests.contracts.vault import VaultContract
@@ -30,6 +33,17 @@ class TestBcryptHasher(PasswordHasherContract):
     @pytest.fixture
     def hasher(self) -> PasswordHasher:
         return BcryptHasher(cost=CHEAPEST, pepper=b"pepper", threads=2, queue=100)
+
+    def foreign(self, password: str) -> str:
+        return bcrypt.hashpw(password.encode(), bcrypt.gensalt(CHEAPEST)).decode()
+
+
+class TestShippedCommonPasswords(CommonPasswordsContract):
+    adapter: ClassVar[type] = ShippedCommonPasswords
+
+    @pytest.fixture
+    def common(self) -> CommonPasswords:
+        return ShippedCommonPasswords()
 
 
 class TestEd25519AccessTokens(AccessTokensContract):

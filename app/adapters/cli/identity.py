@@ -1,13 +1,31 @@
 """`tickgate user …` and `tickgate login-log …`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.adapters.cli.identity_answers import print_attempts, print_user, print_users
-from app.adapters.cli.identity_arguments import Address, FromStdin, Name, Since, Until, new_password
+from app.adapters.cli.identity_answers import (
+    print_attempts,
+    print_reset,
+    print_user,
+    print_users,
+)
+from app.adapters.cli.identity_arguments import (
+    Address,
+    FromStdin,
+    HashFromStdin,
+    Name,
+    Since,
+    Until,
+    new_password,
+)
+from app.adapters.cli.identity_imports import hash_from_stdin, lines_of
+from app.adapters.cli.output import complain
 from app.adapters.cli.shell import Json, Opened, examples, run
+from app.domain.identity.errors import ImportRefused
 from app.domain.identity.login_log import (
     FailReason,
     LoginAttempt,
@@ -17,8 +35,11 @@ from app.domain.identity.login_log import (
     username_key,
 )
 from app.domain.identity.networks import parse_network
+from app.domain.identity.user_imports import ImportedUser
 from app.domain.identity.users import User
 from app.domain.principal import Role
+from app.services.identity.password_reset_service import IssuedReset, PasswordResetService
+from app.services.identity.user_import_service import UserImportService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
 
@@ -27,10 +48,12 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class IdentityServices:
-    """What the commands about users and logins work with."""
+    """What the commands about users and logins work with; `resets` needs the keys."""
 
     users: UserService
     login_log: UserLoginLogService
+    imports: UserImportService
+    resets: Callable[[], PasswordResetService]
 
 
 class IdentityCommands:
@@ -39,7 +62,7 @@ class IdentityCommands:
     def __init__(self, opened: Opened[IdentityServices]) -> None:
         self._opened = opened
 
-    def create_user(
+    def create_user(  # noqa: PLR0913 - one parameter per option
         self,
         *,
         name: Annotated[
@@ -48,17 +71,46 @@ class IdentityCommands:
         role: Annotated[Role, typer.Option(help="What the user may do.")] = Role.USER,
         email: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Unique.")] = None,
         password_stdin: FromStdin = False,
+        hash_stdin: HashFromStdin = False,
         as_json: Json = False,
     ) -> None:
         """Create a user. Asks for a password of at least 15 characters, twice."""
-        password = new_password(from_stdin=password_stdin)
-        user = run(
-            self._opened,
-            lambda services: services.users.create_user(
-                username=name, password=password, email=email, role=role
-            ),
-        )
+        if hash_stdin and password_stdin:
+            raise typer.BadParameter("--hash-stdin and --password-stdin exclude each other.")
+        if hash_stdin:
+            imported = ImportedUser(1, name, hash_from_stdin(), email, role)
+            user = run(self._opened, lambda services: services.imports.import_user(user=imported))
+        else:
+            password = new_password(from_stdin=password_stdin)
+            user = run(
+                self._opened,
+                lambda services: services.users.create_user(
+                    username=name, password=password, email=email, role=role
+                ),
+            )
         print_user(user, f"is created, with the role {user.role}", as_json=as_json)
+
+    def import_users(
+        self,
+        *,
+        file: Annotated[Path, typer.Argument(metavar="FILE", help="- is standard input.")],
+        as_json: Json = False,
+    ) -> None:
+        """Import users with their bcrypt hashes: all of them, or none.
+
+        A line of the file is a JSON object with "username" and "password_hash", and perhaps
+        "email" and "role". Each thing that is wrong with a line is told with its number.
+        """
+        lines = lines_of(file)
+        try:
+            users = run(self._opened, lambda services: services.imports.import_users(lines=lines))
+        except ImportRefused as error:
+            for fault in error.faults:
+                complain(str(fault))
+            refused = len({fault.about for fault in error.faults})
+            detail = f"{error.detail} {refused} of {len(lines)} lines are refused."
+            raise ImportRefused(detail) from error
+        print_users(users, as_json=as_json)
 
     def list_users(self, *, as_json: Json = False) -> None:
         """List all users, in the order in which they were made."""
@@ -86,6 +138,19 @@ class IdentityCommands:
 
         user = run(self._opened, set_password)
         print_user(user, "has a new password; all their sessions are over", as_json=as_json)
+
+    def reset_password(self, *, name: Name, as_json: Json = False) -> None:
+        """Give a user a code that sets a new password, once, within the hour.
+
+        It takes the place of an earlier one. Until it is used, nothing changes for the user.
+        """
+
+        async def issue(services: IdentityServices) -> tuple[User, IssuedReset]:
+            user = await services.users.get_user_by_username(username=name)
+            return user, await services.resets().issue(user_id=user.id)
+
+        user, issued = run(self._opened, issue)
+        print_reset(user, issued.code, issued.expires_at, as_json=as_json)
 
     def _set_disabled(self, name: str, *, disabled: bool) -> User:
         async def set_disabled(services: IdentityServices) -> User:
@@ -126,13 +191,17 @@ def user_commands(opened: Opened[IdentityServices]) -> typer.Typer:
     group.command(
         "create",
         epilog=examples(
-            "user create alice --role admin", "user create bot --password-stdin < password.txt"
+            "user create alice --role admin",
+            "user create bot --password-stdin < password.txt",
+            "user create bob --hash-stdin < hash.txt",
         ),
     )(commands.create_user)
+    group.command("import", epilog=examples("user import users.ndjson"))(commands.import_users)
     group.command("list")(commands.list_users)
     group.command("disable")(commands.disable_user)
     group.command("enable")(commands.enable_user)
     group.command("passwd")(commands.set_password)
+    group.command("reset")(commands.reset_password)
     return group
 
 

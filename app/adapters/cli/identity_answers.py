@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 
-from app.adapters.cli.output import print_json, print_line, print_table
+from app.adapters.cli.output import print_json, print_line, print_table, shown
 from app.domain.identity.login_log import LoginAttempt
 from app.domain.identity.users import User
 
@@ -23,6 +24,16 @@ def print_users(users: Sequence[User], *, as_json: bool) -> None:
         print_json({"items": items})
     else:
         print_table(["username", "role", "disabled", "email", "created_at", "id"], items)
+
+
+def print_reset(user: User, code: str, expires_at: datetime, *, as_json: bool) -> None:
+    """Show the code of a reset, and what to do with it."""
+    if as_json:
+        print_json({"username": user.username, "code": code, "expires_at": expires_at})
+        return
+    print_line(f"User {user.username} can set a new password once, until {shown(expires_at)}:")
+    print_line(f"  {code}")
+    print_line("POST /v1/auth/reset with username, code and new_password redeems it.")
 
 
 def print_attempts(attempts: Sequence[LoginAttempt], *, as_json: bool) -> None:
@@ -53,4 +64,5 @@ def _user(user: User) -> dict[str, object]:
         "disabled": user.disabled,
         "created_at": user.created_at,
         "password_changed_at": user.password_changed_at,
+        "password_expires_at": user.password_expires_at,
     }

@@ -27,6 +27,13 @@ FromStdin = Annotated[
         "--password-stdin", help="Take the password from standard input's first line; do not ask."
     ),
 ]
+HashFromStdin = Annotated[
+    bool,
+    typer.Option(
+        "--hash-stdin",
+        help="Take a bcrypt hash from standard input's first line, in place of a password.",
+    ),
+]
 Since = Annotated[
     datetime | None, typer.Option(parser=instant, metavar="TIME", help="At that time or later.")
 ]

@@ -8,10 +8,13 @@ def welcome(username: str, password: str, *, host: str, port: int) -> str:
     base = f"http://{reachable}:{port}"
     body = json.dumps({"username": username, "password": password})
     return f"""
-The first administrator is made. The password is shown this once:
+The first administrator is made. The password is shown this once, and good for 72 hours:
 
   username: {username}
   password: {password}
+
+Change it at {base}/v1/users/me/password, with current_password and new_password.
+Once it is lost or has expired, 'tickgate user reset {username}' gives a code for a new one.
 
 Once the service runs, try in another terminal:
 

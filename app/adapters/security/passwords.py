@@ -20,14 +20,21 @@ T = TypeVar("T")
 _OURS: Final = "hmac-sha384:"
 _BCRYPT: Final = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
 _BCRYPT_BYTES: Final = 72
+# 16 bytes of salt leave four bits of their last digit unused, 23 of hash leave two: all nought.
+_FOREIGN: Final = re.compile(
+    r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{30}[.CGKOSWaeimquy26]", re.ASCII
+)
+_LEAST_COST: Final = 4
 
 
 class BcryptHasher(PasswordHasher):
     """Hashes of the form `hmac-sha384:$2b$12$…`; plain bcrypt hashes from elsewhere verify too.
 
     `cost` is bcrypt's, a power of two. Stored hashes up to `cost_bound` are computed, dearer ones
-    refused. `threads` hashes run at a time, and `queue` more may wait; the pepper keys the hash
-    under bcrypt and is kept out of the database.
+    refused. Checking one of a lower cost takes as long as one of the current cost, so that nobody
+    can tell an imported user from an unknown one; a dearer one takes its time. `threads` hashes
+    run at a time, and `queue` more may wait; the pepper keys the hash under bcrypt and is kept out
+    of the database.
     """
 
     def __init__(
@@ -54,6 +61,11 @@ class BcryptHasher(PasswordHasher):
         ours = stored.startswith(_OURS)
         return not ours or match is None or int(match[1]) < self._cost
 
+    def accepts(self, *, stored: str) -> bool:
+        """Whether it is a plain bcrypt hash that could have been made, of a cost that is borne."""
+        match = _FOREIGN.fullmatch(stored)
+        return match is not None and _LEAST_COST <= int(match[1]) <= self._cost_bound
+
     async def _in_thread(self, work: Callable[[], T]) -> T:
         if self._taken >= self._places:
             raise HasherBusy("Too many passwords wait to be checked.", retry_after=1)
@@ -77,10 +89,14 @@ class BcryptHasher(PasswordHasher):
         # Other programs hashed what bcrypt looks at, and no more.
         key = self._keyed(password) if is_ours else password.encode()[:_BCRYPT_BYTES]
         try:
-            return bcrypt.checkpw(key, bare.encode("ascii"))
+            matches = bcrypt.checkpw(key, bare.encode("ascii"))
         except ValueError:  # a cost or a salt that only looks like one
             self._hash("")
             return False
+        # Each cost is twice the one before: one hash of each makes up for what is missing.
+        for cost in range(int(match[1]), self._cost):
+            bcrypt.hashpw(key, bcrypt.gensalt(cost))
+        return matches
 
     def _keyed(self, password: str) -> bytes:
         digest = hmac.digest(self._pepper, password.encode(), hashlib.sha384)

@@ -79,6 +79,23 @@ class WrongPassword(TickgateError):
         super().__init__("The current password is wrong.")
 
 
+class InvalidResetCode(TickgateError):
+    """The one refusal of a reset; whatever the reason, the client sees the same."""
+
+    kind = ErrorKind.UNAUTHENTICATED
+    code = "invalid_reset_code"
+
+    def __init__(self) -> None:
+        super().__init__("The username or the code is wrong, or the code is no longer good.")
+
+
+class ImportRefused(TickgateError):
+    """Users that are not imported, none of them; each fault says of which line it is."""
+
+    kind = ErrorKind.INVALID
+    code = "import_refused"
+
+
 class UnknownUser(TickgateError):
     """No user of that id or name."""
 

@@ -42,6 +42,7 @@ class FailReason(StrEnum):
     MFA_FAILED = "mfa_failed"
     MALFORMED = "malformed"
     REFRESH_REUSE = "refresh_reuse"
+    RESET_FAILED = "reset_failed"
     BUSY = "busy"
     CANCELLED = "cancelled"
     INTERNAL_ERROR = "internal_error"
@@ -60,6 +61,7 @@ ERROR_CODES: dict[FailReason, str] = {
     FailReason.MFA_FAILED: "E401",
     FailReason.MALFORMED: "E400",
     FailReason.REFRESH_REUSE: "E401",
+    FailReason.RESET_FAILED: "E401",
     FailReason.BUSY: "E503",
     FailReason.CANCELLED: "E500",
     FailReason.INTERNAL_ERROR: "E500",

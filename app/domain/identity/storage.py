@@ -10,6 +10,7 @@ from app.domain.identity.login_log import (
     LoginAttempt,
     LoginLogFilter,
 )
+from app.domain.identity.password_resets import PasswordReset
 from app.domain.identity.sessions import RefreshToken, Session
 from app.domain.identity.users import EMAIL_LENGTH, User
 from app.domain.text import check_storable
@@ -26,6 +27,7 @@ REFRESH_DIGEST: Final = 64
 THROTTLE_KEY: Final = 160
 NETWORK: Final = 43
 ORIGIN: Final = 128
+RESET_DIGEST: Final = 64
 
 
 def check_user(user: User) -> None:
@@ -73,3 +75,8 @@ def check_origin(origin: str | None) -> None:
 def check_refresh_token(token: RefreshToken) -> None:
     """Raise `UnstorableText` where the token's digest cannot be kept."""
     check_storable(token.digest, REFRESH_DIGEST)
+
+
+def check_password_reset(reset: PasswordReset) -> None:
+    """Raise `UnstorableText` where the digest of the code cannot be kept."""
+    check_storable(reset.digest, RESET_DIGEST)

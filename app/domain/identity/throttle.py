@@ -42,9 +42,22 @@ REASONS: Final[dict[Kind, FailReason]] = {
 }
 
 
-PASSWORDS: Final = "password"
-"""What logins guess at."""
+class Guessing(StrEnum):
+    """What is guessed at; each is counted for itself."""
 
+    PASSWORD = "password"  # noqa: S105 - a kind of secret
+    CODE = "code"
+    """Of a second factor, by who knows the password."""
+    RESET = "reset"
+    """Codes that replace a password: nobody guesses those, but each attempt writes a row."""
+
+
+_COUNTED: Final[dict[Guessing, frozenset[Kind]]] = {
+    Guessing.PASSWORD: frozenset(Kind),
+    Guessing.CODE: frozenset({Kind.PAIR, Kind.USER}),
+    # Not by user: else anyone could keep a user from the one way in that is left to them.
+    Guessing.RESET: frozenset({Kind.PAIR, Kind.NETWORK}),
+}
 NO_GUESS: Final = frozenset({None, FailReason.BUSY, FailReason.MFA_REQUIRED})
 """How attempts end that tell a stranger nothing of a password, and so give their slots back."""
 
@@ -80,11 +93,11 @@ class Quota:
 
 
 def quotas(
-    limits: Limits, *, guessing: str, username_key: str, network: str | None, is_familiar: bool
+    limits: Limits, *, guessing: Guessing, username_key: str, network: str | None, is_familiar: bool
 ) -> tuple[Quota, ...]:
     """Give the quotas of a guess, the most particular first.
 
-    `guessing` is what is guessed at: passwords, codes. A user who has succeeded from that network
+    A user who has succeeded from that network
     not long ago answers for that pair alone: nobody else can then lock them out.
     """
     network = network or "-"
@@ -95,12 +108,10 @@ def quotas(
         Kind.NETWORK: network,
         Kind.EVERYONE: "*",
     }
-    counted = [Kind.PAIR] if is_familiar and Kind.PAIR in limits else [*Kind]
-    return tuple(
-        Quota(kind, f"{guessing} {kind} {keys[kind]}", limits[kind])
-        for kind in counted
-        if kind in limits
-    )
+    counted = [kind for kind in Kind if kind in limits and kind in _COUNTED[guessing]]
+    if is_familiar and Kind.PAIR in counted:
+        counted = [Kind.PAIR]
+    return tuple(Quota(kind, f"{guessing} {kind} {keys[kind]}", limits[kind]) for kind in counted)
 
 
 @dataclass(frozen=True, slots=True)

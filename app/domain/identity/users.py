@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app.domain.errors import Fault
+from app.domain.identity.common_passwords import Lookup, is_common
 from app.domain.identity.errors import InvalidUser, WeakPassword
 from app.domain.identity.text import fold
 from app.domain.principal import Role
@@ -40,6 +41,10 @@ class User:
     has_second_factor: bool = False
     """Whether a second factor is enrolled, and confirmed."""
 
+    def is_password_expired(self, now: datetime) -> bool:
+        """Whether the password no longer lets anyone in."""
+        return self.password_expires_at is not None and now >= self.password_expires_at
+
     @property
     def username_key(self) -> str:
         """What is unique among users."""
@@ -68,11 +73,14 @@ def check_email(email: str) -> None:
         raise InvalidUser("That address cannot be registered.", faults=[Fault("email", message)])
 
 
-def check_new_password(password: str, *, username: str, field: str = "password") -> None:
+def check_new_password(
+    password: str, *, username: str, common: Lookup, field: str = "password"
+) -> None:
     """Raise `WeakPassword` unless the password may be set.
 
     At least 15 characters and at most 1,024 bytes of UTF-8, any characters, in any mixture; what
-    it has beside the username and the product's name must not be next to nothing.
+    it has beside the username and the product's name must not be next to nothing, and it must not
+    be a common password, dressed up or not.
     """
     rest = fold(password).replace(fold(username), "").replace(PRODUCT, "")
     message = None
@@ -82,6 +90,8 @@ def check_new_password(password: str, *, username: str, field: str = "password")
         message = f"is longer than {PASSWORD_MOST_BYTES} bytes, or is not Unicode text"
     elif len(rest) < PASSWORD_LEAST_CHARACTERS // 2:
         message = "is little more than the username or the name of this product"
+    elif is_common(password, common):
+        message = "is a common password, or little more than one"
     if message is not None:
         raise WeakPassword("That password cannot be set.", faults=[Fault(field, message)])
 

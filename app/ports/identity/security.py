@@ -19,13 +19,22 @@ class PasswordHasher(Protocol):
 
         Costs the same whatever the answer: without a hash (None), with one that is empty,
         garbage, truncated or dearer than the bound, and with a password that `is_checkable`
-        refuses, one hash at the current cost is spent and the answer is False. Never raises but
-        for `HasherBusy`.
+        refuses, one hash at the current cost is spent and the answer is False; with one of a
+        lower cost, as much. Hashes that `accepts` takes verify as where they were made. Never
+        raises but for `HasherBusy`.
         """
         ...
 
     def needs_rehash(self, *, stored: str) -> bool:
         """Whether a hash that verified should be made anew: foreign, or of a lower cost."""
+        ...
+
+    def accepts(self, *, stored: str) -> bool:
+        """Whether a text is a hash of another program's that `verify` would check.
+
+        Well-formed to the last character, and not dearer than the bound. A hash of this hasher's
+        own making is none: what it was keyed with elsewhere is not known here.
+        """
         ...
 
 
@@ -68,4 +77,16 @@ class Vault(Protocol):
 
     def open(self, *, sealed: str, of: UUID) -> str | None:
         """Give what was sealed for the same owner; None for anything else."""
+        ...
+
+
+class CommonPasswords(Protocol):
+    """The passwords that are guessed first."""
+
+    def contains(self, *, password: str) -> bool:
+        """Whether the text is a common password, whatever its case and width.
+
+        Any text may be asked for, one that no password can be, too. Suspends nowhere, and what
+        it costs is no matter to an event loop.
+        """
         ...

@@ -11,8 +11,10 @@ from typing import Protocol, TypeAlias
 
 from app.ports.identity.login_log import LoginLog
 from app.ports.identity.origins import Origins
+from app.ports.identity.password_resets import PasswordResets
 from app.ports.identity.sessions import RefreshTokens, Sessions
 from app.ports.identity.throttle import Throttle
+from app.ports.identity.user_imports import UserImports
 from app.ports.identity.users import Users
 from app.ports.unit_of_work import UnitOfWork
 
@@ -32,6 +34,10 @@ class IdentityUnitOfWork(UnitOfWork, Protocol):
     """The refresh tokens, in this transaction."""
     throttle: Throttle
     """What guesses have taken, in this transaction."""
+    password_resets: PasswordResets
+    """The resets that wait to be redeemed, in this transaction."""
+    user_imports: UserImports
+    """The users, many at a time, in this transaction."""
 
 
 IdentityWork: TypeAlias = Callable[[], IdentityUnitOfWork]

@@ -16,7 +16,7 @@ from app.domain.identity.errors import (
 from app.domain.identity.login_log import Client, FailReason, LoginAttempt, pending_attempt
 from app.domain.identity.login_log import username_key as folded
 from app.domain.identity.sessions import AccessClaims, RefreshToken, Session, refresh_digest
-from app.domain.identity.throttle import NO_GUESS, PASSWORDS
+from app.domain.identity.throttle import NO_GUESS, Guessing
 from app.domain.identity.users import User
 from app.domain.principal import SCOPES_OF_ROLE, Principal
 from app.ports.clock import Clock
@@ -91,7 +91,11 @@ class AuthService:
             raise TooManyAttempts(guess.standing.rate_limit)
         verdict = _Verdict(FailReason.CANCELLED)
         try:
-            verdict = await self._verify(user, password, guess)
+            await self._throttling.turn(guess)
+            if guess.blocked_by is None:
+                verdict = await self._verify(user, password, attempt.at)
+            else:
+                verdict = _Verdict(guess.blocked_by)
         except (HasherBusy, TooManyWaiting):
             verdict = _Verdict(FailReason.BUSY)
             raise
@@ -124,7 +128,7 @@ class AuthService:
             guess = await self._throttling.claim(
                 uow,
                 guess_id=attempt.id,
-                guessing=PASSWORDS,
+                guessing=Guessing.PASSWORD,
                 # What every name that nobody has costs, too.
                 user_id=attempt.user_id or attempt.id,
                 username_key=attempt.username_key,
@@ -136,10 +140,7 @@ class AuthService:
             await uow.commit()
         return attempt, user, guess
 
-    async def _verify(self, user: User | None, password: str, guess: Guess) -> _Verdict:
-        await self._throttling.turn(guess)
-        if guess.blocked_by is not None:
-            return _Verdict(guess.blocked_by)
+    async def _verify(self, user: User | None, password: str, at: datetime) -> _Verdict:
         may_enter = user is not None and not user.disabled
         stored = user.password_hash if user is not None and may_enter else None
         matches = await self._hasher.verify(password=password, stored=stored)
@@ -149,6 +150,8 @@ class AuthService:
             return _Verdict(FailReason.DISABLED)
         if not matches:
             return _Verdict(FailReason.BAD_PASSWORD)
+        if user.is_password_expired(at):
+            return _Verdict(FailReason.PASSWORD_EXPIRED)
         if self._hasher.needs_rehash(stored=user.password_hash):
             with suppress(HasherBusy):  # then the next login makes it anew
                 return _Verdict(None, await self._hasher.hash(password=password))

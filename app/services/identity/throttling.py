@@ -14,6 +14,7 @@ from app.domain.identity.throttle import (
     FAMILIAR_FOR,
     PENDING_FOR,
     REASONS,
+    Guessing,
     Limits,
     Quota,
     Slot,
@@ -79,14 +80,14 @@ class Throttling:
         uow: IdentityUnitOfWork,
         *,
         guess_id: UUID,
-        guessing: str,
+        guessing: Guessing,
         user_id: UUID,
         username_key: str,
         network: str | None,
     ) -> Guess:
         """Take a slot of every quota, or none where one is full; part of the caller's work.
 
-        `guessing` is what is guessed at. Who succeeded from there not long ago is exempt from the
+        Who succeeded from there not long ago is exempt from the
         quotas of others: nobody can lock them out from elsewhere.
         """
         last = await uow.origins.last_success(user_id=user_id, network=network or "")

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.domain.errors import Fault
@@ -7,11 +8,12 @@ from app.domain.identity.text import fold
 from app.domain.identity.users import User, check_email, check_new_password, check_username
 from app.domain.principal import Principal, Role
 from app.ports.clock import Clock
-from app.ports.identity.security import PasswordHasher
+from app.ports.identity.security import CommonPasswords, PasswordHasher
 from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
 from app.ports.ids import Ids, Secrets
 
 FIRST_ADMIN = "admin"
+FIRST_PASSWORD_LIFETIME = timedelta(hours=72)
 
 
 class UserService:
@@ -23,6 +25,7 @@ class UserService:
         uow: IdentityWork,
         reading: IdentityWork,
         hasher: PasswordHasher,
+        common: CommonPasswords,
         clock: Clock,
         ids: Ids,
         secrets: Secrets,
@@ -30,6 +33,7 @@ class UserService:
         self._uow = uow
         self._reading = reading
         self._hasher = hasher
+        self._common = common
         self._clock = clock
         self._ids = ids
         self._secrets = secrets
@@ -48,12 +52,17 @@ class UserService:
         return user
 
     async def create_first_admin(self) -> tuple[User, str] | None:
-        """Where there is no user at all, make one administrator and give its password, once."""
+        """Where there is no user at all, make one administrator and give its password, once.
+
+        It was shown on a screen: it is good for 72 hours, to be changed within them.
+        """
         async with self._reading() as uow:
             if await uow.users.page(after=None, limit=1):
                 return None
         password = self._secrets.new_secret()
         user = await self._new_user(FIRST_ADMIN, password, None, Role.ADMIN)
+        expires_at = user.created_at + FIRST_PASSWORD_LIFETIME
+        user = replace(user, password_expires_at=expires_at)
         try:
             async with self._uow() as uow:
                 await uow.users.add(user=user)
@@ -95,12 +104,12 @@ class UserService:
     async def change_password(
         self, *, principal: Principal, current_password: str, new_password: str
     ) -> None:
-        """Change one's own password; all one's other sessions end.
+        """Change one's own password; all one's other sessions end, and the code of a reset dies.
 
         Raises `WrongPassword` when the current one is wrong, `WeakPassword` for the new.
         """
         user = await self.get_user_by_id(user_id=principal.user_id)
-        check_new_password(new_password, username=user.username, field="new_password")
+        self._check(new_password, user.username, field="new_password")
         if new_password == current_password:
             faults = [Fault("new_password", "is the current password")]
             raise WeakPassword("That password cannot be set.", faults=faults)
@@ -112,32 +121,28 @@ class UserService:
             current = _known(await uow.users.hold(user_id=user.id), user.id)
             if current.password_changed_at != user.password_changed_at:
                 raise WrongPassword  # what was checked is no longer the current one
-            await self._store_password(uow, current, hashed, keep_session=principal.session_id)
+            now = self._clock.now()
+            await store_password(uow, current, hashed, at=now, keep_session=principal.session_id)
             await uow.commit()
 
     async def set_password(self, *, user_id: UUID, new_password: str) -> None:
         """Set a user's password as an operator; all their sessions end. Raises `WeakPassword`."""
         user = await self.get_user_by_id(user_id=user_id)
-        check_new_password(new_password, username=user.username)
+        self._check(new_password, user.username)
         hashed = await self._hasher.hash(password=new_password)
         async with self._uow() as uow:
             user = _known(await uow.users.hold(user_id=user_id), user_id)
-            await self._store_password(uow, user, hashed, keep_session=None)
+            await store_password(uow, user, hashed, at=self._clock.now(), keep_session=None)
             await uow.commit()
 
-    async def _store_password(
-        self, uow: IdentityUnitOfWork, user: User, hashed: str, keep_session: UUID | None
-    ) -> None:
-        now = self._clock.now()
-        user = replace(user, password_hash=hashed, password_changed_at=now)
-        await uow.users.replace(user=user)
-        await uow.sessions.end_all(user_id=user.id, except_id=keep_session, at=now)
+    def _check(self, password: str, username: str, field: str = "password") -> None:
+        check_new_password(password, username=username, common=self._common.contains, field=field)
 
     async def _new_user(self, username: str, password: str, email: str | None, role: Role) -> User:
         check_username(username)
         if email is not None:
             check_email(email)
-        check_new_password(password, username=username)
+        self._check(password, username)
         now = self._clock.now()
         return User(
             id=self._ids.new_id(),
@@ -149,6 +154,16 @@ class UserService:
             created_at=now,
             password_changed_at=now,
         )
+
+
+async def store_password(
+    uow: IdentityUnitOfWork, user: User, hashed: str, *, at: datetime, keep_session: UUID | None
+) -> None:
+    """Store it, for good; the user's sessions end, but one, and the code of a reset dies."""
+    user = replace(user, password_hash=hashed, password_changed_at=at, password_expires_at=None)
+    await uow.users.replace(user=user)
+    await uow.sessions.end_all(user_id=user.id, except_id=keep_session, at=at)
+    await uow.password_resets.remove(user_id=user.id)
 
 
 def _known(user: User | None, asked: object) -> User:

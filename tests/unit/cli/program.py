@@ -63,7 +63,7 @@ class Program(MemoryApplication):
 
     @asynccontextmanager
     async def _identity(self) -> AsyncIterator[IdentityServices]:
-        yield IdentityServices(self.users, self.login_log)
+        yield IdentityServices(self.users, self.login_log, self.imports, lambda: self.resets)
 
     @asynccontextmanager
     async def _range_units(self) -> AsyncIterator[RangeUnitsServices]:

@@ -1,12 +1,15 @@
+import json
+from pathlib import Path
+
 import anyio
 import pytest
 
 from app.adapters.cli.identity import PAGE
-from app.domain.identity.login_log import FailReason, LoginAttempt, Outcome
+from app.domain.identity.login_log import Client, FailReason, LoginAttempt, Outcome
 from app.domain.identity.users import User
 from app.domain.principal import Role
 from tests.builders import a_user, an_attempt, at
-from tests.unit.cli.program import Program, in_thread
+from tests.unit.cli.program import Ended, Program, in_thread
 
 PASSWORD = "correct horse battery staple"
 
@@ -71,6 +74,7 @@ def test_creating_tells_a_program_all_but_the_password(program: Program) -> None
         "disabled": False,
         "created_at": "2026-01-02T03:04:05.678901Z",
         "password_changed_at": "2026-01-02T03:04:05.678901Z",
+        "password_expires_at": None,
     }
 
 
@@ -183,6 +187,7 @@ def test_users_are_listed_for_programs_without_what_is_secret(
                 "disabled": False,
                 "created_at": "2026-01-05T09:30:15.123456Z",
                 "password_changed_at": "2026-01-05T09:30:15.123456Z",
+                "password_expires_at": None,
             }
         ]
     }
@@ -382,3 +387,131 @@ def test_what_cannot_be_searched_for_is_wrong_usage_that_names_it(
 ) -> None:
     ended = program.run("login-log", "search", option, value)
     assert (ended.exit_code, f"'{option}'" in ended.stderr) == (2, True)
+
+
+# -- users from elsewhere --------------------------------------------------------------------
+
+
+def imported(program: Program, *lines: str, options: tuple[str, ...] = ()) -> Ended:
+    return program.run("user", "import", "-", *options, stdin="\n".join(lines))
+
+
+def line(program: Program, username: str = "bob", **other: object) -> str:
+    document = {"username": username, "password_hash": program.hasher.foreign(PASSWORD)}
+    return json.dumps(document | other)
+
+
+def test_a_user_is_created_with_the_hash_that_is_read(program: Program) -> None:
+    stored = program.hasher.foreign(PASSWORD)
+    options = ("--hash-stdin", "--role", "admin", "--email", "b@x.org")
+    ended = program.run("user", "create", "bob", *options, stdin=f"{stored}\r\n")
+    assert ended.stdout == "User bob is created, with the role admin.\n"
+    user = the_user(program)
+    assert (user.password_hash, user.role, user.email) == (stored, Role.ADMIN, "b@x.org")
+
+
+@pytest.mark.parametrize("stored", [b"", b"hash", b"\xff\xfe", b"x" * 10**6, PASSWORD.encode()])
+def test_what_is_no_hash_creates_nobody_and_is_not_shown(program: Program, stored: bytes) -> None:
+    ended = program.run("user", "create", "bob", "--hash-stdin", stdin=stored)
+    assert (ended.exit_code, program.identity_store.committed.users) == (1, {})
+    assert "password_hash: is not a bcrypt hash" in ended.stderr
+    assert PASSWORD not in ended.stderr
+
+
+def test_a_hash_and_a_password_at_once_are_wrong_usage(program: Program) -> None:
+    ended = program.run("user", "create", "bob", "--hash-stdin", "--password-stdin")
+    assert ended.exit_code == 2
+
+
+def test_a_file_of_users_is_imported(program: Program, tmp_path: Path) -> None:
+    file = tmp_path / "users.ndjson"
+    lines = ["\ufeff" + line(program), "", line(program, "eve", role="admin", email="e@x.org")]
+    file.write_text("\r\n".join(lines), encoding="utf-8")
+    ended = program.run("user", "import", str(file), "--json")
+    assert ended.exit_code == 0
+    assert [
+        (user["username"], user["role"], user["email"]) for user in ended.document["items"]
+    ] == [
+        ("bob", "user", None),
+        ("eve", "admin", "e@x.org"),
+    ]
+    assert len(program.identity_store.committed.users) == 2
+
+
+def test_a_null_is_what_is_left_out(program: Program) -> None:
+    assert imported(program, line(program, email=None, role=None)).exit_code == 0
+    assert the_user(program).role is Role.USER
+
+
+def test_every_bad_line_is_told_by_its_number_and_nobody_is_imported(program: Program) -> None:
+    ended = imported(
+        program,
+        line(program),
+        "{",
+        "[]",
+        '{"username": "eve"}',
+        line(program, "eve", role="root"),
+        line(program, "eve", email=7),
+        line(program, "eve", password="secret"),
+        line(program, "BOB"),
+        "[" * 100_000,
+        *(line(program, "no name") for _ in range(20)),
+    )
+    assert (ended.exit_code, program.identity_store.committed.users) == (1, {})
+    *faults, last = ended.stderr.splitlines()
+    assert faults[:8] == [
+        "tickgate: line 2: is not JSON in UTF-8",
+        "tickgate: line 3: is not a JSON object",
+        "tickgate: line 4: password_hash: is missing",
+        "tickgate: line 5: role: is none of admin, user",
+        "tickgate: line 6: email: is not a text",
+        "tickgate: line 7: 'password': is not a field of a user",
+        "tickgate: line 8: username: is that of line 1",
+        "tickgate: line 9: is not JSON in UTF-8",
+    ]
+    numbers = [int(fault.split()[2].rstrip(":")) for fault in faults]
+    assert numbers[8:] == sorted(numbers[8:])
+    assert set(numbers[8:]) == set(range(10, 30))
+    assert last == "tickgate: Nobody is imported. 28 of 29 lines are refused. [import_refused]"
+
+
+@pytest.mark.parametrize("file", ["missing.ndjson", "."])
+def test_a_file_that_cannot_be_read_is_wrong_usage(
+    program: Program, tmp_path: Path, file: str
+) -> None:
+    assert program.run("user", "import", str(tmp_path / file)).exit_code == 2
+
+
+# -- resets ----------------------------------------------------------------------------------
+
+
+def redeem(program: Program, code: str) -> None:
+    async def redeem() -> None:
+        await program.resets.redeem(
+            username="alice", code=code, new_password="another fine password", client=Client()
+        )
+
+    in_thread(lambda: anyio.run(redeem))
+
+
+@pytest.mark.usefixtures("alice")
+def test_a_reset_gives_a_code_that_sets_a_new_password(program: Program) -> None:
+    ended = program.run("user", "reset", "alice")
+    assert ended.exit_code == 0
+    said, code, how = ended.stdout.splitlines()
+    assert said == "User Alice can set a new password once, until 2026-01-02T04:04:05Z:"
+    assert "/v1/auth/reset" in how
+    redeem(program, code)
+    assert is_password_of(program, the_user(program), "another fine password")
+
+
+@pytest.mark.usefixtures("alice")
+def test_a_program_gets_the_code_of_a_reset_as_json(program: Program) -> None:
+    document = program.run("user", "reset", "ALICE", "--json").document
+    redeem(program, document.pop("code"))
+    assert document == {"username": "Alice", "expires_at": "2026-01-02T04:04:05.678901Z"}
+
+
+def test_nobody_has_no_reset(program: Program) -> None:
+    ended = program.run("user", "reset", "nobody")
+    assert (ended.exit_code, "[unknown_user]" in ended.stderr) == (1, True)

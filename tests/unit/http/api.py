@@ -57,6 +57,7 @@ OPEN: Final = {
     "HEAD /openapi.json",
     "POST /v1/auth/login",
     "POST /v1/auth/refresh",
+    "POST /v1/auth/reset",
 }
 GUARDED: Final = [operation for operation in OPERATIONS if str(operation) not in OPEN]
 

@@ -29,6 +29,7 @@ SCOPES = {
     "POST /v1/users": "users:admin",
     "GET /v1/users": "users:admin",
     "GET /v1/users/{user_id}": "users:admin",
+    "POST /v1/users/{user_id}/reset": "users:admin",
     "GET /v1/login-log": "login-log:read",
     "PUT /v1/exchanges/{exchange}": "range-units:write",
     "POST /v1/exchanges/{exchange}/range-units/ingest": "range-units:write",

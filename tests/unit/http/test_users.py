@@ -30,6 +30,80 @@ async def change(
     return await client.post(f"{ME}/password", json=body, headers=user)
 
 
+# -- resets ----------------------------------------------------------------------------------
+
+
+async def reset(client: httpx.AsyncClient, admin: dict[str, str]) -> dict[str, str]:
+    """Register a user, and give the answer to their reset."""
+    user = (await create(client, admin)).json()
+    answer = await client.post(f"{USERS}/{user['id']}/reset", headers=admin)
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+    document: dict[str, str] = answer.json()
+    return document
+
+
+async def redeem(client: httpx.AsyncClient, **other: str) -> httpx.Response:
+    body = {"username": "grid-bot-7", "new_password": NEW_PASSWORD} | other
+    return await client.post("/v1/auth/reset", json=body)
+
+
+async def test_an_administrator_gets_a_code_that_sets_a_new_password_once(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    issued = await reset(client, admin)
+    assert issued.keys() == {"code", "expires_at"}
+    assert issued["expires_at"] == "2026-01-02T04:04:05.678901Z"
+    answer = await redeem(client, code=issued["code"].lower())
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert refusal(await redeem(client, code=issued["code"])) == (401, "invalid_reset_code")
+    assert (await log_in(client, "grid-bot-7", NEW_PASSWORD)).status_code == 200
+
+
+async def test_every_refusal_of_a_code_is_the_same(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    issued = await reset(client, admin)
+    answers = [
+        await redeem(client, code="ABCDE-FGHJK-LMNPQ-RSTUV-WXYZ2"),
+        await redeem(client, code=issued["code"], username="nobody"),
+        await redeem(client, code=issued["code"], username="user\0"),
+        await redeem(client, code=""),
+        await redeem(client, code="ABCDE", new_password="too short"),
+    ]
+    told = [answer.json() for answer in answers]
+    for document in told:
+        del document["request_id"]
+    assert told == [told[0]] * len(answers)
+    assert refusal(answers[0]) == (401, "invalid_reset_code")
+
+
+async def test_a_weak_password_leaves_the_code_good(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    issued = await reset(client, admin)
+    answer = await redeem(client, code=issued["code"], new_password="too short")
+    assert refusal(answer) == (422, "weak_password")
+    assert faults(answer).keys() == {"new_password"}
+    assert (await redeem(client, code=issued["code"])).status_code == 204
+
+
+async def test_a_redemption_that_is_no_request_is_in_the_log_too(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    answer = await client.post("/v1/auth/reset", json={"username": "bot", "code": 7})
+    assert refusal(answer) == (422, "invalid_request")
+    found = await client.get("/v1/login-log?reason=malformed", headers=admin)
+    assert [item["username"] for item in found.json()["items"]] == ["bot"]
+
+
+async def test_an_unknown_user_has_no_reset(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    nobody = "00000000-0000-0000-0000-00000000ffff"
+    answer = await client.post(f"{USERS}/{nobody}/reset", headers=admin)
+    assert refusal(answer) == (404, "unknown_user")
+
+
 # -- registering -----------------------------------------------------------------------------
 
 
@@ -46,6 +120,7 @@ async def test_a_registered_user_is_shown_without_the_password(
         "disabled": False,
         "created_at": "2026-01-02T03:04:05.678901Z",
         "password_changed_at": "2026-01-02T03:04:05.678901Z",
+        "password_expires_at": None,
     }
 
 
@@ -136,6 +211,7 @@ async def test_users_see_themselves(client: httpx.AsyncClient, user: dict[str, s
         "disabled": False,
         "created_at": "2026-01-02T03:04:05.678901Z",
         "password_changed_at": "2026-01-02T03:04:05.678901Z",
+        "password_expires_at": None,
     }
 
 

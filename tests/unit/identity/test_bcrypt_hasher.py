@@ -1,6 +1,7 @@
 from collections.abc import Callable, Coroutine
 from functools import partial
 from threading import Event as ThreadEvent
+from time import process_time
 from typing import Any
 
 import bcrypt
@@ -161,6 +162,49 @@ async def test_a_plain_hash_dearer_than_the_bound_is_refused_whatever_the_passwo
 async def test_the_bound_is_never_below_the_cost() -> None:
     hasher = hasher_of(cost=6, cost_bound=5)
     assert await hasher.verify(password=PASSWORD, stored=await hasher.hash(password=PASSWORD))
+
+
+async def cpu_seconds(work: Callable[[], Coroutine[Any, Any, object]]) -> float:
+    before = process_time()
+    await work()
+    return process_time() - before
+
+
+@pytest.mark.parametrize("known", ["ours", "imported"])
+async def test_checking_a_hash_of_a_lower_cost_takes_as_long_as_checking_none(known: str) -> None:
+    hasher = hasher_of(cost=9)
+    stored = (
+        plain(PASSWORD.encode()) if known == "imported" else await hasher_of().hash(password="")
+    )
+    unknown = await cpu_seconds(lambda: hasher.verify(password="a guess", stored=None))
+    lower = await cpu_seconds(lambda: hasher.verify(password="a guess", stored=stored))
+    # Time of the processor, not of the clock; without what is made up for, a thirtieth.
+    assert unknown / 4 < lower < unknown * 4
+
+
+@pytest.mark.parametrize("cost", [4, 5, 6])
+async def test_a_hash_up_to_the_bound_is_accepted(cost: int) -> None:
+    hasher = hasher_of(cost=4, cost_bound=5)
+    assert hasher.accepts(stored=plain(PASSWORD.encode(), cost=cost)) == (cost <= 5)
+
+
+@pytest.mark.parametrize("prefix", ["$2a$", "$2b$", "$2y$", "$2x$", "$2$", "hmac-sha384:$2b$"])
+def test_a_hash_of_any_program_is_accepted_but_not_of_another_kind(prefix: str) -> None:
+    accepted = hasher_of().accepts(stored=plain(PASSWORD.encode(), prefix=prefix))
+    assert accepted == (prefix in {"$2a$", "$2b$", "$2y$"})
+
+
+@pytest.mark.parametrize("place", [28, 59], ids=["salt", "hash"])
+def test_a_hash_that_no_program_can_have_made_is_not_accepted(place: int) -> None:
+    stored = plain(PASSWORD.encode())
+    others = {stored[:place] + digit + stored[place + 1 :] for digit in "ABz9"}
+    assert [other for other in others if hasher_of().accepts(stored=other)] == []
+
+
+@pytest.mark.parametrize("cost", ["00", "03", "\u0660\u0664", "4", "+4"])
+def test_a_cost_that_bcrypt_does_not_have_is_not_accepted(cost: str) -> None:
+    stored = plain(PASSWORD.encode()).replace("$04$", f"${cost}$")
+    assert not hasher_of().accepts(stored=stored)
 
 
 # -- how many at once --------------------------------------------------------------------------

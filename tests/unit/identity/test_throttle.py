@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.identity.throttle import (
+    Guessing,
     Kind,
     Limit,
     Quota,
@@ -26,7 +27,7 @@ def of(
 ) -> list[str]:
     found = quotas(
         LIMITS,
-        guessing="password",
+        guessing=Guessing.PASSWORD,
         username_key=username_key,
         network=network,
         is_familiar=other.get("is_familiar", False),
@@ -74,12 +75,30 @@ def test_a_familiar_guess_counts_against_its_pair_alone() -> None:
 
 def test_a_familiar_guess_counts_against_all_others_where_pairs_are_not_counted() -> None:
     limits = {Kind.USER: FIVE, Kind.EVERYONE: FIVE}
-    found = quotas(limits, guessing="x", username_key="a", network="b", is_familiar=True)
+    found = quotas(
+        limits, guessing=Guessing.PASSWORD, username_key="a", network="b", is_familiar=True
+    )
     assert [quota.kind for quota in found] == [Kind.USER, Kind.EVERYONE]
 
 
 def test_what_has_no_limit_is_not_counted() -> None:
-    assert quotas({}, guessing="x", username_key="a", network="b", is_familiar=False) == ()
+    assert (
+        quotas({}, guessing=Guessing.PASSWORD, username_key="a", network="b", is_familiar=False)
+        == ()
+    )
+
+
+@pytest.mark.parametrize(
+    ("guessing", "kinds"),
+    [
+        (Guessing.PASSWORD, [*Kind]),
+        (Guessing.CODE, [Kind.PAIR, Kind.USER]),
+        (Guessing.RESET, [Kind.PAIR, Kind.NETWORK]),
+    ],
+)
+def test_what_is_guessed_at_says_what_is_counted(guessing: Guessing, kinds: list[Kind]) -> None:
+    found = quotas(LIMITS, guessing=guessing, username_key="a", network="b", is_familiar=False)
+    assert [quota.kind for quota in found] == kinds
 
 
 @given(

@@ -22,7 +22,7 @@ from app.domain.identity.errors import (
     WeakPassword,
     WrongPassword,
 )
-from app.domain.identity.login_log import Client
+from app.domain.identity.login_log import Client, FailReason
 from app.domain.identity.users import User
 from app.domain.principal import Principal, Role
 from app.services.identity.auth_service import Login
@@ -77,6 +77,7 @@ def user_service(application: MemoryApplication, hasher: FastHasher) -> UserServ
         uow=identity,
         reading=identity,
         hasher=hasher,
+        common=application.common_passwords,
         clock=application.clock,
         ids=application.ids,
         secrets=SequentialSecrets(),
@@ -236,6 +237,57 @@ async def test_the_password_of_the_first_administrator_is_given_and_good(
     made = await application.users.create_first_admin()
     assert made is not None
     await application.auth.authenticate_user(username="admin", password=made[1], client=Client())
+
+
+async def test_the_password_of_the_first_administrator_expires_after_72_hours(
+    application: MemoryApplication,
+) -> None:
+    made = await application.users.create_first_admin()
+    assert made is not None
+    user, password = made
+    assert user.password_expires_at == user.created_at + timedelta(hours=72)
+    log_in_as = partial(application.auth.authenticate_user, username="admin", client=Client())
+    application.clock.time = user.password_expires_at - MOMENT
+    await log_in_as(password=password)
+    application.clock.advance(MOMENT)
+    for guess in (password, "a guess"):
+        with pytest.raises(InvalidCredentials):
+            await log_in_as(password=guess)
+    *_, expired, wrong = application.identity_store.committed.attempts.values()
+    assert (expired.fail_reason, expired.error_code) == (FailReason.PASSWORD_EXPIRED, "E403")
+    assert wrong.fail_reason is FailReason.BAD_PASSWORD
+
+
+async def test_a_new_password_does_not_expire(application: MemoryApplication) -> None:
+    made = await application.users.create_first_admin()
+    assert made is not None
+    user, password = made
+    login = await application.auth.authenticate_user(
+        username="admin", password=password, client=Client()
+    )
+    application.clock.advance(timedelta(hours=73))
+    with pytest.raises(InvalidToken):  # a token does not live as long
+        await principal_of(application, login)
+    await application.users.set_password(user_id=user.id, new_password=NEW_PASSWORD)
+    [kept] = users(application)
+    assert kept.password_expires_at is None
+
+
+async def test_who_is_logged_in_changes_an_expired_password(
+    application: MemoryApplication,
+) -> None:
+    made = await application.users.create_first_admin()
+    assert made is not None
+    login = await application.auth.authenticate_user(
+        username="admin", password=made[1], client=Client()
+    )
+    principal = await principal_of(application, login)
+    application.clock.advance(timedelta(hours=73))
+    await application.users.change_password(
+        principal=principal, current_password=made[1], new_password=NEW_PASSWORD
+    )
+    [kept] = users(application)
+    assert kept.password_expires_at is None
 
 
 @pytest.mark.usefixtures("trader")
@@ -596,6 +648,26 @@ async def test_an_operator_cannot_set_the_password_of_who_is_gone_meanwhile(
     hasher = MeanwhileHasher(nobody_in(application))
     with pytest.raises(UnknownUser, match=str(trader.id)):
         await set_password(application, trader.id, hasher=hasher)
+
+
+@pytest.mark.parametrize(
+    "weak", ["Letmein-letmein-letmein", "1234567890123456", "Password 2026!!!"]
+)
+async def test_a_common_password_is_refused_wherever_one_is_set(
+    application: MemoryApplication, trader: User, weak: str
+) -> None:
+    principal = await principal_of(application, await log_in(application))
+    changing = partial(application.users.change_password, principal=principal)
+    for use in (
+        partial(application.users.create_user, username="other", password=weak),
+        partial(application.users.set_password, user_id=trader.id, new_password=weak),
+        partial(changing, current_password=PASSWORD, new_password=weak),
+    ):
+        with pytest.raises(WeakPassword) as caught:
+            await use()
+        assert [fault.message for fault in caught.value.faults] == [
+            "is a common password, or little more than one"
+        ]
 
 
 async def test_an_operator_cannot_set_a_weak_password(

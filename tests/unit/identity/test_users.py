@@ -1,5 +1,6 @@
 import pytest
 
+from app.adapters.memory.identity.security import FewCommonPasswords
 from app.domain.errors import UnstorableText
 from app.domain.identity.errors import InvalidUser, WeakPassword
 from app.domain.identity.storage import check_user
@@ -116,6 +117,14 @@ WEAK_PASSWORDS = [
         "is little more than the username or the name of this product",
         id="both-and-a-year",
     ),
+    pytest.param(
+        "Password123456!!", "is a common password, or little more than one", id="a-common-one"
+    ),
+    pytest.param(
+        "qwertyuiopqwertyuiop",
+        "is a common password, or little more than one",
+        id="a-common-one-twice",
+    ),
 ]
 
 
@@ -182,42 +191,49 @@ def test_the_refusal_of_an_address_names_the_field() -> None:
     ]
 
 
+def check(password: str, *, username: str, field: str = "password") -> None:
+    """Check a password where `password` and `qwertyuiop` are the common ones."""
+    common = FewCommonPasswords()
+    common.entries = {"password", "qwertyuiop"}
+    check_new_password(password, username=username, common=common.contains, field=field)
+
+
 @pytest.mark.parametrize("password", PASSWORDS)
 def test_any_characters_make_a_password(password: str) -> None:
-    check_new_password(password, username="trader")
+    check(password, username="trader")
 
 
 @pytest.mark.parametrize(("password", "message"), WEAK_PASSWORDS)
 def test_a_weak_password_is_refused_with_what_to_change(password: str, message: str) -> None:
     with pytest.raises(WeakPassword) as caught:
-        check_new_password(password, username="trader")
+        check(password, username="trader")
     assert caught.value.detail == "That password cannot be set."
     assert [fault.message for fault in caught.value.faults] == [message]
 
 
 def test_seven_characters_beside_the_username_are_enough() -> None:
-    check_new_password("trader" * 2 + "7 chars", username="Trader")
+    check("trader" * 2 + "7 chars", username="Trader")
 
 
 def test_six_characters_beside_the_username_are_not() -> None:
     with pytest.raises(WeakPassword):
-        check_new_password("trader" * 2 + "6chars", username="Trader")
+        check("trader" * 2 + "6chars", username="Trader")
 
 
 def test_what_is_one_users_name_is_no_matter_to_another() -> None:
-    check_new_password("trader" * 3, username="other")
+    check("trader" * 3, username="other")
 
 
 def test_the_refusal_names_the_field_that_the_password_came_in() -> None:
     with pytest.raises(WeakPassword) as caught:
-        check_new_password("short", username="trader", field="new_password")
+        check("short", username="trader", field="new_password")
     assert [fault.field for fault in caught.value.faults] == ["new_password"]
 
 
 @pytest.mark.parametrize("password", ["hunter2", "trader" * 3, "k" * 2000])
 def test_no_refusal_shows_the_password(password: str) -> None:
     with pytest.raises(WeakPassword) as caught:
-        check_new_password(password, username="trader")
+        check(password, username="trader")
     assert password not in f"{caught.value} {caught.value.faults}"
 
 

@@ -7,13 +7,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SecretStr
 from starlette.exceptions import HTTPException
 
 from app.adapters.http.authentication import Caller, GuardedRoute
 from app.adapters.http.context import client_of
 from app.adapters.http.errors import responses
-from app.adapters.http.identity.asked import Password, Services, services_of
+from app.adapters.http.identity.asked import NewPassword, Password, Services, services_of
 from app.adapters.http.schemas import Sent
 from app.domain.identity.login_log import (
     FailReason,
@@ -62,6 +62,14 @@ class RefreshRequest(Sent):
     refresh_token: Annotated[str, Field(max_length=1024)]
 
 
+class ResetRequest(Sent):
+    """A code that an administrator gave, with or without its dashes, in either case."""
+
+    username: Annotated[str, Field(max_length=1024)]
+    code: Annotated[SecretStr, Field(max_length=1024)]
+    new_password: NewPassword
+
+
 class LoginAnswer(BaseModel):
     """Tokens of a session (RFC 6749, section 5.1). `expires_in` is in seconds."""
 
@@ -93,6 +101,27 @@ async def log_in(
         client=client_of(request),
     )
     return _login_answer(login, response)
+
+
+@logins.post(
+    "/reset",
+    summary="Set a new password by a code",
+    status_code=HTTPStatus.NO_CONTENT,
+    response_class=Response,
+    responses=responses(401, 413, 422, 429, 503),
+)
+async def redeem_reset(request: Request, body: ResetRequest, services: Services) -> None:
+    """Set a new password; all sessions of the user end, and the code is spent.
+
+    Nobody is logged in by it, or enabled, and a second factor stays. Every refusal of a code is
+    the same, whatever the reason; a weak password leaves the code as it was.
+    """
+    await services.resets.redeem(
+        username=body.username,
+        code=body.code.get_secret_value(),
+        new_password=body.new_password.get_secret_value(),
+        client=client_of(request),
+    )
 
 
 @tokens.post("/refresh", summary="Refresh", responses=responses(401, 409, 413, 422, 503))

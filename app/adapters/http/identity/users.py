@@ -44,6 +44,8 @@ class UserAnswer(BaseModel):
     disabled: bool
     created_at: datetime
     password_changed_at: datetime
+    password_expires_at: datetime | None
+    """From when on it lets nobody in; null: never."""
 
 
 class PasswordChange(Sent):
@@ -51,6 +53,13 @@ class PasswordChange(Sent):
 
     current_password: Password
     new_password: NewPassword
+
+
+class ResetAnswer(BaseModel):
+    """A code for the user, shown this once."""
+
+    code: str = Field(examples=["ABCDE-FGHJK-LMNPQ-RSTUV-WXYZ2"])
+    expires_at: datetime
 
 
 def _user_answer(user: User) -> UserAnswer:
@@ -62,6 +71,7 @@ def _user_answer(user: User) -> UserAnswer:
         disabled=user.disabled,
         created_at=user.created_at,
         password_changed_at=user.password_changed_at,
+        password_expires_at=user.password_expires_at,
     )
 
 
@@ -117,3 +127,18 @@ async def list_users(page: Annotated[PartOfList, Query()], services: Services) -
 async def get_user(user_id: UUID, services: Services) -> UserAnswer:
     """Give one user."""
     return _user_answer(await services.users.get_user_by_id(user_id=user_id))
+
+
+@users.post(
+    "/{user_id}/reset",
+    summary="Reset a user's password",
+    responses=responses(401, 403, 404, 422, 503),
+)
+async def reset_password(user_id: UUID, services: Services, response: Response) -> ResetAnswer:
+    """Give a code that sets a new password at `/v1/auth/reset`, once, within the hour.
+
+    It takes the place of an earlier one. Until it is used, nothing changes for the user.
+    """
+    issued = await services.resets.issue(user_id=user_id)
+    response.headers["Cache-Control"] = "no-store"
+    return ResetAnswer(code=issued.code, expires_at=issued.expires_at)

@@ -1,6 +1,7 @@
 """Stand-ins for the hasher, the token signer and the vault."""
 
 import hashlib
+import re
 from dataclasses import replace
 from itertools import count
 from uuid import UUID
@@ -13,8 +14,11 @@ from app.domain.identity.errors import (
     InvalidToken,
 )
 from app.domain.identity.sessions import AccessClaims
+from app.domain.identity.text import fold
 from app.domain.identity.users import is_checkable
-from app.ports.identity.security import AccessTokens, PasswordHasher, Vault
+from app.ports.identity.security import AccessTokens, CommonPasswords, PasswordHasher, Vault
+
+_FAST, _SLOW = "fast", "slow"
 
 
 class FastHasher(PasswordHasher):
@@ -22,7 +26,7 @@ class FastHasher(PasswordHasher):
 
     Controls: `spent` counts the hashes that verifying cost; `busy` makes every call raise
     `HasherBusy`; while `gate` is an event, verifying waits for it; hashes in `outdated` need
-    a rehash.
+    a rehash. `foreign` makes a hash as another program would.
     """
 
     def __init__(self) -> None:
@@ -45,11 +49,20 @@ class FastHasher(PasswordHasher):
             await self.gate.wait()
         if stored is None or not is_checkable(password) or stored.count("$") != 2:  # noqa: PLR2004
             return False
-        return stored == _fast_hash(password, stored.split("$")[1])
+        name, salt, _ = stored.split("$")
+        return stored == _fast_hash(password, salt, name=name)
 
     def needs_rehash(self, *, stored: str) -> bool:
-        """Whether a test said so."""
-        return stored in self.outdated
+        """Whether it is foreign, or a test said so."""
+        return stored in self.outdated or not stored.startswith(f"{_FAST}$")
+
+    def accepts(self, *, stored: str) -> bool:
+        """Whether `foreign` could have made it."""
+        return re.fullmatch(rf"{_SLOW}\$there\$[0-9a-f]{{64}}", stored) is not None
+
+    def foreign(self, password: str) -> str:
+        """Hash as nobody here does."""
+        return _fast_hash(password, "there", name=_SLOW)
 
     async def _turn(self) -> None:
         await checkpoint()
@@ -57,8 +70,8 @@ class FastHasher(PasswordHasher):
             raise HasherBusy("Too many passwords wait to be checked.", retry_after=1)
 
 
-def _fast_hash(password: str, salt: str) -> str:
-    return f"fast${salt}${hashlib.sha256(f'{salt}:{password}'.encode()).hexdigest()}"
+def _fast_hash(password: str, salt: str, *, name: str = _FAST) -> str:
+    return f"{name}${salt}${hashlib.sha256(f'{salt}:{password}'.encode()).hexdigest()}"
 
 
 class PlainTokens(AccessTokens):
@@ -104,3 +117,14 @@ class GlassVault(Vault):
     def open(self, *, sealed: str, of: UUID) -> str | None:
         """Look it up."""
         return self._sealed.get((sealed, of))
+
+
+class FewCommonPasswords(CommonPasswords):
+    """Those in `entries`, folded, which a test may add to."""
+
+    def __init__(self) -> None:
+        self.entries = {"password", "qwertyuiop", "1234567890", "letmein"}
+
+    def contains(self, *, password: str) -> bool:
+        """Look the folded text up."""
+        return fold(password) in self.entries

@@ -7,6 +7,7 @@ from uuid import UUID
 from app.domain.identity.login_log import (
     LoginAttempt,
 )
+from app.domain.identity.password_resets import PasswordReset
 from app.domain.identity.sessions import RefreshToken, Session
 from app.domain.identity.users import User
 
@@ -32,6 +33,7 @@ class IdentityState:
     slots: dict[tuple[UUID, str, datetime], TakenSlot] = field(default_factory=dict)
     networks: dict[tuple[UUID, str], datetime] = field(default_factory=dict)
     clients: dict[tuple[UUID, str], datetime] = field(default_factory=dict)
+    password_resets: dict[UUID, PasswordReset] = field(default_factory=dict)
 
     def __copy__(self) -> Self:
         """Copy the dictionaries; the rows are immutable."""

@@ -1,14 +1,18 @@
 from app.adapters.memory.identity.login_log import MemoryLoginLog
 from app.adapters.memory.identity.origins import MemoryOrigins
+from app.adapters.memory.identity.password_resets import MemoryPasswordResets
 from app.adapters.memory.identity.sessions import MemoryRefreshTokens, MemorySessions
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.throttle import MemoryThrottle
+from app.adapters.memory.identity.user_imports import MemoryUserImports
 from app.adapters.memory.identity.users import MemoryUsers
 from app.adapters.memory.store import MemoryStore, MemoryTransaction
 from app.ports.identity.login_log import LoginLog
 from app.ports.identity.origins import Origins
+from app.ports.identity.password_resets import PasswordResets
 from app.ports.identity.sessions import RefreshTokens, Sessions
 from app.ports.identity.throttle import Throttle
+from app.ports.identity.user_imports import UserImports
 from app.ports.identity.users import Users
 from app.ports.identity.work import IdentityUnitOfWork
 
@@ -24,3 +28,5 @@ class MemoryIdentityUnitOfWork(MemoryTransaction[IdentityState], IdentityUnitOfW
         self.sessions: Sessions = MemorySessions(self)
         self.refresh_tokens: RefreshTokens = MemoryRefreshTokens(self)
         self.throttle: Throttle = MemoryThrottle(self)
+        self.password_resets: PasswordResets = MemoryPasswordResets(self)
+        self.user_imports: UserImports = MemoryUserImports(self)

@@ -1,8 +1,10 @@
 from app.adapters.sql.database import Sessions
 from app.adapters.sql.identity.login_log import SqlLoginLog
 from app.adapters.sql.identity.origins import SqlOrigins
+from app.adapters.sql.identity.password_resets import SqlPasswordResets
 from app.adapters.sql.identity.sessions import SqlRefreshTokens, SqlSessions
 from app.adapters.sql.identity.throttle import SqlThrottle
+from app.adapters.sql.identity.user_imports import SqlUserImports
 from app.adapters.sql.identity.users import SqlUsers
 from app.adapters.sql.unit_of_work import SqlTransaction
 from app.domain.identity.errors import (
@@ -12,9 +14,11 @@ from app.domain.identity.errors import (
 )
 from app.ports.identity.login_log import LoginLog
 from app.ports.identity.origins import Origins
+from app.ports.identity.password_resets import PasswordResets
 from app.ports.identity.sessions import RefreshTokens
 from app.ports.identity.sessions import Sessions as SessionsPort
 from app.ports.identity.throttle import Throttle
+from app.ports.identity.user_imports import UserImports
 from app.ports.identity.users import Users
 from app.ports.identity.work import IdentityUnitOfWork
 
@@ -28,6 +32,7 @@ class SqlIdentityUnitOfWork(SqlTransaction, IdentityUnitOfWork):
         "uq_users_email_key": EmailTaken,
         "users.email_key": EmailTaken,
         "fk_sessions_user_id": UnknownUser,
+        "fk_password_resets_user_id": UnknownUser,
         # SQLite names no foreign key; no use case stores a token without its session.
         "FOREIGN KEY constraint failed": UnknownUser,
     }
@@ -40,3 +45,5 @@ class SqlIdentityUnitOfWork(SqlTransaction, IdentityUnitOfWork):
         self.sessions: SessionsPort = SqlSessions(self)
         self.refresh_tokens: RefreshTokens = SqlRefreshTokens(self)
         self.throttle: Throttle = SqlThrottle(self)
+        self.password_resets: PasswordResets = SqlPasswordResets(self)
+        self.user_imports: UserImports = SqlUserImports(self)

@@ -48,7 +48,7 @@ class SqlUsers(Users):
         """INSERT; the unique keys refuse duplicates."""
         with self._transaction.refusing():
             storage.check_user(user)
-        await self._transaction.execute(insert(UserRow).values(_user_values(user)))
+        await self._transaction.execute(insert(UserRow).values(user_values(user)))
 
     async def get(self, *, user_id: UUID) -> User | None:
         """SELECT by primary key."""
@@ -72,7 +72,7 @@ class SqlUsers(Users):
         """UPDATE by primary key."""
         with self._transaction.refusing():
             storage.check_user(user)
-        statement = update(UserRow).where(UserRow.id == user.id).values(_user_values(user))
+        statement = update(UserRow).where(UserRow.id == user.id).values(user_values(user))
         replaced = await self._transaction.execute(statement)
         with self._transaction.refusing():
             if replaced.rowcount == 0:
@@ -87,7 +87,8 @@ class SqlUsers(Users):
         return [_user_of(row) for row in rows]
 
 
-def _user_values(user: User) -> dict[str, Any]:
+def user_values(user: User) -> dict[str, Any]:
+    """Give every column of a user."""
     return {
         "id": user.id,
         "username": user.username,
