@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app import __version__
+from app.adapters.cli.api_keys import ApiKeyServices
 from app.adapters.cli.identity import IdentityServices as IdentityCommandServices
 from app.adapters.cli.main import DatabaseCommands, Runtime, build_cli
 from app.adapters.cli.range_units import RangeUnitsServices as RangeUnitsCommandServices
@@ -33,6 +34,7 @@ from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
 from app.adapters.sql.range_units import SqlRangeUnitsUnitOfWork
 from app.adapters.system import RandomSecrets, SystemClock, UuidIds
 from app.domain.errors import SchemaOutOfDate, StoreUnavailable
+from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
@@ -100,6 +102,17 @@ class Application:
             access_token_lifetime=timedelta(seconds=settings.access_token_seconds),
             session_idle_lifetime=timedelta(days=settings.session_idle_days),
             session_lifetime=timedelta(days=settings.session_max_days),
+        )
+
+    def api_keys(self) -> ApiKeyService:
+        """Make the service that needs the vault's key."""
+        return ApiKeyService(
+            uow=self._identity_uow,
+            reading=self._identity_reading,
+            vault=vault(self.settings),
+            clock=self._clock,
+            ids=self._ids,
+            secrets=self._secrets,
         )
 
     async def ready(self) -> None:
@@ -178,7 +191,10 @@ def http_app(settings: Settings | None = None) -> FastAPI:
         async with opened(known) as application:
             yield HttpServices(
                 identity=IdentityServices(
-                    application.auth(), application.users, application.login_log
+                    application.auth(),
+                    application.users,
+                    application.login_log,
+                    application.api_keys(),
                 ),
                 range_units=RangeUnitsServices(application.range_units, application.prices),
                 ready=application.ready,
@@ -202,6 +218,11 @@ def command_line() -> typer.Typer:
             yield IdentityCommandServices(application.users, application.login_log)
 
     @asynccontextmanager
+    async def api_keys() -> AsyncIterator[ApiKeyServices]:
+        async with opened(Settings.load()) as application:
+            yield ApiKeyServices(application.users, application.api_keys())
+
+    @asynccontextmanager
     async def range_units() -> AsyncIterator[RangeUnitsCommandServices]:
         async with opened(Settings.load()) as application:
             yield RangeUnitsCommandServices(application.range_units, application.prices)
@@ -209,6 +230,7 @@ def command_line() -> typer.Typer:
     return build_cli(
         Runtime(
             identity=identity,
+            api_keys=api_keys,
             range_units=range_units,
             read_curated=read_table,
             serve=serve,
@@ -235,6 +257,7 @@ def serve(*, host: str, port: int, workers: int, init: bool | None) -> None:
     settings = Settings.load()
     _make_first_key(settings)
     signing_tokens(settings)
+    vault(settings)
     if init is None:
         init = settings.is_embedded
     if port == 0:

@@ -15,7 +15,7 @@ from app.adapters.exchanges.coinone import CoinoneFormat
 from app.adapters.http.app import HttpServices, create_app
 from app.adapters.http.identity.asked import IdentityServices
 from app.adapters.http.range_units.asked import RangeUnitsServices
-from app.adapters.memory.identity.security import FastHasher, PlainTokens
+from app.adapters.memory.identity.security import FastHasher, GlassVault, PlainTokens
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
 from app.adapters.memory.range_units import MemoryRangeUnitsUnitOfWork, RangeUnitsState
@@ -24,6 +24,7 @@ from app.adapters.memory.system import SequentialIds, SequentialSecrets, Settabl
 from app.domain.errors import TickgateError
 from app.ports.identity.work import IdentityWork
 from app.ports.range_units import RangeUnitsWork
+from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
@@ -77,6 +78,14 @@ class FakedApplication:
         self.login_log = UserLoginLogService(
             uow=identity, reading=identity_reading, clock=self.clock, ids=self.ids
         )
+        self.api_keys = ApiKeyService(
+            uow=identity,
+            reading=identity_reading,
+            vault=GlassVault(),
+            clock=self.clock,
+            ids=self.ids,
+            secrets=secrets,
+        )
         self.range_units = RangeUnitsService(
             uow=range_units,
             reading=range_units_reading,
@@ -92,7 +101,7 @@ class FakedApplication:
         @asynccontextmanager
         async def opened() -> AsyncIterator[HttpServices]:  # pragma: no cover - when it is served
             yield HttpServices(
-                identity=IdentityServices(self.auth, self.users, self.login_log),
+                identity=IdentityServices(self.auth, self.users, self.login_log, self.api_keys),
                 range_units=RangeUnitsServices(self.range_units, self.prices),
                 ready=self._ready,
             )

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from app.domain.identity.api_keys import NAME_LENGTH, ApiKey
 from app.domain.identity.login_log import (
     USER_AGENT_KEPT,
     USERNAME_KEPT,
@@ -19,6 +20,8 @@ IP: Final = 45
 USER_AGENT: Final = USER_AGENT_KEPT
 REQUEST_ID: Final = 64
 REFRESH_DIGEST: Final = 64
+API_KEY_NAME: Final = NAME_LENGTH
+API_KEY_DIGEST: Final = 64
 
 
 def check_user(user: User) -> None:
@@ -54,3 +57,10 @@ def check_filter(matching: LoginLogFilter) -> None:
 def check_refresh_token(token: RefreshToken) -> None:
     """Raise `UnstorableText` where the token's digest cannot be kept."""
     check_storable(token.digest, REFRESH_DIGEST)
+
+
+def check_api_key(api_key: ApiKey) -> None:
+    """Raise `UnstorableText` where a text of the key cannot be kept."""
+    check_storable(api_key.name, API_KEY_NAME)
+    check_storable(api_key.digest, API_KEY_DIGEST)
+    check_storable(api_key.last_used_ip, IP)

@@ -9,6 +9,7 @@ and which error it raises is not specified.
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
+from app.ports.identity.api_keys import ApiKeys
 from app.ports.identity.login_log import LoginLog
 from app.ports.identity.sessions import RefreshTokens, Sessions
 from app.ports.identity.users import Users
@@ -16,7 +17,7 @@ from app.ports.unit_of_work import UnitOfWork
 
 
 class IdentityUnitOfWork(UnitOfWork, Protocol):
-    """One transaction over users, login log, sessions and their tokens."""
+    """One transaction over users, login log, sessions and their tokens, and API keys."""
 
     users: Users
     """The users, in this transaction."""
@@ -26,6 +27,8 @@ class IdentityUnitOfWork(UnitOfWork, Protocol):
     """The sessions, in this transaction."""
     refresh_tokens: RefreshTokens
     """The refresh tokens, in this transaction."""
+    api_keys: ApiKeys
+    """The API keys, in this transaction."""
 
 
 IdentityWork: TypeAlias = Callable[[], IdentityUnitOfWork]

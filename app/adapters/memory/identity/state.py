@@ -3,6 +3,7 @@ from dataclasses import dataclass, field
 from typing import Self
 from uuid import UUID
 
+from app.domain.identity.api_keys import ApiKey
 from app.domain.identity.login_log import (
     LoginAttempt,
 )
@@ -18,9 +19,14 @@ class IdentityState:
     attempts: dict[UUID, LoginAttempt] = field(default_factory=dict)
     sessions: dict[UUID, Session] = field(default_factory=dict)
     refresh_tokens: dict[str, RefreshToken] = field(default_factory=dict)
+    api_keys: dict[UUID, ApiKey] = field(default_factory=dict)
 
     def __copy__(self) -> Self:
         """Copy the dictionaries; the rows are immutable."""
         return type(self)(
-            copy(self.users), copy(self.attempts), copy(self.sessions), copy(self.refresh_tokens)
+            copy(self.users),
+            copy(self.attempts),
+            copy(self.sessions),
+            copy(self.refresh_tokens),
+            copy(self.api_keys),
         )

@@ -1,8 +1,10 @@
+from app.adapters.memory.identity.api_keys import MemoryApiKeys
 from app.adapters.memory.identity.login_log import MemoryLoginLog
 from app.adapters.memory.identity.sessions import MemoryRefreshTokens, MemorySessions
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.users import MemoryUsers
 from app.adapters.memory.store import MemoryStore, MemoryTransaction
+from app.ports.identity.api_keys import ApiKeys
 from app.ports.identity.login_log import LoginLog
 from app.ports.identity.sessions import RefreshTokens, Sessions
 from app.ports.identity.users import Users
@@ -18,3 +20,4 @@ class MemoryIdentityUnitOfWork(MemoryTransaction[IdentityState], IdentityUnitOfW
         self.login_log: LoginLog = MemoryLoginLog(self)
         self.sessions: Sessions = MemorySessions(self)
         self.refresh_tokens: RefreshTokens = MemoryRefreshTokens(self)
+        self.api_keys: ApiKeys = MemoryApiKeys(self)

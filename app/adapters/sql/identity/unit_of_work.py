@@ -1,4 +1,5 @@
 from app.adapters.sql.database import Sessions
+from app.adapters.sql.identity.api_keys import SqlApiKeys
 from app.adapters.sql.identity.login_log import SqlLoginLog
 from app.adapters.sql.identity.sessions import SqlRefreshTokens, SqlSessions
 from app.adapters.sql.identity.users import SqlUsers
@@ -8,6 +9,7 @@ from app.domain.identity.errors import (
     UnknownUser,
     UsernameTaken,
 )
+from app.ports.identity.api_keys import ApiKeys
 from app.ports.identity.login_log import LoginLog
 from app.ports.identity.sessions import RefreshTokens
 from app.ports.identity.sessions import Sessions as SessionsPort
@@ -24,6 +26,7 @@ class SqlIdentityUnitOfWork(SqlTransaction, IdentityUnitOfWork):
         "uq_users_email_key": EmailTaken,
         "users.email_key": EmailTaken,
         "fk_sessions_user_id": UnknownUser,
+        "fk_api_keys_user_id": UnknownUser,
         # SQLite names no foreign key; no use case stores a token without its session.
         "FOREIGN KEY constraint failed": UnknownUser,
     }
@@ -34,3 +37,4 @@ class SqlIdentityUnitOfWork(SqlTransaction, IdentityUnitOfWork):
         self.login_log: LoginLog = SqlLoginLog(self)
         self.sessions: SessionsPort = SqlSessions(self)
         self.refresh_tokens: RefreshTokens = SqlRefreshTokens(self)
+        self.api_keys: ApiKeys = SqlApiKeys(self)
