@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from app.domain.errors import TickgateError
+from app.domain.identity.api_keys import WantedKey
 from app.domain.identity.errors import (
     InvalidCredentials,
     InvalidToken,
@@ -16,7 +17,9 @@ from app.domain.identity.errors import (
 from app.domain.identity.login_log import Client, FailReason
 from app.domain.identity.sessions import REFRESH_GRACE
 from app.domain.identity.users import User
+from app.domain.principal import Scope
 from app.domain.range_units.revisions import Observation
+from app.services.identity.api_key_service import ApiKeyService, IssuedKey
 from app.services.identity.auth_service import AuthService, Login
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
@@ -44,7 +47,7 @@ class UseCase:
 
     `prepare` brings the situation about and gives the call. The call is refused with `refusal`
     when it is, its writes being kept all the same; once it was done, a second one may be refused
-    with `done_before`.
+    with `done_before`. One that `forgives` is answered though the store fails while it writes.
     """
 
     name: str
@@ -53,6 +56,7 @@ class UseCase:
     refusal: type[TickgateError] | None = None
     done_before: type[TickgateError] | None = None
     checks_password: bool = False
+    forgives: bool = False
 
     def __str__(self) -> str:
         """Name it in a test's name."""
@@ -152,6 +156,34 @@ async def a_new_password(application: FakedApplication) -> Call:
     return partial(application.users.set_password, user_id=user.id, new_password=OTHER_PASSWORD)
 
 
+WANTED_KEY: Final = WantedKey("grid bot", frozenset({Scope.RANGE_UNITS_READ}))
+
+
+async def an_api_key_to_make(application: FakedApplication) -> Call:
+    user = await registered(application)
+    return partial(application.api_keys.create, user_id=user.id, wanted=WANTED_KEY)
+
+
+async def issued(application: FakedApplication) -> IssuedKey:
+    user = await registered(application)
+    return await application.api_keys.create(user_id=user.id, wanted=WANTED_KEY)
+
+
+async def a_first_use(application: FakedApplication) -> Call:
+    key = (await issued(application)).text
+    return partial(application.api_keys.authenticate, key=key, ip=CLIENT.ip)
+
+
+async def a_rotation(application: FakedApplication) -> Call:
+    api_key = (await issued(application)).api_key
+    return partial(application.api_keys.rotate, key_id=api_key.id, owner=api_key.user_id)
+
+
+async def a_revocation(application: FakedApplication) -> Call:
+    api_key = (await issued(application)).api_key
+    return partial(application.api_keys.revoke, key_id=api_key.id, owner=api_key.user_id)
+
+
 async def an_exchange_to_put(application: FakedApplication) -> Call:
     return partial(application.range_units.put_exchange, exchange=an_exchange())
 
@@ -247,6 +279,10 @@ USE_CASES: Final = (
         done_before=WrongPassword,
     ),
     UseCase("new password", UserService.set_password, a_new_password),
+    UseCase("API key", ApiKeyService.create, an_api_key_to_make),
+    UseCase("first use of an API key", ApiKeyService.authenticate, a_first_use, forgives=True),
+    UseCase("rotation", ApiKeyService.rotate, a_rotation),
+    UseCase("revocation", ApiKeyService.revoke, a_revocation),
     UseCase("exchange", RangeUnitsService.put_exchange, an_exchange_to_put),
     UseCase("first reply", RangeUnitsService.ingest, a_reply),
     UseCase("reply that replaces", RangeUnitsService.ingest, a_reply_that_replaces),

@@ -4,6 +4,7 @@ from typing import ClassVar
 import pytest
 
 from app.adapters.sql.database import AsyncDatabase
+from app.adapters.sql.identity.api_keys import SqlApiKeys
 from app.adapters.sql.identity.login_log import SqlLoginLog
 from app.adapters.sql.identity.sessions import SqlRefreshTokens, SqlSessions
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
@@ -11,6 +12,7 @@ from app.adapters.sql.identity.users import SqlUsers
 from app.adapters.sql.range_units import SqlCatalogue, SqlRangeUnitsUnitOfWork, SqlRevisions
 from app.ports.identity.work import IdentityWork
 from app.ports.range_units import RangeUnitsWork
+from tests.contracts.api_keys import ApiKeysContract
 from tests.contracts.identity_store import (
     IdentityUnitOfWorkContract,
     LoginLogContract,
@@ -49,6 +51,10 @@ class TestSqlSessions(OnSqlIdentity, SessionsContract):
 
 class TestSqlRefreshTokens(OnSqlIdentity, RefreshTokensContract):
     adapter: ClassVar[type] = SqlRefreshTokens
+
+
+class TestSqlApiKeys(OnSqlIdentity, ApiKeysContract):
+    adapter: ClassVar[type] = SqlApiKeys
 
 
 class TestSqlIdentityUnitOfWork(OnSqlIdentity, IdentityUnitOfWorkContract):

@@ -9,26 +9,33 @@ from hypothesis.strategies import SearchStrategy
 
 from app.domain.identity import storage
 from app.domain.identity.login_log import FailReason, LoginLogFilter, Outcome
-from app.domain.principal import Role
+from app.domain.principal import Role, Scope
 from app.ports.identity.work import IdentityUnitOfWork
 from tests.programs.identity_operations import (
+    AddApiKey,
     AddSession,
     AddToken,
     AddUser,
     AppendAttempt,
+    CountApiKeys,
     EndSession,
     EndSessions,
     FindUser,
+    GetApiKey,
     GetSession,
     GetUser,
+    HoldApiKey,
     HoldToken,
     HoldUser,
     OfUser,
     Operation,
+    PageApiKeys,
     PageAttempts,
     PageUsers,
+    ReplaceApiKey,
     ReplaceUser,
     SettleAttempt,
+    UseApiKey,
     UseSession,
     UseToken,
 )
@@ -113,6 +120,19 @@ _sessions = drawn(
 _tokens = drawn(
     AddToken, {"digest": _TOKENS, "session": IDS}, {"issued_at": INSTANTS, "used_at": INSTANTS}
 )
+_REST_OF_API_KEY: Pools = {
+    "name": texts("grid bot", limit=storage.API_KEY_NAME),
+    "scopes": [(), tuple(Scope), (Scope.USERS_ADMIN,)],
+    "digest": texts("other", limit=storage.API_KEY_DIGEST),
+    "created_at": INSTANTS,
+    "allowed_networks": [("10.0.0.0/8",), ("2001:db8::/32", "0.0.0.0/0")],
+    "last_used_at": INSTANTS,
+    "last_used_ip": _IPS,
+    "expires_at": INSTANTS,
+    "retires_at": INSTANTS,
+    "revoked_at": INSTANTS,
+}
+_api_keys = drawn(AddApiKey, {"id": NEW_IDS, "user": IDS}, _REST_OF_API_KEY)
 _reading_user = drawn(GetUser, _ID)
 _reading_users = drawn(PageUsers, {"limit": LIMITS, "after": (None, *IDS)})
 _reading_session = drawn(GetSession, _ID)
@@ -127,6 +147,16 @@ def _logged_in() -> SearchStrategy[tuple[Operation, ...]]:
     return st.builds(linked, _new_users[0], _sessions, _tokens)
 
 
+def _with_a_key() -> SearchStrategy[tuple[Operation, ...]]:
+    """Draw a user with an API key."""
+
+    def linked(user: AddUser, api_key: AddApiKey) -> tuple[Operation, ...]:
+        return user, replace(api_key, user=user.id)
+
+    return st.builds(linked, _new_users[0], _api_keys)
+
+
+_api_key = AddApiKey(id=2, user=2)
 _user, _session = AddUser(id=2), AddSession(id=2, user=2)
 _attempt, _token = AppendAttempt(id=2), AddToken(digest="one", session=2)
 
@@ -183,6 +213,27 @@ SESSIONS: Final[Theme[IdentityUnitOfWork]] = Theme(
         ]
     ),
 )
+API_KEYS: Final[Theme[IdentityUnitOfWork]] = Theme(
+    beginnings=_with_a_key(),
+    writes=st.one_of(
+        _api_keys,
+        drawn(ReplaceApiKey, {"id": IDS, "user": IDS}, _REST_OF_API_KEY),
+        drawn(HoldApiKey, _ID),
+        drawn(UseApiKey, {"id": IDS, "at": INSTANTS}, {"ip": _IPS}),
+    ),
+    reads=st.one_of(
+        drawn(GetApiKey, _ID),
+        drawn(CountApiKeys, {"user": IDS, "at": INSTANTS}),
+        drawn(PageApiKeys, {"limit": LIMITS, "user": (None, *IDS)}, {"before": IDS}),
+    ),
+    claims=st.sampled_from(
+        [
+            Claim(HoldApiKey(id=2), HoldApiKey(id=2), given=(_user, _api_key)),
+            Claim(HoldApiKey(id=2), UseApiKey(id=2), given=(_user, _api_key)),
+            Claim(HoldApiKey(id=2), ReplaceApiKey(id=2, user=2), given=(_user, _api_key)),
+        ]
+    ),
+)
 
 
 async def _state(
@@ -195,11 +246,12 @@ async def _state(
         await uow.login_log.page(matching=LoginLogFilter(), before=None, limit=100),
         [await uow.sessions.get(session_id=session_id) for session_id in sessions],
         [await uow.refresh_tokens.hold(digest=digest) for digest in digests],
+        await uow.api_keys.page(user_id=None, before=None, limit=100),
     )
 
 
 IDENTITY: Final = Area(
-    themes=[USERS, LOG, SESSIONS, USERS | LOG | SESSIONS],
+    themes=[USERS, LOG, SESSIONS, API_KEYS, USERS | LOG | SESSIONS | API_KEYS],
     glances=st.one_of(_reading_user, _reading_users, _reading_session),
     state=_state,
 )

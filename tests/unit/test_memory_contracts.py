@@ -3,6 +3,7 @@ from typing import ClassVar
 
 import pytest
 
+from app.adapters.memory.identity.api_keys import MemoryApiKeys
 from app.adapters.memory.identity.login_log import MemoryLoginLog
 from app.adapters.memory.identity.security import FastHasher, GlassVault, PlainTokens
 from app.adapters.memory.identity.sessions import MemoryRefreshTokens, MemorySessions
@@ -22,6 +23,7 @@ from app.ports.identity.security import AccessTokens, PasswordHasher, Vault
 from app.ports.identity.work import IdentityWork
 from app.ports.ids import Ids, Secrets
 from app.ports.range_units import RangeUnitsWork
+from tests.contracts.api_keys import ApiKeysContract
 from tests.contracts.identity_security import AccessTokensContract, PasswordHasherContract
 from tests.contracts.identity_store import (
     IdentityUnitOfWorkContract,
@@ -63,6 +65,10 @@ class TestMemorySessions(OnMemoryIdentity, SessionsContract):
 
 class TestMemoryRefreshTokens(OnMemoryIdentity, RefreshTokensContract):
     adapter: ClassVar[type] = MemoryRefreshTokens
+
+
+class TestMemoryApiKeys(OnMemoryIdentity, ApiKeysContract):
+    adapter: ClassVar[type] = MemoryApiKeys
 
 
 class TestMemoryIdentityUnitOfWork(OnMemoryIdentity, IdentityUnitOfWorkContract):

@@ -29,9 +29,16 @@ class ApiKeyServices:
     api_keys: ApiKeyService
 
 
-def _expiry(text: str) -> datetime | timedelta:
-    """Read a time, or how long from now; nothing of the latter has a hyphen in it."""
-    return instant(text) if "-" in text else duration(text)
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """A time, or how long from now: one type, as an option has to have."""
+
+    expires: datetime | timedelta
+
+
+def _expiry(text: str) -> Expiry:
+    """Read either; there is a hyphen in every time, and in no duration."""
+    return Expiry(instant(text) if "-" in text else duration(text))
 
 
 def _id(text: str) -> UUID:
@@ -59,7 +66,7 @@ class ApiKeyCommands:
         user: Annotated[str, typer.Option(metavar="NAME", help="As whom it acts.")],
         scope: Annotated[list[Scope], typer.Option(help="What it may do; as often as needed.")],
         expires: Annotated[
-            datetime | timedelta | None,
+            Expiry | None,
             typer.Option(
                 parser=_expiry, metavar="TIME", help="When it expires: a time, or as 90d, 24h."
             ),
@@ -71,7 +78,9 @@ class ApiKeyCommands:
         as_json: Json = False,
     ) -> None:
         """Make an API key, and show it this once."""
-        wanted = WantedKey(name, frozenset(scope), expires, network or ())
+        wanted = WantedKey(
+            name, frozenset(scope), None if expires is None else expires.expires, network or ()
+        )
 
         async def create(services: ApiKeyServices) -> IssuedKey:
             owner = await services.users.get_user_by_username(username=user)
@@ -117,7 +126,7 @@ class ApiKeyCommands:
         ] = DEFAULT_OVERLAP,
         as_json: Json = False,
     ) -> None:
-        """Make an API key that takes the place of another, and show it this once."""
+        """Replace an API key by a new one, which is shown this once."""
         issued = run(
             self._opened,
             lambda services: services.api_keys.rotate(key_id=key_id, owner=None, overlap=overlap),
