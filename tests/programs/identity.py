@@ -122,7 +122,7 @@ _tokens = drawn(
 )
 _REST_OF_API_KEY: Pools = {
     "name": texts("grid bot", limit=storage.API_KEY_NAME),
-    "scopes": [(), tuple(Scope), (Scope.USERS_ADMIN,)],
+    "scopes": ["", " ".join(Scope), Scope.USERS_ADMIN.value],
     "digest": texts("other", limit=storage.API_KEY_DIGEST),
     "created_at": INSTANTS,
     "allowed_networks": [("10.0.0.0/8",), ("2001:db8::/32", "0.0.0.0/0")],

@@ -322,7 +322,7 @@ class OfApiKey(Operation):
     id: int
     user: int
     name: str = "grid bot"
-    scopes: tuple[Scope, ...] = ()
+    scopes: str = ""
     digest: str = "digest"
     created_at: str = NOON
     expires_at: str | None = None
@@ -338,7 +338,7 @@ class OfApiKey(Operation):
             id=uuid_of(self.id),
             user_id=uuid_of(self.user),
             name=self.name,
-            scopes=frozenset(self.scopes),
+            scopes=frozenset(map(Scope, self.scopes.split())),
             digest=self.digest,
             created_at=instant(self.created_at),
             expires_at=_instant(self.expires_at),
