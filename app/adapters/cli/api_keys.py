@@ -8,7 +8,7 @@ from uuid import UUID
 import typer
 
 from app.adapters.cli.output import print_json, print_line, print_table
-from app.adapters.cli.shell import Json, Opened, duration, examples, instant, quoted, run
+from app.adapters.cli.shell import Json, Opened, duration, examples, instant, run
 from app.domain.identity.api_keys import DEFAULT_OVERLAP, ApiKey, WantedKey
 from app.domain.principal import Scope
 from app.services.identity.api_key_service import ApiKeyService, IssuedKey
@@ -45,7 +45,10 @@ def _id(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError as error:
-        raise typer.BadParameter(f"{quoted(text)} is not the id of a key.") from error
+        # Not quoted: it may be the key itself.
+        raise typer.BadParameter(
+            "That is not the id of a key, as 'api-key list' shows it."
+        ) from error
 
 
 KeyId = Annotated[
@@ -117,19 +120,20 @@ class ApiKeyCommands:
         *,
         key_id: KeyId,
         overlap: Annotated[
-            timedelta,
+            timedelta | None,
             typer.Option(
                 parser=duration,
                 metavar="TIME",
                 help="How long the old key goes on.  [default: 24h]",
             ),
-        ] = DEFAULT_OVERLAP,
+        ] = None,
         as_json: Json = False,
     ) -> None:
         """Replace an API key by a new one, which is shown this once."""
+        took = DEFAULT_OVERLAP if overlap is None else overlap
         issued = run(
             self._opened,
-            lambda services: services.api_keys.rotate(key_id=key_id, owner=None, overlap=overlap),
+            lambda services: services.api_keys.rotate(key_id=key_id, owner=None, overlap=took),
         )
         _print_issued(issued, as_json=as_json)
 
