@@ -47,7 +47,7 @@ class UseCase:
 
     `prepare` brings the situation about and gives the call. The call is refused with `refusal`
     when it is, its writes being kept all the same; once it was done, a second one may be refused
-    with `done_before`. One that `forgives` is answered though the store fails while it writes.
+    with `done_before`.
     """
 
     name: str
@@ -56,7 +56,6 @@ class UseCase:
     refusal: type[TickgateError] | None = None
     done_before: type[TickgateError] | None = None
     checks_password: bool = False
-    forgives: bool = False
 
     def __str__(self) -> str:
         """Name it in a test's name."""
@@ -169,9 +168,11 @@ async def issued(application: FakedApplication) -> IssuedKey:
     return await application.api_keys.create(user_id=user.id, wanted=WANTED_KEY)
 
 
-async def a_first_use(application: FakedApplication) -> Call:
+async def a_use_to_note(application: FakedApplication) -> Call:
     key = (await issued(application)).text
-    return partial(application.api_keys.authenticate, key=key, ip=CLIENT.ip)
+    _, use = await application.api_keys.authenticate(key=key, ip=CLIENT.ip)
+    assert use is not None
+    return partial(application.api_keys.note_use, use=use)
 
 
 async def a_rotation(application: FakedApplication) -> Call:
@@ -280,7 +281,7 @@ USE_CASES: Final = (
     ),
     UseCase("new password", UserService.set_password, a_new_password),
     UseCase("API key", ApiKeyService.create, an_api_key_to_make),
-    UseCase("first use of an API key", ApiKeyService.authenticate, a_first_use, forgives=True),
+    UseCase("use of an API key", ApiKeyService.note_use, a_use_to_note),
     UseCase("rotation", ApiKeyService.rotate, a_rotation),
     UseCase("revocation", ApiKeyService.revoke, a_revocation),
     UseCase("exchange", RangeUnitsService.put_exchange, an_exchange_to_put),

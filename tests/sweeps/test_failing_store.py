@@ -68,10 +68,6 @@ async def error_of(call: Call) -> type[TickgateError] | None:
     return None
 
 
-def is_unavailable(error: type[TickgateError] | None, use_case: UseCase) -> bool:
-    return error is StoreUnavailable or (use_case.forgives and error is None)
-
-
 @pytest.mark.parametrize("use_case", USE_CASES, ids=str)
 async def test_whichever_statement_fails_it_is_unavailable_and_its_transaction_did_not_happen(
     use_case: UseCase,
@@ -87,7 +83,7 @@ async def test_whichever_statement_fails_it_is_unavailable_and_its_transaction_d
         error = await error_of(call)
         if not stores.have_failed():
             break
-        assert is_unavailable(error, use_case), statements
+        assert error is StoreUnavailable, statements
         assert not stores.held(), statements
         commits = stores.commits() - before
         assert rows_after.setdefault(commits, stores.rows()) == stores.rows(), statements
@@ -125,7 +121,7 @@ async def test_whichever_commit_is_not_heard_of_it_is_unavailable_and_the_same_a
         error = await error_of(call)
         if not stores.have_lost_an_answer():
             break
-        assert is_unavailable(error, use_case), commits
+        assert error is StoreUnavailable, commits
         assert stores.commits() - before == commits + 1
         assert not stores.held(), commits
         assert await error_of(call) in {use_case.refusal, use_case.done_before}, commits

@@ -84,6 +84,15 @@ def _base62(number: int, length: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyUse:
+    """A use of a key, from an address where that is known."""
+
+    key_id: UUID
+    at: datetime
+    ip: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ApiKey:
     """A key as it is kept: its secret as a digest only.
 
@@ -109,19 +118,22 @@ class ApiKey:
         ends = (self.expires_at, self.retires_at)
         return self.revoked_at is None and all(end is None or now < end for end in ends)
 
-    def is_good_from(self, address: Address | None) -> bool:
-        """Whether the key may be used from there; where a client is not known, from anywhere."""
-        if not self.allowed_networks:
-            return True
-        return address is not None and any(address in one for one in self.allowed_networks)
+    def is_good(self, now: datetime, address: Address | None) -> bool:
+        """Whether the key may be used at that time from there; None: from nobody knows where."""
+        if not self.is_live(now):
+            return False
+        networks = self.allowed_networks
+        return not networks or (address is not None and any(address in one for one in networks))
 
     def scopes_of_a(self, role: Role) -> frozenset[Scope]:
         """Give what the key may do while its owner has that role."""
         return self.scopes & SCOPES_OF_ROLE[role]
 
-    def is_use_due(self, now: datetime) -> bool:
-        """Whether a use now is worth writing down."""
-        return self.last_used_at is None or now - self.last_used_at >= USE_NOTED_EVERY
+    def use_to_note(self, now: datetime, address: Address | None) -> KeyUse | None:
+        """Give a use now, where the one that is known is so old that this is worth a write."""
+        if self.last_used_at is not None and now - self.last_used_at < USE_NOTED_EVERY:
+            return None
+        return KeyUse(self.id, now, None if address is None else str(address))
 
     def revoked(self, now: datetime) -> "ApiKey":
         """Give the key as it is once it was revoked; the first time counts."""

@@ -1,17 +1,16 @@
 import hmac
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
-from anyio import move_on_after
+from anyio import Lock
 
-from app.domain.errors import StoreUnavailable
 from app.domain.identity.api_keys import (
     DEFAULT_OVERLAP,
     MOST_LIVE_KEYS,
     ApiKey,
     KeyParts,
+    KeyUse,
     WantedKey,
     check_overlap,
     client_address,
@@ -57,16 +56,15 @@ class ApiKeyService:
         clock: Clock,
         ids: Ids,
         secrets: Secrets,
-        patience: timedelta = timedelta(seconds=1),
     ) -> None:
-        """`patience` is how long a request may wait for its use to be noted."""
         self._uow = uow
         self._reading = reading
         self._vault = vault
         self._clock = clock
         self._ids = ids
         self._secrets = secrets
-        self._patience = patience
+        self._noting: set[UUID] = set()
+        self._turn = Lock()
 
     async def create(self, *, user_id: UUID, wanted: WantedKey) -> IssuedKey:
         """Make a key. Raises `InvalidApiKey`, `TooManyApiKeys` and `UnknownUser`."""
@@ -123,11 +121,12 @@ class ApiKeyService:
             await uow.commit()
         return api_key
 
-    async def authenticate(self, *, key: str, ip: str | None) -> Principal:
+    async def authenticate(self, *, key: str, ip: str | None) -> tuple[Principal, KeyUse | None]:
         """Tell who acts with a key, and what they may do, as key and owner are now.
 
-        Raises `InvalidToken` whatever is wrong: with the key, with where it comes from, or with
-        its owner. A misspelt key asks nothing of the store.
+        With it comes the use, where that is worth being noted. Raises `InvalidToken` whatever is
+        wrong: with the key, with where it comes from, or with its owner. A misspelt key asks
+        nothing of the store.
         """
         parts = read_api_key(key)
         if parts is None:
@@ -140,20 +139,27 @@ class ApiKeyService:
         now, address = self._clock.now(), client_address(ip)
         digest = self._vault.digest(secret=parts.secret)
         is_proved = hmac.compare_digest(digest.encode(), api_key.digest.encode())
-        is_good = api_key.is_live(now) and api_key.is_good_from(address)
-        if not is_proved or not is_good or owner.disabled:
+        if not is_proved or not api_key.is_good(now, address) or owner.disabled:
             raise InvalidToken
-        if api_key.is_use_due(now):
-            await self._note_use(api_key.id, now, None if address is None else str(address))
         scopes = api_key.scopes_of_a(owner.role)
-        return Principal(owner.id, owner.username, None, scopes, api_key_id=api_key.id)
+        principal = Principal(owner.id, owner.username, None, scopes, api_key_id=api_key.id)
+        return principal, api_key.use_to_note(now, address)
 
-    async def _note_use(self, key_id: UUID, at: datetime, ip: str | None) -> None:
-        """Write down when a key was used, if the store can do it soon: no request fails by it."""
-        with suppress(StoreUnavailable), move_on_after(self._patience.total_seconds()):
-            async with self._uow() as uow:
-                await uow.api_keys.use(key_id=key_id, at=at, ip=ip)
+    async def note_use(self, *, use: KeyUse) -> None:
+        """Write down that a key was used, apart from the request, which need not wait for it.
+
+        One at a time, so that a store that keeps writers waiting keeps no more than one waiting
+        here; another use of the same key meanwhile is not written.
+        """
+        if use.key_id in self._noting:
+            return
+        self._noting.add(use.key_id)
+        try:
+            async with self._turn, self._uow() as uow:
+                await uow.api_keys.use(key_id=use.key_id, at=use.at, ip=use.ip)
                 await uow.commit()
+        finally:
+            self._noting.discard(use.key_id)
 
     def _drawn(self) -> tuple[KeyParts, str]:
         """Draw what a new key says, and the digest that is kept of its secret."""

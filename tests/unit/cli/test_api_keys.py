@@ -40,9 +40,10 @@ def the_key(program: Program) -> ApiKey:
 def who(program: Program, key: str) -> Principal | None:
     async def authenticate() -> Principal | None:
         try:
-            return await program.api_keys.authenticate(key=key, ip="203.0.113.7")
+            principal, _ = await program.api_keys.authenticate(key=key, ip="203.0.113.7")
         except InvalidToken:
             return None
+        return principal
 
     return in_thread(lambda: anyio.run(authenticate))
 

@@ -3,6 +3,7 @@ from typing import Any, Final
 
 import httpx
 import pytest
+from starlette.types import Message
 
 from app.adapters.http.access import ACCESS, Access
 from app.domain.identity.api_keys import MOST_LIVE_KEYS
@@ -10,7 +11,7 @@ from app.domain.principal import Role, Scope
 from tests.application import MemoryApplication
 from tests.builders import an_api_key
 from tests.unit.http.api import GUARDED, faults, refusal
-from tests.unit.http.conftest import logged_in
+from tests.unit.http.conftest import Stage, logged_in
 
 KEYS: Final = "/v1/api-keys"
 ME: Final = "/v1/users/me"
@@ -200,6 +201,46 @@ async def test_nothing_of_a_key_is_in_a_refusal(client: httpx.AsyncClient, user:
     assert key[25:60] not in answer.text + misspelt.text
 
 
+@pytest.mark.parametrize("path", [ME, "/v1/users", "/v1/api-keys?limit=0"])
+async def test_a_use_is_noted_whatever_it_is_answered(
+    application: MemoryApplication, client: httpx.AsyncClient, user: Headers, path: str
+) -> None:
+    await client.get(path, headers=bearer((await made(client, user))["key"]))
+    [api_key] = application.identity_store.committed.api_keys.values()
+    assert (api_key.last_used_at, api_key.last_used_ip) == (application.clock.now(), "203.0.113.7")
+
+
+async def test_a_use_that_cannot_be_noted_is_answered_all_the_same(
+    application: MemoryApplication, client: httpx.AsyncClient, user: Headers
+) -> None:
+    key = (await made(client, user))["key"]
+    application.identity_store.fail_after = 4  # after the key and the user were read
+    assert await status(client, key) == 200
+    [api_key] = application.identity_store.committed.api_keys.values()
+    has_failed = application.identity_store.fail_after is None
+    assert (has_failed, api_key.last_used_at) == (True, None)
+
+
+async def test_a_use_is_noted_when_the_answer_is_out(
+    application: MemoryApplication, client: httpx.AsyncClient, stage: Stage, user: Headers
+) -> None:
+    key = (await made(client, user))["key"]
+    [api_key_id] = application.identity_store.committed.api_keys
+    noted = []
+
+    async def send(_message: Message) -> None:
+        noted.append(application.identity_store.committed.api_keys[api_key_id].last_used_at)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    headers = [(b"authorization", f"Bearer {key}".encode())]
+    scope = {"type": "http", "method": "GET", "path": ME, "query_string": b"", "headers": headers}
+    await stage.app(scope, receive, send)
+    noted.append(application.identity_store.committed.api_keys[api_key_id].last_used_at)
+    assert noted == [None, None, application.clock.now()]
+
+
 # -- listing ---------------------------------------------------------------------------------
 
 
@@ -228,6 +269,7 @@ async def test_a_key_lists_those_of_its_owner_and_when_it_was_used(
     client: httpx.AsyncClient, user: Headers
 ) -> None:
     key = (await made(client, user))["key"]
+    await client.get(ME, headers=bearer(key))
     [item] = (await client.get(KEYS, headers=bearer(key))).json()["items"]
     assert (item["last_used_at"], item["last_used_ip"]) == (NOW, "203.0.113.7")
 

@@ -1,14 +1,12 @@
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 import pytest
 from anyio import create_task_group, fail_after
 
 from app.adapters.memory.identity.security import GlassVault
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
-from app.adapters.memory.system import SequentialSecrets
 from app.domain.errors import StoreUnavailable, TickgateError
 from app.domain.identity.api_keys import (
     DEFAULT_OVERLAP,
@@ -16,6 +14,7 @@ from app.domain.identity.api_keys import (
     USE_NOTED_EVERY,
     ApiKey,
     KeyParts,
+    KeyUse,
     WantedKey,
     read_api_key,
     write_api_key,
@@ -33,6 +32,7 @@ from app.domain.principal import SCOPES_OF_ROLE, Principal, Role, Scope
 from app.services.identity.api_key_service import ApiKeyService, IssuedKey
 from tests.application import MemoryApplication
 from tests.builders import a_user, an_api_key, new_id
+from tests.cancellation import until
 from tests.contracts.races import PATIENCE
 
 READ = frozenset({Scope.RANGE_UNITS_READ})
@@ -78,9 +78,10 @@ def put(application: MemoryApplication, *api_keys: ApiKey) -> None:
 async def use(application: MemoryApplication, key: str, ip: str | None = IP) -> Principal | None:
     """Give who is let in; None: nobody, and the refusal is the one there is."""
     try:
-        return await application.api_keys.authenticate(key=key, ip=ip)
+        principal, _ = await application.api_keys.authenticate(key=key, ip=ip)
     except InvalidToken:
         return None
+    return principal
 
 
 # -- making ----------------------------------------------------------------------------------
@@ -272,75 +273,71 @@ async def test_a_misspelt_key_asks_nothing_of_the_store(
 # -- when it was used last -------------------------------------------------------------------
 
 
-async def test_the_first_use_is_noted(application: MemoryApplication, issued: IssuedKey) -> None:
-    await use(application, issued.text, f"::ffff:{IP}")
+async def a_use(keys: ApiKeyService, issued: IssuedKey) -> KeyUse:
+    _, use = await keys.authenticate(key=issued.text, ip=f"::ffff:{IP}")
+    assert use is not None
+    return use
+
+
+async def test_a_use_is_noted_when_that_is_asked_for_and_not_before(
+    application: MemoryApplication, keys: ApiKeyService, issued: IssuedKey
+) -> None:
+    used = await a_use(keys, issued)
+    assert kept(application, issued.api_key) == issued.api_key
+    await keys.note_use(use=used)
     noted = replace(issued.api_key, last_used_at=application.clock.now(), last_used_ip=IP)
     assert kept(application, issued.api_key) == noted
 
 
-async def test_a_use_from_nobody_knows_where_is_noted_without_an_address(
-    application: MemoryApplication, issued: IssuedKey
+async def test_within_a_minute_one_use_is_to_be_noted(
+    application: MemoryApplication, keys: ApiKeyService, issued: IssuedKey
 ) -> None:
-    await use(application, issued.text, "testclient")
-    noted = replace(issued.api_key, last_used_at=application.clock.now())
-    assert kept(application, issued.api_key) == noted
-
-
-async def test_within_a_minute_only_one_use_is_noted(
-    application: MemoryApplication, issued: IssuedKey
-) -> None:
-    noted = []
+    await keys.note_use(use=await a_use(keys, issued))
+    told = []
     for later in (timedelta(0), USE_NOTED_EVERY - TICK, TICK):
         application.clock.advance(later)
-        await use(application, issued.text)
-        noted.append(kept(application, issued.api_key).last_used_at)
-    start = issued.api_key.created_at
-    assert noted == [start, start, start + USE_NOTED_EVERY]
+        _, used = await keys.authenticate(key=issued.text, ip=IP)
+        told.append(used is not None)
+    assert told == [False, False, True]
 
 
-async def test_a_refused_use_is_not_noted(
-    application: MemoryApplication, owner: User, issued: IssuedKey
+async def test_while_a_use_is_being_noted_another_of_the_same_key_passes(
+    application: MemoryApplication, keys: ApiKeyService, issued: IssuedKey
 ) -> None:
-    change(application, replace(owner, disabled=True))
-    await use(application, issued.text)
-    assert kept(application, issued.api_key).last_used_at is None
+    used = await a_use(keys, issued)
+    commits = application.identity_store.commits
+    async with create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(partial(keys.note_use, use=used))
+    assert application.identity_store.commits == commits + 1
 
 
-@pytest.mark.parametrize("statement", range(2, 5))
-async def test_a_use_that_cannot_be_noted_is_one_all_the_same(
-    application: MemoryApplication, issued: IssuedKey, statement: int
+async def test_of_uses_of_many_keys_one_at_a_time_waits_for_the_store(
+    application: MemoryApplication, keys: ApiKeyService, owner: User
 ) -> None:
-    application.identity_store.fail_after = statement
-    assert await use(application, issued.text) is not None
-    assert application.identity_store.fail_after is None
-    assert kept(application, issued.api_key).last_used_at is None
-
-
-async def test_a_use_that_would_have_to_wait_to_be_noted_is_not_held_up(
-    application: MemoryApplication, issued: IssuedKey
-) -> None:
-    work: Any = partial(MemoryIdentityUnitOfWork, application.identity_store)
-    keys = ApiKeyService(
-        uow=work,
-        reading=work,
-        vault=GlassVault(),
-        clock=application.clock,
-        ids=application.ids,
-        secrets=SequentialSecrets(),
-        patience=timedelta(milliseconds=10),
-    )
-    let_in: list[Principal] = []
-
-    async def authenticate() -> None:
-        let_in.append(await keys.authenticate(key=issued.text, ip=IP))
-
+    uses = [await a_use(keys, await keys.create(user_id=owner.id, wanted=WANTED)) for _ in range(5)]
+    store = application.identity_store
     with fail_after(PATIENCE):
-        async with work() as uow:
-            await uow.users.hold(user_id=new_id())  # the one writer there may be
-            async with create_task_group() as tasks:
-                tasks.start_soon(authenticate)
-    assert len(let_in) == 1
-    assert kept(application, issued.api_key).last_used_at is None
+        async with MemoryIdentityUnitOfWork(store) as uow, create_task_group() as tasks:
+            await uow.users.hold(user_id=owner.id)  # the one writer there may be
+            for used in uses:
+                tasks.start_soon(partial(keys.note_use, use=used))
+            await until(lambda: store.writer.statistics().tasks_waiting > 0)
+            assert store.writer.statistics().tasks_waiting == 1
+            await uow.commit()
+    assert all(one.last_used_at for one in store.committed.api_keys.values())
+
+
+async def test_a_use_that_could_not_be_noted_can_be_noted_later(
+    application: MemoryApplication, keys: ApiKeyService, issued: IssuedKey
+) -> None:
+    used = await a_use(keys, issued)
+    application.identity_store.down = True
+    with pytest.raises(StoreUnavailable):
+        await keys.note_use(use=used)
+    application.identity_store.down = False
+    await keys.note_use(use=used)
+    assert kept(application, issued.api_key).last_used_at == used.at
 
 
 # -- rotating --------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from app.domain.identity.api_keys import (
     USE_NOTED_EVERY,
     ApiKey,
     KeyParts,
+    KeyUse,
     WantedKey,
     check_overlap,
     client_address,
@@ -164,12 +165,16 @@ def test_a_revoked_key_is_good_at_no_time() -> None:
 def test_a_key_is_good_from_its_networks_only(address: str | None, is_good: bool) -> None:
     networks = tuple(map(ip_network, ("203.0.113.0/24", "2001:db8::/32", "fe80::/64")))
     api_key = an_api_key(allowed_networks=networks)
-    assert api_key.is_good_from(client_address(address)) is is_good
+    assert api_key.is_good(at(), client_address(address)) is is_good
 
 
 @pytest.mark.parametrize("address", [None, "203.0.113.7", "::1"])
 def test_a_key_without_networks_is_good_from_anywhere(address: str | None) -> None:
-    assert an_api_key().is_good_from(client_address(address))
+    assert an_api_key().is_good(at(), client_address(address))
+
+
+def test_a_key_that_is_over_is_good_from_nowhere() -> None:
+    assert not an_api_key(revoked_at=at()).is_good(at(), client_address("203.0.113.7"))
 
 
 def test_an_address_is_spelled_in_one_way() -> None:
@@ -179,9 +184,15 @@ def test_an_address_is_spelled_in_one_way() -> None:
 
 def test_a_use_is_worth_noting_once_a_minute() -> None:
     used = an_api_key(last_used_at=at())
-    nows = (at() + USE_NOTED_EVERY - TICK, at() + USE_NOTED_EVERY, at(-1))
-    assert [used.is_use_due(now) for now in nows] == [False, True, False]
-    assert an_api_key().is_use_due(at())
+    due = at() + USE_NOTED_EVERY
+    noted = [used.use_to_note(now, None) for now in (due - TICK, due, at(-1))]
+    assert noted == [None, KeyUse(used.id, due, None), None]
+
+
+def test_the_first_use_is_worth_noting_with_its_address() -> None:
+    api_key = an_api_key()
+    use = api_key.use_to_note(at(), client_address("::ffff:192.0.2.1"))
+    assert use == KeyUse(api_key.id, at(), "192.0.2.1")
 
 
 # -- what a key may be -----------------------------------------------------------------------
