@@ -211,11 +211,14 @@ async def test_a_use_is_noted_whatever_it_is_answered(
 
 
 async def test_a_use_that_cannot_be_noted_is_answered_all_the_same(
-    application: MemoryApplication, client: httpx.AsyncClient, user: Headers
+    application: MemoryApplication, client: httpx.AsyncClient, stage: Stage, user: Headers
 ) -> None:
+    """A defect after the answer would reach no client, but the log of the server."""
     key = (await made(client, user))["key"]
     application.identity_store.fail_after = 4  # after the key and the user were read
-    assert await status(client, key) == 200
+    transport = httpx.ASGITransport(stage.app)  # which raises what the application does
+    async with httpx.AsyncClient(transport=transport, base_url="http://t.test") as strict:
+        assert await status(strict, key) == 200
     [api_key] = application.identity_store.committed.api_keys.values()
     has_failed = application.identity_store.fail_after is None
     assert (has_failed, api_key.last_used_at) == (True, None)
