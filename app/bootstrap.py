@@ -15,6 +15,7 @@ from anyio import to_thread
 from fastapi import FastAPI
 
 from app import __version__
+from app.adapters.cli.api_keys import ApiKeyServices
 from app.adapters.cli.identity import IdentityServices as IdentityCommandServices
 from app.adapters.cli.main import DatabaseCommands, Runtime, build_cli
 from app.adapters.cli.range_units import RangeUnitsServices as RangeUnitsCommandServices
@@ -36,6 +37,7 @@ from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
 from app.adapters.sql.range_units import SqlRangeUnitsUnitOfWork
 from app.adapters.system import RandomSecrets, SystemClock, UuidIds
 from app.domain.errors import SchemaOutOfDate, StoreUnavailable
+from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
 from app.services.identity.password_reset_service import PasswordResetService
 from app.services.identity.throttling import Throttling
@@ -129,6 +131,17 @@ class Application:
         """Do beforehand what would make the first login, or registration, wait."""
         self._user_agents.load()
         self.common_passwords.load()
+
+    def api_keys(self) -> ApiKeyService:
+        """Make the service that needs the vault's key."""
+        return ApiKeyService(
+            uow=self._identity_uow,
+            reading=self._identity_reading,
+            vault=vault(self.settings),
+            clock=self._clock,
+            ids=self._ids,
+            secrets=self._secrets,
+        )
 
     def resets(self) -> PasswordResetService:
         """Make the service whose codes the key of the vault guards."""
@@ -225,6 +238,7 @@ def http_app(settings: Settings | None = None) -> FastAPI:
                     application.users,
                     application.login_log,
                     application.resets(),
+                    application.api_keys(),
                 ),
                 range_units=RangeUnitsServices(application.range_units, application.prices),
                 ready=application.ready,
@@ -251,6 +265,11 @@ def command_line() -> typer.Typer:
             )
 
     @asynccontextmanager
+    async def api_keys() -> AsyncIterator[ApiKeyServices]:
+        async with opened(Settings.load()) as application:
+            yield ApiKeyServices(application.users, application.api_keys())
+
+    @asynccontextmanager
     async def range_units() -> AsyncIterator[RangeUnitsCommandServices]:
         async with opened(Settings.load()) as application:
             yield RangeUnitsCommandServices(application.range_units, application.prices)
@@ -258,6 +277,7 @@ def command_line() -> typer.Typer:
     return build_cli(
         Runtime(
             identity=identity,
+            api_keys=api_keys,
             range_units=range_units,
             read_curated=read_table,
             serve=serve,

@@ -31,6 +31,7 @@ from app.domain.errors import TickgateError
 from app.domain.identity.throttle import Kind, Limit, Limits
 from app.ports.identity.work import IdentityWork
 from app.ports.range_units import RangeUnitsWork
+from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
 from app.services.identity.password_reset_service import PasswordResetService
 from app.services.identity.throttling import Throttling
@@ -116,6 +117,14 @@ class FakedApplication:
             clock=self.clock,
             ids=self.ids,
         )
+        self.api_keys = ApiKeyService(
+            uow=identity,
+            reading=identity_reading,
+            vault=GlassVault(),
+            clock=self.clock,
+            ids=self.ids,
+            secrets=secrets,
+        )
         self.range_units = RangeUnitsService(
             uow=range_units,
             reading=range_units_reading,
@@ -142,13 +151,23 @@ class FakedApplication:
             session_lifetime=SESSION_LIFETIME,
         )
 
+    def identity_services(self) -> IdentityServices:
+        """Give what the routes of identity call."""
+        return IdentityServices(
+            auth=self.auth,
+            users=self.users,
+            login_log=self.login_log,
+            resets=self.resets,
+            api_keys=self.api_keys,
+        )
+
     def http(self) -> FastAPI:
         """Make the HTTP API of these services."""
 
         @asynccontextmanager
         async def opened() -> AsyncIterator[HttpServices]:  # pragma: no cover - when it is served
             yield HttpServices(
-                identity=IdentityServices(self.auth, self.users, self.login_log, self.resets),
+                identity=self.identity_services(),
                 range_units=RangeUnitsServices(self.range_units, self.prices),
                 ready=self._ready,
             )

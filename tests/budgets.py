@@ -8,17 +8,19 @@ from functools import partial
 from typing import Final
 
 from app.domain.errors import TickgateError
+from app.domain.identity.api_keys import KeyParts, write_api_key
 from app.domain.identity.errors import (
     ImportRefused,
     InvalidToken,
     RefreshInProgress,
+    UnknownApiKey,
     UsernameTaken,
 )
 from app.domain.identity.login_log import LoginLogFilter, LoginLogPosition
 from app.domain.identity.sessions import REFRESH_GRACE
 from app.domain.range_units.errors import RevisionInForce, UnknownExchange, UnknownMarket
 from tests.application import FakedApplication
-from tests.builders import a_market, an_exchange
+from tests.builders import a_market, an_exchange, new_id
 from tests.use_cases import (
     BTC,
     CLIENT,
@@ -32,6 +34,7 @@ from tests.use_cases import (
     a_refresh,
     a_registration,
     an_import,
+    issued,
     log_in,
     registered,
 )
@@ -124,6 +127,33 @@ async def a_page_of_users(application: FakedApplication) -> Call:
 async def a_user_by_id(application: FakedApplication) -> Call:
     user = await registered(application)
     return partial(application.users.get_user_by_id, user_id=user.id)
+
+
+async def an_api_key_to_check(application: FakedApplication) -> Call:
+    key = (await issued(application)).text
+    return partial(application.api_keys.authenticate, key=key, ip=CLIENT.ip)
+
+
+async def a_key_of_nobody(application: FakedApplication) -> Call:
+    secret = (await issued(application)).text[25:68]
+    key = write_api_key(KeyParts(new_id(), secret))
+    return partial(application.api_keys.authenticate, key=key, ip=None)
+
+
+async def a_misspelt_key(application: FakedApplication) -> Call:
+    key = (await issued(application)).text
+    misspelt = key.swapcase()
+    return partial(application.api_keys.authenticate, key=misspelt, ip=None)
+
+
+async def a_page_of_api_keys(application: FakedApplication) -> Call:
+    user_id = (await issued(application)).api_key.user_id
+    return partial(application.api_keys.list_keys, owner=user_id)
+
+
+async def a_rotation_of_anothers_key(application: FakedApplication) -> Call:
+    key_id = (await issued(application)).api_key.id
+    return partial(application.api_keys.rotate, key_id=key_id, owner=new_id())
 
 
 async def a_page_of_the_log(application: FakedApplication, *, depth: int) -> Call:
@@ -261,6 +291,10 @@ BUDGETS: Final = (
     ),
     of_writing("import", statements=2),
     Budget("import of a taken name", a_second_import, 1, readings=1, refusal=ImportRefused),
+    of_writing("API key", statements=3),
+    of_writing("use of an API key", statements=1),
+    of_writing("rotation", statements=5),
+    of_writing("revocation", statements=2),
     of_writing("exchange", statements=1),
     of_writing("first reply", statements=6, readings=1),
     of_writing("reply that replaces", statements=7, readings=1),
@@ -282,6 +316,17 @@ BUDGETS: Final = (
     Budget("registration of a taken name", a_taken_name, 1, rollbacks=1, refusal=UsernameTaken),
     Budget("second start", a_second_start, 1, readings=1),
     Budget("token check", a_token_to_check, 2, readings=1),
+    Budget("API key check", an_api_key_to_check, 1, readings=1),
+    Budget("API key of nobody", a_key_of_nobody, 1, readings=1, refusal=InvalidToken),
+    Budget("misspelt API key", a_misspelt_key, 0, refusal=InvalidToken),
+    Budget("page of API keys", a_page_of_api_keys, 1, readings=1),
+    Budget(
+        "rotation of another's API key",
+        a_rotation_of_anothers_key,
+        1,
+        rollbacks=1,
+        refusal=UnknownApiKey,
+    ),
     Budget("user by id", a_user_by_id, 1, readings=1),
     Budget("page of users", a_page_of_users, 1, readings=1),
     Budget("first page of the login log", partial(a_page_of_the_log, depth=0), 1, readings=1),

@@ -9,13 +9,14 @@ from decimal import Decimal
 from itertools import count
 from uuid import UUID
 
+from app.domain.identity.api_keys import ApiKey, Network
 from app.domain.identity.devices import DeviceType
 from app.domain.identity.login_log import FailReason, LoginAttempt, Outcome
 from app.domain.identity.password_resets import PasswordReset
 from app.domain.identity.sessions import RefreshToken, Session, refresh_digest
 from app.domain.identity.text import fold
 from app.domain.identity.users import User
-from app.domain.principal import Role
+from app.domain.principal import Role, Scope
 from app.domain.range_units.revisions import Exchange, Market, Revision
 from app.domain.range_units.table import Band, RangeUnitTable
 
@@ -161,6 +162,38 @@ def a_password_reset(
         digest=f"digest {next(_numbers)}" if digest is None else digest,
         created_at=created_at or at(),
         expires_at=expires_at or at(60),
+    )
+
+
+def an_api_key(  # noqa: PLR0913 - the fields of an API key
+    *,
+    key_id: UUID | None = None,
+    user_id: UUID | None = None,
+    name: str = "grid bot",
+    scopes: frozenset[Scope] = frozenset({Scope.RANGE_UNITS_READ}),
+    digest: str = "digest of a secret",
+    created_at: datetime | None = None,
+    expires_at: datetime | None = None,
+    allowed_networks: tuple[Network, ...] = (),
+    last_used_at: datetime | None = None,
+    last_used_ip: str | None = None,
+    retires_at: datetime | None = None,
+    revoked_at: datetime | None = None,
+) -> ApiKey:
+    """Give a key of `user_id`; a store wants that user to be known."""
+    return ApiKey(
+        id=key_id or new_id(),
+        user_id=user_id or new_id(),
+        name=name,
+        scopes=scopes,
+        digest=digest,
+        created_at=created_at or at(),
+        expires_at=expires_at,
+        allowed_networks=allowed_networks,
+        last_used_at=last_used_at,
+        last_used_ip=last_used_ip,
+        retires_at=retires_at,
+        revoked_at=revoked_at,
     )
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from app.domain.errors import TickgateError
+from app.domain.identity.api_keys import WantedKey
 from app.domain.identity.errors import (
     ImportRefused,
     InvalidCredentials,
@@ -22,7 +23,9 @@ from app.domain.identity.sessions import REFRESH_GRACE
 from app.domain.identity.throttle import Kind
 from app.domain.identity.user_imports import ImportedUser
 from app.domain.identity.users import User
+from app.domain.principal import Scope
 from app.domain.range_units.revisions import Observation
+from app.services.identity.api_key_service import ApiKeyService, IssuedKey
 from app.services.identity.auth_service import AuthService, Login
 from app.services.identity.password_reset_service import PasswordResetService
 from app.services.identity.user_import_service import UserImportService
@@ -210,6 +213,36 @@ async def an_import(application: FakedApplication, *, users: int = 3) -> Call:
     return partial(application.imports.import_users, lines=lines)
 
 
+WANTED_KEY: Final = WantedKey("grid bot", frozenset({Scope.RANGE_UNITS_READ}))
+
+
+async def an_api_key_to_make(application: FakedApplication) -> Call:
+    user = await registered(application)
+    return partial(application.api_keys.create, user_id=user.id, wanted=WANTED_KEY)
+
+
+async def issued(application: FakedApplication) -> IssuedKey:
+    user = await registered(application)
+    return await application.api_keys.create(user_id=user.id, wanted=WANTED_KEY)
+
+
+async def a_use_to_note(application: FakedApplication) -> Call:
+    key = (await issued(application)).text
+    _, use = await application.api_keys.authenticate(key=key, ip=CLIENT.ip)
+    assert use is not None
+    return partial(application.api_keys.note_use, use=use)
+
+
+async def a_rotation(application: FakedApplication) -> Call:
+    api_key = (await issued(application)).api_key
+    return partial(application.api_keys.rotate, key_id=api_key.id, owner=api_key.user_id)
+
+
+async def a_revocation(application: FakedApplication) -> Call:
+    api_key = (await issued(application)).api_key
+    return partial(application.api_keys.revoke, key_id=api_key.id, owner=api_key.user_id)
+
+
 async def an_exchange_to_put(application: FakedApplication) -> Call:
     return partial(application.range_units.put_exchange, exchange=an_exchange())
 
@@ -337,6 +370,10 @@ USE_CASES: Final = (
         done_before=UsernameTaken,
     ),
     UseCase("import", UserImportService.import_users, an_import, done_before=ImportRefused),
+    UseCase("API key", ApiKeyService.create, an_api_key_to_make),
+    UseCase("use of an API key", ApiKeyService.note_use, a_use_to_note),
+    UseCase("rotation", ApiKeyService.rotate, a_rotation),
+    UseCase("revocation", ApiKeyService.revoke, a_revocation),
     UseCase("exchange", RangeUnitsService.put_exchange, an_exchange_to_put),
     UseCase("first reply", RangeUnitsService.ingest, a_reply),
     UseCase("reply that replaces", RangeUnitsService.ingest, a_reply_that_replaces),

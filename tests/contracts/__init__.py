@@ -8,6 +8,7 @@ import pytest
 
 # These modules are no test modules by name, and their assertions should explain themselves too.
 pytest.register_assert_rewrite(
+    "tests.contracts.api_keys",
     "tests.contracts.identity_security",
     "tests.contracts.identity_store",
     "tests.contracts.login_origins",

@@ -10,10 +10,12 @@ from anyio import fail_after
 
 from app.domain.errors import TickgateError, UnitOfWorkFailed, UnstorableText
 from app.domain.identity import storage
+from app.domain.identity.api_keys import ApiKey
 from app.domain.identity.devices import DeviceType
 from app.domain.identity.errors import (
     AttemptNotPending,
     EmailTaken,
+    UnknownApiKey,
     UnknownUser,
     UsernameTaken,
 )
@@ -33,7 +35,15 @@ from app.ports.identity.login_log import LoginLog
 from app.ports.identity.sessions import RefreshTokens, Sessions
 from app.ports.identity.users import Users
 from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
-from tests.builders import a_refresh_token, a_session, a_user, an_attempt, at, new_id
+from tests.builders import (
+    a_refresh_token,
+    a_session,
+    a_user,
+    an_api_key,
+    an_attempt,
+    at,
+    new_id,
+)
 from tests.contracts.races import PATIENCE, all_at_once, race
 from tests.contracts.unit_of_work import Operation, UnitOfWorkContract
 from tests.contracts.values import INSTANTS, STORABLE_TEXTS, UNSTORABLE_TEXTS
@@ -53,7 +63,9 @@ SPREAD_IDS = [
 ]
 
 
-async def keep(work: IdentityWork, *things: User | LoginAttempt | Session | RefreshToken) -> None:
+async def keep(
+    work: IdentityWork, *things: User | LoginAttempt | Session | RefreshToken | ApiKey
+) -> None:
     """Store things, each behind what it refers to, and commit."""
     async with work() as uow:
         for thing in things:
@@ -64,8 +76,10 @@ async def keep(work: IdentityWork, *things: User | LoginAttempt | Session | Refr
                     await uow.login_log.append(attempt=thing)
                 case Session():
                     await uow.sessions.add(session=thing)
-                case RefreshToken():  # pragma: no branch - there is no other kind
+                case RefreshToken():
                     await uow.refresh_tokens.add(token=thing)
+                case ApiKey():  # pragma: no branch - there is no other kind
+                    await uow.api_keys.add(api_key=thing)
         await uow.commit()
 
 
@@ -87,6 +101,11 @@ async def session_of(work: IdentityWork, session_id: UUID) -> Session | None:
 async def token_of(work: IdentityWork, digest: str) -> RefreshToken | None:
     async with work() as uow:
         return await uow.refresh_tokens.hold(digest=digest)
+
+
+async def api_keys_of(work: IdentityWork, user_id: UUID | None = None) -> list[ApiKey]:
+    async with work() as uow:
+        return await uow.api_keys.page(user_id=user_id, before=None, limit=100)
 
 
 async def log_of(work: IdentityWork, matching: LoginLogFilter | None = None) -> list[LoginAttempt]:
@@ -1880,6 +1899,13 @@ OPERATIONS: dict[str, Operation] = {
     "throttle.keep-nothing": lambda uow: uow.throttle.keep(guess_id=UNKNOWN, slots=[]),
     "throttle.give_back-nothing": lambda uow: uow.throttle.give_back(guess_id=UNKNOWN, slots=[]),
     "throttle.prune": lambda uow: uow.throttle.prune(now=at(), limit=1),
+    "api_keys.add": lambda uow: uow.api_keys.add(api_key=an_api_key()),
+    "api_keys.with_owner": lambda uow: uow.api_keys.with_owner(key_id=UNKNOWN),
+    "api_keys.hold": lambda uow: uow.api_keys.hold(key_id=UNKNOWN),
+    "api_keys.replace": lambda uow: uow.api_keys.replace(api_key=an_api_key()),
+    "api_keys.use": lambda uow: uow.api_keys.use(key_id=UNKNOWN, at=at(), ip=None),
+    "api_keys.count_live": lambda uow: uow.api_keys.count_live(user_id=UNKNOWN, at=at()),
+    "api_keys.page": lambda uow: uow.api_keys.page(user_id=None, before=None, limit=1),
     "commit": lambda uow: uow.commit(),
 }
 
@@ -1888,6 +1914,8 @@ OTHER = a_user(username="other", email="other@example.com")
 PENDING = an_attempt()
 SESSION = a_session(user_id=KNOWN.id)
 TOKEN = a_refresh_token(session_id=SESSION.id)
+API_KEY = an_api_key(user_id=KNOWN.id)
+NEW_API_KEY = an_api_key(user_id=KNOWN.id)
 NEW_SESSION = a_session(user_id=KNOWN.id)
 NEW_TOKEN = a_refresh_token(session_id=SESSION.id)
 """What is there before each write and each refusal below, and what is not."""
@@ -1915,6 +1943,9 @@ WRITES: dict[str, Operation] = {
     "throttle.take": lambda uow: uow.throttle.take(
         guess_id=UNKNOWN, slots=[Slot("one", at(1))], at=at()
     ),
+    "api_keys.add": lambda uow: uow.api_keys.add(api_key=NEW_API_KEY),
+    "api_keys.replace": lambda uow: uow.api_keys.replace(api_key=replace(API_KEY, name="new")),
+    "api_keys.use": lambda uow: uow.api_keys.use(key_id=API_KEY.id, at=at(1), ip=None),
 }
 
 
@@ -1970,6 +2001,23 @@ REFUSALS: dict[str, tuple[Operation, type[TickgateError]]] = {
         lambda uow: uow.sessions.add(session=a_session(user_id=KNOWN.id, user_agent="a\x00b")),
         UnstorableText,
     ),
+    "an-api-key-of-nobody": (lambda uow: uow.api_keys.add(api_key=an_api_key()), UnknownUser),
+    "an-api-key-with-a-nul": (
+        lambda uow: uow.api_keys.add(api_key=an_api_key(user_id=KNOWN.id, name="a\x00b")),
+        UnstorableText,
+    ),
+    "no-api-key-replaced": (
+        lambda uow: uow.api_keys.replace(api_key=an_api_key(user_id=KNOWN.id)),
+        UnknownApiKey,
+    ),
+    "an-api-key-replaced-by-one-with-a-nul": (
+        lambda uow: uow.api_keys.replace(api_key=replace(API_KEY, name="a\x00b")),
+        UnstorableText,
+    ),
+    "an-api-key-used-from-an-over-long-address": (
+        lambda uow: uow.api_keys.use(key_id=API_KEY.id, at=at(), ip="a" * 100000),
+        UnstorableText,
+    ),
 }
 
 
@@ -1980,7 +2028,7 @@ class IdentityUnitOfWorkContract(UnitOfWorkContract):
     REFUSALS: ClassVar = REFUSALS
 
     async def before(self, work: IdentityWork) -> object:
-        await keep(work, KNOWN, OTHER, PENDING, SESSION, TOKEN)
+        await keep(work, KNOWN, OTHER, PENDING, SESSION, TOKEN, API_KEY)
         return await self.seen(work)
 
     async def seen(self, work: IdentityWork) -> object:
@@ -1990,6 +2038,7 @@ class IdentityUnitOfWorkContract(UnitOfWorkContract):
             [await session_of(work, session.id) for session in (SESSION, NEW_SESSION)],
             await last_success_of(work, KNOWN.id, "192.0.2.1"),
             await taken_of(work, "one"),
+            await api_keys_of(work),
         )
 
     async def held(self, work: IdentityWork) -> object:

@@ -19,7 +19,7 @@ from app.bootstrap import Application, http_app, opened
 from app.domain.principal import Role
 from app.settings import Settings
 from tests.application import PASSWORD, client_of
-from tests.integration.server import rows_of
+from tests.integration.server import contents_of, rows_of
 
 MARKET: Final = "/v1/exchanges/coinone/markets/KRW/BTC"
 REPLY: Final = Path(__file__).parents[1] / "payloads" / "coinone_range_units_KRW_BTC.json"
@@ -220,6 +220,72 @@ async def test_the_login_log_is_read_page_by_page_while_others_log_in(
         page["cursor"] = answer["next_cursor"]
         await log_in(client, "late-stranger", "whatever it may be")
     assert seen == [*(f"stranger-{number}" for number in reversed(range(6))), "boss"]
+
+
+KEY: Final = {
+    "name": "grid bot",
+    "scopes": ["range-units:read", "users:admin"],
+    "expires_at": "2099-01-01T00:00:00Z",
+    "allowed_networks": ["203.0.113.0/24", "2001:db8::/32"],
+}
+
+
+@pytest.fixture
+async def key(client: httpx.AsyncClient, boss: Headers) -> dict[str, Any]:
+    answer = await client.post("/v1/api-keys", json=KEY, headers=boss)
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+def with_key(key: dict[str, Any]) -> Headers:
+    return {"Authorization": f"Bearer {key['key']}"}
+
+
+async def test_a_key_acts_as_who_made_it_and_its_use_is_noted(
+    client: httpx.AsyncClient, boss: Headers, key: dict[str, Any]
+) -> None:
+    me = await client.get("/v1/users/me", headers=with_key(key))
+    [listed] = (await client.get("/v1/api-keys", headers=boss)).json()["items"]
+    assert (me.status_code, me.json()["username"]) == (200, "boss")
+    assert {name: listed[name] for name in KEY} == KEY
+    assert (listed["last_used_ip"], listed["last_used_at"] is None) == ("203.0.113.7", False)
+
+
+async def test_a_rotated_key_goes_on_beside_its_successor_until_it_is_revoked(
+    client: httpx.AsyncClient, boss: Headers, key: dict[str, Any]
+) -> None:
+    new = (await client.post(f"/v1/api-keys/{key['id']}/rotate", headers=boss)).json()
+    both = [await client.get("/v1/users/me", headers=with_key(each)) for each in (key, new)]
+    await client.delete(f"/v1/api-keys/{key['id']}", headers=boss)
+    rest = [await client.get("/v1/users/me", headers=with_key(each)) for each in (key, new)]
+    answers = [answer.status_code for answer in both + rest]
+    assert answers == [200, 200, 401, 200]
+
+
+async def test_nothing_that_proves_a_key_is_in_the_database(
+    committed_database: AsyncDatabase, key: dict[str, Any]
+) -> None:
+    rows = str(await contents_of(committed_database))
+    assert (key["id"].replace("-", "") in rows.replace("-", ""), key["key"][25:68] in rows) == (
+        True,
+        False,
+    )
+
+
+async def test_of_keys_that_are_made_at_once_no_more_are_live_than_may_be(
+    client: httpx.AsyncClient, boss: Headers
+) -> None:
+    statuses: list[int] = []
+
+    async def make(count: int) -> None:
+        for _ in range(count):
+            answer = await client.post("/v1/api-keys", json=KEY, headers=boss)
+            statuses.append(answer.status_code)
+
+    async with create_task_group() as tasks:
+        for _ in range(6):
+            tasks.start_soon(make, 17)
+    assert Counter(statuses) == {201: 100, 409: 2}
 
 
 async def all_at_once(client: httpx.AsyncClient, password: str) -> list[httpx.Response]:

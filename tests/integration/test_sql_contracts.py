@@ -4,6 +4,7 @@ from typing import ClassVar
 import pytest
 
 from app.adapters.sql.database import AsyncDatabase
+from app.adapters.sql.identity.api_keys import SqlApiKeys
 from app.adapters.sql.identity.login_log import SqlLoginLog
 from app.adapters.sql.identity.origins import SqlOrigins
 from app.adapters.sql.identity.password_resets import SqlPasswordResets
@@ -15,6 +16,7 @@ from app.adapters.sql.identity.users import SqlUsers
 from app.adapters.sql.range_units import SqlCatalogue, SqlRangeUnitsUnitOfWork, SqlRevisions
 from app.ports.identity.work import IdentityWork
 from app.ports.range_units import RangeUnitsWork
+from tests.contracts.api_keys import ApiKeysContract
 from tests.contracts.identity_store import (
     IdentityUnitOfWorkContract,
     LoginLogContract,
@@ -73,6 +75,10 @@ class TestSqlPasswordResets(OnSqlIdentity, PasswordResetsContract):
 
 class TestSqlUserImports(OnSqlIdentity, UserImportsContract):
     adapter: ClassVar[type] = SqlUserImports
+
+
+class TestSqlApiKeys(OnSqlIdentity, ApiKeysContract):
+    adapter: ClassVar[type] = SqlApiKeys
 
 
 class TestSqlIdentityUnitOfWork(OnSqlIdentity, IdentityUnitOfWorkContract):

@@ -10,19 +10,23 @@ from hypothesis.strategies import SearchStrategy
 from app.domain.identity import storage
 from app.domain.identity.devices import DeviceType
 from app.domain.identity.login_log import FailReason, LoginLogFilter, Outcome
-from app.domain.principal import Role
+from app.domain.principal import Role, Scope
 from app.ports.identity.work import IdentityUnitOfWork
 from tests.programs.identity_operations import (
+    AddApiKey,
     AddSession,
     AddToken,
     AddUser,
     AppendAttempt,
     AreTaken,
+    CountApiKeys,
     EndSession,
     EndSessions,
     FindUser,
+    GetApiKey,
     GetSession,
     GetUser,
+    HoldApiKey,
     HoldReset,
     HoldToken,
     HoldUser,
@@ -30,13 +34,16 @@ from tests.programs.identity_operations import (
     LastSuccess,
     OfUser,
     Operation,
+    PageApiKeys,
     PageAttempts,
     PageUsers,
     PutReset,
     RemoveReset,
+    ReplaceApiKey,
     ReplaceUser,
     See,
     SettleAttempt,
+    UseApiKey,
     UseSession,
     UseToken,
 )
@@ -153,6 +160,19 @@ _resets = drawn(
         "expires_at": INSTANTS,
     },
 )
+_REST_OF_API_KEY: Pools = {
+    "name": texts("grid bot", limit=storage.API_KEY_NAME),
+    "scopes": ["", " ".join(Scope), Scope.USERS_ADMIN.value],
+    "digest": texts("other", limit=storage.API_KEY_DIGEST),
+    "created_at": INSTANTS,
+    "allowed_networks": [("10.0.0.0/8",), ("2001:db8::/32", "0.0.0.0/0")],
+    "last_used_at": INSTANTS,
+    "last_used_ip": _IPS,
+    "expires_at": INSTANTS,
+    "retires_at": INSTANTS,
+    "revoked_at": INSTANTS,
+}
+_api_keys = drawn(AddApiKey, {"id": NEW_IDS, "user": IDS}, _REST_OF_API_KEY)
 _reading_user = drawn(GetUser, _ID)
 _reading_users = drawn(PageUsers, {"limit": LIMITS, "after": (None, *IDS)})
 _reading_session = drawn(GetSession, _ID)
@@ -167,6 +187,16 @@ def _logged_in() -> SearchStrategy[tuple[Operation, ...]]:
     return st.builds(linked, _new_users[0], _sessions, _tokens)
 
 
+def _with_a_key() -> SearchStrategy[tuple[Operation, ...]]:
+    """Draw a user with an API key."""
+
+    def linked(user: AddUser, api_key: AddApiKey) -> tuple[Operation, ...]:
+        return user, replace(api_key, user=user.id)
+
+    return st.builds(linked, _new_users[0], _api_keys)
+
+
+_api_key = AddApiKey(id=2, user=2)
 _user, _session = AddUser(id=2), AddSession(id=2, user=2)
 _attempt, _token = AppendAttempt(id=2), AddToken(digest="one", session=2)
 _reset = PutReset(user=2)
@@ -285,6 +315,27 @@ RESETS: Final[Theme[IdentityUnitOfWork]] = Theme(
         ]
     ),
 )
+API_KEYS: Final[Theme[IdentityUnitOfWork]] = Theme(
+    beginnings=_with_a_key(),
+    writes=st.one_of(
+        _api_keys,
+        drawn(ReplaceApiKey, {"id": IDS, "user": IDS}, _REST_OF_API_KEY),
+        drawn(HoldApiKey, _ID),
+        drawn(UseApiKey, {"id": IDS, "at": INSTANTS}, {"ip": _IPS}),
+    ),
+    reads=st.one_of(
+        drawn(GetApiKey, _ID),
+        drawn(CountApiKeys, {"user": IDS, "at": INSTANTS}),
+        drawn(PageApiKeys, {"limit": LIMITS, "user": (None, *IDS)}, {"before": IDS}),
+    ),
+    claims=st.sampled_from(
+        [
+            Claim(HoldApiKey(id=2), HoldApiKey(id=2), given=(_user, _api_key)),
+            Claim(HoldApiKey(id=2), UseApiKey(id=2), given=(_user, _api_key)),
+            Claim(HoldApiKey(id=2), ReplaceApiKey(id=2, user=2), given=(_user, _api_key)),
+        ]
+    ),
+)
 
 
 async def _state(
@@ -311,6 +362,7 @@ async def _state(
             keys=["one", "two"], now=instant(INSTANTS[-2]), pending_since=instant(NOON)
         ),
         [await uow.password_resets.hold(user_id=user_id) for user_id in reset],
+        await uow.api_keys.page(user_id=None, before=None, limit=100),
     )
 
 
@@ -322,7 +374,8 @@ IDENTITY: Final = Area(
         ORIGINS,
         THROTTLE,
         RESETS,
-        USERS | LOG | SESSIONS | ORIGINS | THROTTLE | RESETS,
+        API_KEYS,
+        USERS | LOG | SESSIONS | ORIGINS | THROTTLE | RESETS | API_KEYS,
     ],
     glances=st.one_of(_reading_user, _reading_users, _reading_session),
     state=_state,

@@ -6,6 +6,7 @@ from ipaddress import ip_network
 from typing import Self, TypeAlias
 from uuid import UUID
 
+from app.domain.identity.api_keys import ApiKey
 from app.domain.identity.devices import DeviceType
 from app.domain.identity.login_log import (
     FailReason,
@@ -18,7 +19,7 @@ from app.domain.identity.origins import Familiarity
 from app.domain.identity.password_resets import PasswordReset
 from app.domain.identity.sessions import RefreshToken, Session
 from app.domain.identity.users import User
-from app.domain.principal import Role
+from app.domain.principal import Role, Scope
 from app.ports.identity.work import IdentityUnitOfWork
 from tests.programs import program
 from tests.programs.program import Ids
@@ -387,6 +388,102 @@ class ImportUsers(OfUser):
 
     async def run(self, uow: Work) -> None:
         await uow.user_imports.add_all(users=[self.user, AddUser(id=self.other).user])
+
+
+@dataclass(frozen=True, repr=False)
+class OfApiKey(Operation):
+    """Stores all fields of an API key."""
+
+    id: int
+    user: int
+    name: str = "grid bot"
+    scopes: str = ""
+    digest: str = "digest"
+    created_at: str = NOON
+    expires_at: str | None = None
+    allowed_networks: tuple[str, ...] = ()
+    last_used_at: str | None = None
+    last_used_ip: str | None = None
+    retires_at: str | None = None
+    revoked_at: str | None = None
+
+    @property
+    def api_key(self) -> ApiKey:
+        return ApiKey(
+            id=uuid_of(self.id),
+            user_id=uuid_of(self.user),
+            name=self.name,
+            scopes=frozenset(map(Scope, self.scopes.split())),
+            digest=self.digest,
+            created_at=instant(self.created_at),
+            expires_at=_instant(self.expires_at),
+            allowed_networks=tuple(map(ip_network, self.allowed_networks)),
+            last_used_at=_instant(self.last_used_at),
+            last_used_ip=self.last_used_ip,
+            retires_at=_instant(self.retires_at),
+            revoked_at=_instant(self.revoked_at),
+        )
+
+
+class AddApiKey(OfApiKey):
+    def anew(self, taken: Ids) -> Self | None:
+        number = untaken(taken, "api_key", self.id)
+        return None if number is None else replace(self, id=number)
+
+    async def run(self, uow: Work) -> None:
+        await uow.api_keys.add(api_key=self.api_key)
+
+
+class ReplaceApiKey(OfApiKey):
+    async def run(self, uow: Work) -> None:
+        await uow.api_keys.replace(api_key=self.api_key)
+
+
+@dataclass(frozen=True, repr=False)
+class GetApiKey(Operation):
+    id: int
+
+    async def run(self, uow: Work) -> tuple[ApiKey, User] | None:
+        return await uow.api_keys.with_owner(key_id=uuid_of(self.id))
+
+
+@dataclass(frozen=True, repr=False)
+class HoldApiKey(Operation):
+    id: int
+
+    async def run(self, uow: Work) -> ApiKey | None:
+        return await uow.api_keys.hold(key_id=uuid_of(self.id))
+
+
+@dataclass(frozen=True, repr=False)
+class UseApiKey(Operation):
+    id: int
+    at: str = NOON
+    ip: str | None = None
+
+    async def run(self, uow: Work) -> None:
+        await uow.api_keys.use(key_id=uuid_of(self.id), at=instant(self.at), ip=self.ip)
+
+
+@dataclass(frozen=True, repr=False)
+class CountApiKeys(Operation):
+    user: int
+    at: str = NOON
+
+    async def run(self, uow: Work) -> int:
+        return await uow.api_keys.count_live(user_id=uuid_of(self.user), at=instant(self.at))
+
+
+@dataclass(frozen=True, repr=False)
+class PageApiKeys(Operation):
+    user: int | None = None
+    before: int | None = None
+    limit: int = 100
+
+    async def run(self, uow: Work) -> list[ApiKey]:
+        return await uow.api_keys.page(
+            user_id=_uuid(self.user), before=_uuid(self.before), limit=self.limit
+        )
 
 
 def _instant(text: str | None) -> datetime | None:

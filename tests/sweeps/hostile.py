@@ -109,6 +109,14 @@ BODIES: Final[dict[str, list[dict[str, Any]]]] = {
     "NewUser": [
         {"username": "bob", "email": "b@example.org", "password": PASSWORD, "role": "user"}
     ],
+    "NewApiKey": [
+        {
+            "name": "grid bot",
+            "scopes": ["range-units:read"],
+            "expires_at": "2099-01-01T00:00:00Z",
+            "allowed_networks": ["203.0.113.0/24"],
+        }
+    ],
     "ExchangeToPut": [{"name": "Coinone", "time_zone": "Asia/Seoul"}],
     "RangeUnitsToPut": [
         {

@@ -16,6 +16,7 @@ import app.services
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
 from app.domain.errors import StoreUnavailable
+from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
 from app.services.identity.password_reset_service import PasswordResetService
 from app.services.identity.user_import_service import UserImportService
@@ -63,6 +64,8 @@ SERVICES = (
     PasswordResetService,
     UserImportService,
     UserLoginLogService,
+    UserLoginLogService,
+    ApiKeyService,
     RangeUnitsService,
     PriceService,
 )

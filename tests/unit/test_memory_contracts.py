@@ -3,6 +3,7 @@ from typing import ClassVar
 
 import pytest
 
+from app.adapters.memory.identity.api_keys import MemoryApiKeys
 from app.adapters.memory.identity.login_log import MemoryLoginLog
 from app.adapters.memory.identity.origins import MemoryOrigins
 from app.adapters.memory.identity.password_resets import MemoryPasswordResets
@@ -33,6 +34,7 @@ from app.ports.identity.user_agents import UserAgents
 from app.ports.identity.work import IdentityWork
 from app.ports.ids import Ids, Secrets
 from app.ports.range_units import RangeUnitsWork
+from tests.contracts.api_keys import ApiKeysContract
 from tests.contracts.common_passwords import CommonPasswordsContract
 from tests.contracts.identity_security import AccessTokensContract, PasswordHasherContract
 from tests.contracts.identity_store import (
@@ -96,6 +98,10 @@ class TestMemoryPasswordResets(OnMemoryIdentity, PasswordResetsContract):
 
 class TestMemoryUserImports(OnMemoryIdentity, UserImportsContract):
     adapter: ClassVar[type] = MemoryUserImports
+
+
+class TestMemoryApiKeys(OnMemoryIdentity, ApiKeysContract):
+    adapter: ClassVar[type] = MemoryApiKeys
 
 
 class TestMemoryIdentityUnitOfWork(OnMemoryIdentity, IdentityUnitOfWorkContract):

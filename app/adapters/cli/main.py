@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from app.adapters.cli.api_keys import ApiKeyServices, api_key_commands
 from app.adapters.cli.identity import IdentityServices, login_log_commands, user_commands
 from app.adapters.cli.output import complain, print_json, print_line
 from app.adapters.cli.range_units import RangeUnitsServices, range_units_commands
@@ -41,6 +42,7 @@ class Runtime:
     """What the commands call. Nothing is set up, and no setting read, before that."""
 
     identity: Opened[IdentityServices]
+    api_keys: Opened[ApiKeyServices]
     range_units: Opened[RangeUnitsServices]
     read_curated: Callable[[bytes], Observation]
     serve: Callable[..., None]
@@ -177,6 +179,7 @@ def build_cli(runtime: Runtime) -> typer.Typer:
     cli.command(epilog=examples("openapi > openapi.json"))(service.openapi)
     cli.add_typer(_migration_commands(runtime.database), name="db")
     cli.add_typer(user_commands(runtime.identity), name="user")
+    cli.add_typer(api_key_commands(runtime.api_keys), name="api-key")
     cli.add_typer(login_log_commands(runtime.identity), name="login-log")
     cli.add_typer(
         range_units_commands(runtime.range_units, runtime.read_curated), name="range-units"

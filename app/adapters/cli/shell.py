@@ -1,9 +1,10 @@
 """What all commands share: how they read arguments, and how they run a use case."""
 
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
-from datetime import datetime
-from typing import Annotated, TypeAlias, TypeVar
+from datetime import datetime, timedelta
+from typing import Annotated, Final, TypeAlias, TypeVar
 
 import anyio
 import typer
@@ -20,6 +21,13 @@ Opened: TypeAlias = Callable[[], AbstractAsyncContextManager[Services]]
 Json = Annotated[bool, typer.Option("--json", help="Write one JSON document instead of a table.")]
 
 _MOST_QUOTED = 60
+_DURATION: Final = re.compile(r"([0-9]{1,9})([smhd])")
+_UNITS: Final = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+}
 
 
 def run(opened: Opened[Services], use: Callable[[Services], Awaitable[Answer]]) -> Answer:
@@ -39,6 +47,14 @@ def instant(text: str) -> datetime:
     raise typer.BadParameter(
         f"{quoted(text)} is not a time with an offset, such as 2026-01-02T03:04:05+09:00."
     )
+
+
+def duration(text: str) -> timedelta:
+    """Read how long something takes: a whole number of seconds, minutes, hours or days."""
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise typer.BadParameter(f"{quoted(text)} is not a duration such as 90d, 24h, 30m or 45s.")
+    return int(found[1]) * _UNITS[found[2]]
 
 
 def quoted(argument: str) -> str:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from app.adapters.http import errors
 from app.adapters.http.client_address import Proxies
 from app.adapters.http.context import RequestContext
-from app.adapters.http.identity import login_log, logins, users
+from app.adapters.http.identity import api_keys, login_log, logins, users
 from app.adapters.http.identity.asked import IdentityServices
 from app.adapters.http.range_units import exchanges, prices, tables
 from app.adapters.http.range_units.asked import RangeUnitsServices
@@ -21,6 +21,7 @@ ROUTERS = (
     logins.tokens,
     logins.sessions,
     users.users,
+    api_keys.api_keys,
     login_log.own_login_log,
     login_log.login_log,
     exchanges.exchanges,

@@ -1,6 +1,8 @@
 """Who calls: the bearer token (RFC 6750), checked before anything of the body is read."""
 
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -8,15 +10,18 @@ from fastapi import Depends, Request, Response, Security
 from fastapi.security import HTTPBearer
 
 from app.adapters.http.access import ACCESS, Access
-from app.adapters.http.context import Refused
+from app.adapters.http.context import Refused, afterwards, client_of
 from app.adapters.http.schemas import StrictRoute
+from app.domain.errors import StoreUnavailable
+from app.domain.identity.api_keys import API_KEY_PREFIX, KeyUse
 from app.domain.principal import Principal, Scope
+from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
 
 _documented = HTTPBearer(
     auto_error=False,
-    bearerFormat="JWT",
-    description="The access token of `POST /v1/auth/login`.",
+    bearerFormat="JWT, or an API key",
+    description="The access token of `POST /v1/auth/login`, or an API key, which is for bots.",
 )
 
 
@@ -55,10 +60,26 @@ async def _authenticate(request: Request) -> Principal:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         # RFC 6750, section 3.1: who sent no token is told no error code in the header.
-        detail = "Send an access token: 'Authorization: Bearer …'."
+        detail = "Send an access token or an API key: 'Authorization: Bearer …'."
         raise Refused(HTTPStatus.UNAUTHORIZED, "missing_token", detail)
+    token = token.strip()
+    if token.startswith(API_KEY_PREFIX):
+        return await _authenticate_key(request, token)
     auth: AuthService = request.app.state.identity.auth
-    return await auth.authenticate_token(token=token.strip())
+    return await auth.authenticate_token(token=token)
+
+
+async def _authenticate_key(request: Request, key: str) -> Principal:
+    api_keys: ApiKeyService = request.app.state.identity.api_keys
+    principal, use = await api_keys.authenticate(key=key, ip=client_of(request).ip)
+    if use is not None:
+        afterwards(request, partial(_note, api_keys, use))
+    return principal
+
+
+async def _note(api_keys: ApiKeyService, use: KeyUse) -> None:
+    with suppress(StoreUnavailable):  # then the next use is noted
+        await api_keys.note_use(use=use)
 
 
 def _check(principal: Principal, access: Access | Scope) -> None:

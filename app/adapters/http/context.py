@@ -1,7 +1,7 @@
 """What surrounds every request: its id, its client, and a bound on its body."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -37,6 +37,8 @@ class Refused(HTTPException):
 class RequestContext:
     """ASGI middleware: gives each request an id, and refuses bodies over a limit.
 
+    What was left to be done `afterwards` is done once the client has its answer.
+
     A well-formed `X-Request-ID` of the client is kept. The limit, in bytes, is `payload_limit`
     where range units and prices come in bulk, and `body_limit` elsewhere. It shows where the body
     is read, as a 413, so that a route can record it.
@@ -56,7 +58,8 @@ class RequestContext:
         headers = Headers(scope=scope)
         sent = headers.get(REQUEST_ID_HEADER, "")
         request_id = sent if _REQUEST_ID.fullmatch(sent) else str(self._ids.new_id())
-        scope.setdefault("state", {})["request_id"] = request_id
+        left: list[Callable[[], Awaitable[None]]] = []
+        scope.setdefault("state", {}).update(request_id=request_id, left=left)
         is_large = scope["path"].startswith(_LARGE_BODIES)
         limit = self._payload_limit if is_large else self._body_limit
         read = 0
@@ -77,11 +80,18 @@ class RequestContext:
             await send(message)
 
         await self._app(scope, receive_bounded, send_with_id)
+        for work in left:
+            await work()
 
 
 def request_id_of(request: Request) -> str:
     """Give the id of a request."""
     return str(request.state.request_id)
+
+
+def afterwards(request: Request, work: Callable[[], Awaitable[None]]) -> None:
+    """Leave something to be done when the request has been answered, unless by a defect."""
+    request.state.left.append(work)
 
 
 def client_of(request: Request) -> Client:

@@ -136,3 +136,31 @@ class AttemptNotPending(TickgateError):
 
     kind = ErrorKind.CONFLICT
     code = "attempt_not_pending"
+
+
+class UnknownApiKey(TickgateError):
+    """No API key of that id, or one of somebody else."""
+
+    kind = ErrorKind.NOT_FOUND
+    code = "unknown_api_key"
+
+
+class TooManyApiKeys(TickgateError):
+    """The user has as many live API keys as one may have."""
+
+    kind = ErrorKind.CONFLICT
+    code = "too_many_api_keys"
+
+
+class ApiKeyOver(TickgateError):
+    """An API key that was revoked or has expired: nothing takes its place."""
+
+    kind = ErrorKind.CONFLICT
+    code = "api_key_over"
+
+
+class InvalidApiKey(TickgateError):
+    """An API key that cannot be made; each fault says what to change."""
+
+    kind = ErrorKind.INVALID
+    code = "invalid_api_key"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from app.domain.identity.api_keys import NAME_LENGTH, ApiKey
 from app.domain.identity.devices import CLIENT_KEPT, OS_KEPT
 from app.domain.identity.login_log import (
     USER_AGENT_KEPT,
@@ -28,6 +29,8 @@ THROTTLE_KEY: Final = 160
 NETWORK: Final = 43
 ORIGIN: Final = 128
 RESET_DIGEST: Final = 64
+API_KEY_NAME: Final = NAME_LENGTH
+API_KEY_DIGEST: Final = 64
 
 
 def check_user(user: User) -> None:
@@ -80,3 +83,10 @@ def check_refresh_token(token: RefreshToken) -> None:
 def check_password_reset(reset: PasswordReset) -> None:
     """Raise `UnstorableText` where the digest of the code cannot be kept."""
     check_storable(reset.digest, RESET_DIGEST)
+
+
+def check_api_key(api_key: ApiKey) -> None:
+    """Raise `UnstorableText` where a text of the key cannot be kept."""
+    check_storable(api_key.name, API_KEY_NAME)
+    check_storable(api_key.digest, API_KEY_DIGEST)
+    check_storable(api_key.last_used_ip, IP)

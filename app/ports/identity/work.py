@@ -9,6 +9,7 @@ and which error it raises is not specified.
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
+from app.ports.identity.api_keys import ApiKeys
 from app.ports.identity.login_log import LoginLog
 from app.ports.identity.origins import Origins
 from app.ports.identity.password_resets import PasswordResets
@@ -20,7 +21,7 @@ from app.ports.unit_of_work import UnitOfWork
 
 
 class IdentityUnitOfWork(UnitOfWork, Protocol):
-    """One transaction over users, login log, sessions and their tokens."""
+    """One transaction over users, login log, sessions and their tokens, and API keys."""
 
     users: Users
     """The users, in this transaction."""
@@ -38,6 +39,8 @@ class IdentityUnitOfWork(UnitOfWork, Protocol):
     """The resets that wait to be redeemed, in this transaction."""
     user_imports: UserImports
     """The users, many at a time, in this transaction."""
+    api_keys: ApiKeys
+    """The API keys, in this transaction."""
 
 
 IdentityWork: TypeAlias = Callable[[], IdentityUnitOfWork]

@@ -12,6 +12,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from app.adapters.cli.api_keys import ApiKeyServices
 from app.adapters.cli.identity import IdentityServices
 from app.adapters.cli.main import DatabaseCommands, Runtime, build_cli
 from app.adapters.cli.range_units import RangeUnitsServices
@@ -48,6 +49,7 @@ class Program(MemoryApplication):
         """Give what the commands call."""
         return Runtime(
             identity=self._identity,
+            api_keys=self._api_keys,
             range_units=self._range_units,
             read_curated=read_table,
             serve=self._serve,
@@ -64,6 +66,10 @@ class Program(MemoryApplication):
     @asynccontextmanager
     async def _identity(self) -> AsyncIterator[IdentityServices]:
         yield IdentityServices(self.users, self.login_log, self.imports, lambda: self.resets)
+
+    @asynccontextmanager
+    async def _api_keys(self) -> AsyncIterator[ApiKeyServices]:
+        yield ApiKeyServices(self.users, self.api_keys)
 
     @asynccontextmanager
     async def _range_units(self) -> AsyncIterator[RangeUnitsServices]:
@@ -110,6 +116,7 @@ class Stage:
         self._runtime: Runtime
         played = Runtime(
             identity=self._played("identity"),
+            api_keys=self._played("api_keys"),
             range_units=self._played("range_units"),
             read_curated=self._played("read_curated"),
             serve=self._played("serve"),

@@ -22,6 +22,11 @@ COMMANDS = [
     "user disable",
     "user enable",
     "user passwd",
+    "api-key",
+    "api-key create",
+    "api-key list",
+    "api-key revoke",
+    "api-key rotate",
     "login-log",
     "login-log search",
     "range-units",
@@ -53,6 +58,7 @@ def raising(error: BaseException) -> Program:
 def test_help_needs_nothing_to_be_set_up(command: str) -> None:
     runtime = Runtime(
         identity=refuse,
+        api_keys=refuse,
         range_units=refuse,
         read_curated=refuse,
         serve=refuse,
@@ -64,7 +70,7 @@ def test_help_needs_nothing_to_be_set_up(command: str) -> None:
     assert (ended.exit_code, ended.stdout.splitlines()[0].split()[0]) == (0, "Usage:")
 
 
-@pytest.mark.parametrize("group", ["", "db", "user", "login-log", "range-units"])
+@pytest.mark.parametrize("group", ["", "db", "user", "api-key", "login-log", "range-units"])
 def test_every_command_says_in_one_whole_line_what_it_does(program: Program, group: str) -> None:
     listed = program.run(*group.split(), "--help").stdout.partition("Commands:\n")[2]
     assert [line for line in listed.splitlines() if not line.endswith(".")] == []

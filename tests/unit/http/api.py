@@ -20,6 +20,7 @@ _IN_A_PATH: Final = {
     "quote": "KRW",
     "target": "BTC",
     "price": "1000",
+    "key_id": "00000000-0000-0000-0000-00000000ffff",
     "user_id": "00000000-0000-0000-0000-00000000ffff",
 }
 

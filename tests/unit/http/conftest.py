@@ -5,7 +5,6 @@ import httpx
 import pytest
 
 from app.adapters.http.app import HttpServices, create_app
-from app.adapters.http.identity.asked import IdentityServices
 from app.adapters.http.range_units.asked import RangeUnitsServices
 from app.adapters.memory.system import SequentialIds
 from app.domain.identity.login_log import Client
@@ -42,7 +41,7 @@ class Stage:
     async def _opened(self) -> AsyncIterator[HttpServices]:
         on = self.application
         yield HttpServices(
-            identity=IdentityServices(on.auth, on.users, on.login_log, on.resets),
+            identity=on.identity_services(),
             range_units=RangeUnitsServices(on.range_units, on.prices),
             ready=on._ready,
         )

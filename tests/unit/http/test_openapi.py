@@ -5,7 +5,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from app.adapters.http.access import ACCESS
+from app.adapters.http.access import ACCESS, Access
 from app.domain.principal import Scope
 from tests.unit.http.api import DOCUMENT, GUARDED, OPERATIONS, Operation
 
@@ -73,7 +73,7 @@ def expected(operation: Operation) -> Iterator[str]:
         yield "413"
     if "requestBody" in described(operation) or "parameters" in described(operation):
         yield "422"
-    if re.search(r"{(user_id|quote|price)}|/markets|ingest", operation.path):
+    if re.search(r"{(user_id|key_id|quote|price)}|/markets|ingest", operation.path):
         yield "404"
 
 
@@ -87,10 +87,10 @@ def test_every_operation_documents_the_problems_that_it_can_give() -> None:
     assert missing == []
 
 
-def test_what_needs_a_scope_documents_that_it_can_be_missing() -> None:
-    own = ("/v1/auth/logout", "/v1/users/me", "/v1/users/me/login-log")
-    scoped = [operation for operation in GUARDED if operation.path not in own]
-    assert [str(each) for each in scoped if "403" not in described(each)["responses"]] == []
+def test_what_needs_a_scope_or_a_session_documents_that_it_can_be_missing() -> None:
+    forbidding = [each for each in GUARDED if ACCESS[each.method, each.path] is not Access.OWN]
+    missing = [str(each) for each in forbidding if "403" not in described(each)["responses"]]
+    assert missing == []
 
 
 @pytest.mark.parametrize(
@@ -98,6 +98,8 @@ def test_what_needs_a_scope_documents_that_it_can_be_missing() -> None:
     [
         ("POST /v1/auth/refresh", "409"),
         ("POST /v1/users", "409"),
+        ("POST /v1/api-keys", "409"),
+        ("POST /v1/api-keys/{key_id}/rotate", "409"),
         ("PUT /v1/exchanges/{exchange}/markets/{quote}/{target}/range-units", "409"),
         ("PUT /v1/exchanges/{exchange}/markets/{quote}/{target}/range-units", "201"),
         ("PUT /v1/exchanges/{exchange}", "201"),
@@ -128,3 +130,7 @@ def test_a_price_is_a_string_in_every_schema() -> None:
         if "number" in str(value)
     ]
     assert numeric == []
+
+
+def test_nothing_in_the_document_looks_like_an_api_key() -> None:
+    assert re.findall(r"tg_\w+", str(DOCUMENT)) == []

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr
 
 from app.adapters.http.schemas import InvalidCursor
 from app.domain.identity.users import PASSWORD_LEAST_CHARACTERS, PASSWORD_MOST_BYTES
+from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
 from app.services.identity.password_reset_service import PasswordResetService
 from app.services.identity.user_login_log_service import UserLoginLogService
@@ -23,6 +24,7 @@ class IdentityServices:
     users: UserService
     login_log: UserLoginLogService
     resets: PasswordResetService
+    api_keys: ApiKeyService
 
 
 def services_of(request: Request) -> IdentityServices:

@@ -141,7 +141,7 @@ async def refresh(
     summary="Log out",
     status_code=HTTPStatus.NO_CONTENT,
     response_class=Response,
-    responses=responses(401, 422, 503),
+    responses=responses(401, 403, 422, 503),
 )
 async def log_out(principal: Caller, services: Services) -> None:
     """End this session; its tokens stop working at once."""

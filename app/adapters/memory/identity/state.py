@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
+from app.domain.identity.api_keys import ApiKey
 from app.domain.identity.login_log import (
     LoginAttempt,
 )
@@ -34,6 +35,7 @@ class IdentityState:
     networks: dict[tuple[UUID, str], datetime] = field(default_factory=dict)
     clients: dict[tuple[UUID, str], datetime] = field(default_factory=dict)
     password_resets: dict[UUID, PasswordReset] = field(default_factory=dict)
+    api_keys: dict[UUID, ApiKey] = field(default_factory=dict)
 
     def __copy__(self) -> Self:
         """Copy the dictionaries; the rows are immutable."""

@@ -1,3 +1,4 @@
+from app.adapters.memory.identity.api_keys import MemoryApiKeys
 from app.adapters.memory.identity.login_log import MemoryLoginLog
 from app.adapters.memory.identity.origins import MemoryOrigins
 from app.adapters.memory.identity.password_resets import MemoryPasswordResets
@@ -7,6 +8,7 @@ from app.adapters.memory.identity.throttle import MemoryThrottle
 from app.adapters.memory.identity.user_imports import MemoryUserImports
 from app.adapters.memory.identity.users import MemoryUsers
 from app.adapters.memory.store import MemoryStore, MemoryTransaction
+from app.ports.identity.api_keys import ApiKeys
 from app.ports.identity.login_log import LoginLog
 from app.ports.identity.origins import Origins
 from app.ports.identity.password_resets import PasswordResets
@@ -30,3 +32,4 @@ class MemoryIdentityUnitOfWork(MemoryTransaction[IdentityState], IdentityUnitOfW
         self.throttle: Throttle = MemoryThrottle(self)
         self.password_resets: PasswordResets = MemoryPasswordResets(self)
         self.user_imports: UserImports = MemoryUserImports(self)
+        self.api_keys: ApiKeys = MemoryApiKeys(self)

@@ -1,4 +1,5 @@
 from app.adapters.sql.database import Sessions
+from app.adapters.sql.identity.api_keys import SqlApiKeys
 from app.adapters.sql.identity.login_log import SqlLoginLog
 from app.adapters.sql.identity.origins import SqlOrigins
 from app.adapters.sql.identity.password_resets import SqlPasswordResets
@@ -12,6 +13,7 @@ from app.domain.identity.errors import (
     UnknownUser,
     UsernameTaken,
 )
+from app.ports.identity.api_keys import ApiKeys
 from app.ports.identity.login_log import LoginLog
 from app.ports.identity.origins import Origins
 from app.ports.identity.password_resets import PasswordResets
@@ -33,6 +35,7 @@ class SqlIdentityUnitOfWork(SqlTransaction, IdentityUnitOfWork):
         "users.email_key": EmailTaken,
         "fk_sessions_user_id": UnknownUser,
         "fk_password_resets_user_id": UnknownUser,
+        "fk_api_keys_user_id": UnknownUser,
         # SQLite names no foreign key; no use case stores a token without its session.
         "FOREIGN KEY constraint failed": UnknownUser,
     }
@@ -47,3 +50,4 @@ class SqlIdentityUnitOfWork(SqlTransaction, IdentityUnitOfWork):
         self.throttle: Throttle = SqlThrottle(self)
         self.password_resets: PasswordResets = SqlPasswordResets(self)
         self.user_imports: UserImports = SqlUserImports(self)
+        self.api_keys: ApiKeys = SqlApiKeys(self)

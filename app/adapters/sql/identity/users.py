@@ -84,7 +84,7 @@ class SqlUsers(Users):
         if after is not None:
             query = query.where(UserRow.id > after)
         rows = (await self._transaction.execute(query)).scalars()
-        return [_user_of(row) for row in rows]
+        return [user_of(row) for row in rows]
 
 
 def user_values(user: User) -> dict[str, Any]:
@@ -107,10 +107,11 @@ def user_values(user: User) -> dict[str, Any]:
 
 
 def _user(row: UserRow | None) -> User | None:
-    return None if row is None else _user_of(row)
+    return None if row is None else user_of(row)
 
 
-def _user_of(row: UserRow) -> User:
+def user_of(row: UserRow) -> User:
+    """Give the user that a row holds."""
     return User(
         id=row.id,
         username=row.username,
