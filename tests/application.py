@@ -25,6 +25,7 @@ from app.domain.errors import TickgateError
 from app.ports.identity.work import IdentityWork
 from app.ports.range_units import RangeUnitsWork
 from app.services.identity.auth_service import AuthService
+from app.services.identity.session_service import SessionService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
 from app.services.range_units.price_service import PriceService
@@ -74,6 +75,7 @@ class FakedApplication:
             ids=self.ids,
             secrets=secrets,
         )
+        self.sessions = SessionService(uow=identity, reading=identity_reading, clock=self.clock)
         self.login_log = UserLoginLogService(
             uow=identity, reading=identity_reading, clock=self.clock, ids=self.ids
         )
@@ -92,7 +94,7 @@ class FakedApplication:
         @asynccontextmanager
         async def opened() -> AsyncIterator[HttpServices]:  # pragma: no cover - when it is served
             yield HttpServices(
-                identity=IdentityServices(self.auth, self.users, self.login_log),
+                identity=IdentityServices(self.auth, self.users, self.login_log, self.sessions),
                 range_units=RangeUnitsServices(self.range_units, self.prices),
                 ready=self._ready,
             )

@@ -21,11 +21,13 @@ from tests.programs.identity_operations import (
     FindUser,
     GetSession,
     GetUser,
+    HoldAdmins,
     HoldToken,
     HoldUser,
     OfUser,
     Operation,
     PageAttempts,
+    PageSessions,
     PageUsers,
     ReplaceUser,
     SettleAttempt,
@@ -116,6 +118,9 @@ _tokens = drawn(
 _reading_user = drawn(GetUser, _ID)
 _reading_users = drawn(PageUsers, {"limit": LIMITS, "after": (None, *IDS)})
 _reading_session = drawn(GetSession, _ID)
+_reading_sessions = drawn(
+    PageSessions, {"user": IDS, "limit": LIMITS}, {"now": INSTANTS, "before": IDS}
+)
 
 
 def _logged_in() -> SearchStrategy[tuple[Operation, ...]]:
@@ -128,11 +133,14 @@ def _logged_in() -> SearchStrategy[tuple[Operation, ...]]:
 
 
 _user, _session = AddUser(id=2), AddSession(id=2, user=2)
+_admin = AddUser(id=2, role=Role.ADMIN)
 _attempt, _token = AppendAttempt(id=2), AddToken(digest="one", session=2)
 
 USERS: Final[Theme[IdentityUnitOfWork]] = Theme(
     beginnings=st.one_of(_new_users).map(lambda user: (user,)),
-    writes=st.one_of(*_new_users, *_users(ReplaceUser, _ID), drawn(HoldUser, _ID)),
+    writes=st.one_of(
+        *_new_users, *_users(ReplaceUser, _ID), drawn(HoldUser, _ID), st.just(HoldAdmins())
+    ),
     reads=st.one_of(_reading_user, _reading_users, drawn(FindUser, {"key": _KEYS})),
     claims=st.sampled_from(
         [
@@ -140,6 +148,8 @@ USERS: Final[Theme[IdentityUnitOfWork]] = Theme(
             Claim(AddUser(id=3, email="a@b.example"), AddUser(id=2, email="A@b.example")),
             Claim(HoldUser(id=2), HoldUser(id=2), given=(_user,)),
             Claim(HoldUser(id=2), ReplaceUser(id=2, username="alice"), given=(_user,)),
+            Claim(HoldAdmins(), HoldAdmins(), given=(_admin,)),
+            Claim(HoldAdmins(), HoldUser(id=2), given=(_admin,)),
         ]
     ),
 )
@@ -173,7 +183,7 @@ SESSIONS: Final[Theme[IdentityUnitOfWork]] = Theme(
         drawn(HoldToken, {"digest": _TOKENS}),
         drawn(UseToken, {"digest": _TOKENS, "at": INSTANTS}),
     ),
-    reads=_reading_session,
+    reads=_reading_session | _reading_sessions,
     claims=st.sampled_from(
         [
             Claim(EndSession(id=2), EndSession(id=2), given=(_user, _session)),

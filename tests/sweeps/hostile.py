@@ -108,6 +108,9 @@ BODIES: Final[dict[str, list[dict[str, Any]]]] = {
     "NewUser": [
         {"username": "bob", "email": "b@example.org", "password": PASSWORD, "role": "user"}
     ],
+    "UserChange": [
+        {"email": "b@example.org", "role": "user", "disabled": True, "mfa_required": True}
+    ],
     "ExchangeToPut": [{"name": "Coinone", "time_zone": "Asia/Seoul"}],
     "RangeUnitsToPut": [
         {

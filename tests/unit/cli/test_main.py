@@ -2,6 +2,7 @@ from typing import NoReturn
 
 import pytest
 
+from app.adapters.cli.keys import KeyCommands
 from app.adapters.cli.main import DatabaseCommands, Runtime
 from app.domain.errors import ErrorKind, Fault, TickgateError
 from app.domain.identity.errors import InvalidUser
@@ -22,6 +23,11 @@ COMMANDS = [
     "user disable",
     "user enable",
     "user passwd",
+    "user role",
+    "keys",
+    "keys list",
+    "keys rotate",
+    "keys remove",
     "login-log",
     "login-log search",
     "range-units",
@@ -57,6 +63,7 @@ def test_help_needs_nothing_to_be_set_up(command: str) -> None:
         read_curated=refuse,
         serve=refuse,
         database=DatabaseCommands(refuse, refuse, refuse, refuse),
+        keys=KeyCommands(refuse, refuse, refuse),
         openapi=refuse,
         version=VERSION,
     )

@@ -15,12 +15,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from app.adapters.security.key_files import KeysUnreadable
-from app.adapters.security.tokens import (
-    Ed25519AccessTokens,
-    make_first_key,
-)
+from app.adapters.security.signing_keys import SigningKeys, make_first_key
+from app.adapters.security.tokens import Ed25519AccessTokens
 from app.domain.identity.errors import InvalidToken
 from app.domain.identity.sessions import AccessClaims
+from app.domain.principal import Scope
 from tests.builders import at, new_id
 
 KEY = Ed25519PrivateKey.generate()
@@ -35,19 +34,29 @@ PAYLOAD: Mapping[str, object] = {
     "iat": 1_767_605_415,
     "exp": 1_767_605_715,
     "jti": str(UUID(int=3)),
+    "client_id": "tickgate",
+    "auth_time": 1_767_605_415,
+    "scope": "login-log:read of-a-later-version",
 }
 
 
 def some_claims() -> AccessClaims:
     start = at().replace(microsecond=0)
-    return AccessClaims(new_id(), new_id(), new_id(), start, start.replace(minute=59))
+    return AccessClaims(
+        token_id=new_id(),
+        user_id=new_id(),
+        session_id=new_id(),
+        issued_at=start,
+        expires_at=start.replace(minute=59),
+        authenticated_at=start.replace(minute=1),
+        scopes=frozenset({Scope.RANGE_UNITS_READ, Scope.LOGIN_LOG_READ}),
+    )
 
 
 def tokens_of(**keys: Ed25519PrivateKey) -> Ed25519AccessTokens:
     """Give a signer of keys by their ids, each written `k0001`."""
-    return Ed25519AccessTokens(
-        keys={name.removeprefix("k"): key for name, key in keys.items()}, name="tickgate"
-    )
+    by_id = {name.removeprefix("k"): key for name, key in keys.items()}
+    return Ed25519AccessTokens(keys=SigningKeys(by_id), name="tickgate")
 
 
 @pytest.fixture
@@ -97,6 +106,8 @@ def test_a_token_signed_by_hand_is_read(tokens: Ed25519AccessTokens) -> None:
         session_id=UUID(int=2),
         issued_at=at().replace(microsecond=0),
         expires_at=at(5).replace(microsecond=0),
+        authenticated_at=at().replace(microsecond=0),
+        scopes=frozenset({Scope.LOGIN_LOG_READ}),
     )
 
 
@@ -116,6 +127,9 @@ def test_a_token_says_what_an_access_token_has_to(tokens: Ed25519AccessTokens) -
         "iat": int(claims.issued_at.timestamp()),
         "exp": int(claims.expires_at.timestamp()),
         "jti": str(claims.token_id),
+        "client_id": "tickgate",
+        "auth_time": int(claims.authenticated_at.timestamp()),
+        "scope": "login-log:read range-units:read",
     }
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr
 from app.adapters.http.schemas import InvalidCursor
 from app.domain.identity.users import PASSWORD_LEAST_CHARACTERS, PASSWORD_MOST_BYTES
 from app.services.identity.auth_service import AuthService
+from app.services.identity.session_service import SessionService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
 
@@ -21,6 +22,7 @@ class IdentityServices:
     auth: AuthService
     users: UserService
     login_log: UserLoginLogService
+    sessions: SessionService
 
 
 def services_of(request: Request) -> IdentityServices:

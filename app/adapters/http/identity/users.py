@@ -2,17 +2,17 @@
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from app.adapters.http.authentication import Caller, GuardedRoute
 from app.adapters.http.errors import responses
 from app.adapters.http.identity.asked import NewPassword, Password, Services, id_of_cursor
 from app.adapters.http.schemas import Page, PartOfList, Sent, page_of, parts_of
-from app.domain.identity.users import User
+from app.domain.identity.users import User, UserChanges
 from app.domain.principal import Role
 
 users = APIRouter(prefix="/v1/users", tags=["users"], route_class=GuardedRoute)
@@ -44,6 +44,21 @@ class UserAnswer(BaseModel):
     disabled: bool
     created_at: datetime
     password_changed_at: datetime
+    mfa_required: bool = Field(description="Whether they may do nothing without a second factor.")
+    has_second_factor: bool = Field(description="Whether one is enrolled.")
+
+
+def _absent() -> Any:
+    """Stand for a field that was not sent, of which the document shows no default."""
+
+
+class UserChange(Sent):
+    """What is to become of a user. What is not sent stays; an `email` of null is removed."""
+
+    email: Annotated[str | None, Field(max_length=1024, default_factory=_absent)]
+    role: Annotated[Role, Field(default_factory=_absent)]
+    disabled: Annotated[StrictBool, Field(default_factory=_absent)]
+    mfa_required: Annotated[StrictBool, Field(default_factory=_absent)]
 
 
 class PasswordChange(Sent):
@@ -62,6 +77,8 @@ def _user_answer(user: User) -> UserAnswer:
         disabled=user.disabled,
         created_at=user.created_at,
         password_changed_at=user.password_changed_at,
+        mfa_required=user.mfa_required,
+        has_second_factor=user.has_second_factor,
     )
 
 
@@ -117,3 +134,14 @@ async def list_users(page: Annotated[PartOfList, Query()], services: Services) -
 async def get_user(user_id: UUID, services: Services) -> UserAnswer:
     """Give one user."""
     return _user_answer(await services.users.get_user_by_id(user_id=user_id))
+
+
+@users.patch(
+    "/{user_id}",
+    summary="Change a user",
+    responses=responses(401, 403, 404, 409, 413, 422, 503),
+)
+async def change_user(user_id: UUID, body: UserChange, services: Services) -> UserAnswer:
+    """Change what is sent. Disabling ends all sessions; one administrator has to be left."""
+    changes = cast("UserChanges", body.model_dump(exclude_unset=True))
+    return _user_answer(await services.users.change_user(user_id=user_id, changes=changes))
