@@ -53,7 +53,8 @@ async def asked(
     in_query = {
         name: ids[name] for name in ids_of(operation) if f"{{{name}}}" not in operation.path
     }
-    for body in API.bodies_of(operation) or [None]:
+    bodies: list[dict[str, Any] | None] = [*API.bodies_of(operation)]
+    for body in bodies or [None]:
         answer = await client.request(
             operation.method, operation.url(**ids), params=in_query, json=body, headers=user
         )
@@ -71,7 +72,7 @@ async def asked(
     return told
 
 
-def test_there_is_something_of_somebody_behind_every_id(hers: dict[str, str]) -> None:
+async def test_there_is_something_of_somebody_behind_every_id(hers: dict[str, str]) -> None:
     assert {name for operation in WITH_IDS for name in ids_of(operation)} == hers.keys()
 
 

@@ -1,6 +1,8 @@
 """Signing keys that come and go while a service runs."""
 
+import logging
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,25 @@ class Watched:
 
     def published(self) -> list[str]:
         return list(self.keys.published())
+
+
+class Complaints(logging.Handler):
+    """What is written to the log about keys."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record.getMessage())
+
+
+@pytest.fixture
+def complaints() -> Iterator[Complaints]:
+    handler, logger = Complaints(), logging.getLogger("app.adapters.security.signing_keys")
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
 
 
 @pytest.fixture
@@ -103,7 +124,7 @@ def test_a_key_that_is_gone_signs_no_more(watched: Watched) -> None:
 
 @pytest.mark.parametrize("harm", ["a broken key", "no key", "no directory"])
 def test_what_cannot_be_read_leaves_the_keys_that_are_known(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, harm: str
+    tmp_path: Path, complaints: Complaints, harm: str
 ) -> None:
     watched = Watched(tmp_path / "keys")
     if harm == "a broken key":
@@ -115,7 +136,7 @@ def test_what_cannot_be_read_leaves_the_keys_that_are_known(
     for _ in range(3):
         watched.seconds += 1
         assert (watched.signs_with(), watched.published()) == ("0001", ["0001"])
-    assert len(caplog.records) == 1
+    assert len(complaints.records) == 1
 
 
 def test_after_harm_was_undone_keys_come_again(watched: Watched) -> None:
