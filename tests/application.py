@@ -53,13 +53,14 @@ class FakedApplication:
         self.clock = SettableClock()
         self.hasher = FastHasher()
         self.ids = SequentialIds()
+        self.tokens = PlainTokens()
         self.not_ready: TickgateError | None = None
         secrets = SequentialSecrets()
         self.auth = AuthService(
             uow=identity,
             reading=identity_reading,
             hasher=self.hasher,
-            tokens=PlainTokens(),
+            tokens=self.tokens,
             clock=self.clock,
             ids=self.ids,
             secrets=secrets,
