@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import jwt
 import pytest
 from anyio import create_task_group, run_process
 from authlib.oauth2.rfc6750 import InvalidTokenError  # type: ignore[import-untyped] # has no types
