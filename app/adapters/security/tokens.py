@@ -66,8 +66,7 @@ class Ed25519AccessTokens(AccessTokens):
         try:
             header, payload = _parts(token)
             key_id = header.get("kid")
-            # Nothing is understood that would have to be (RFC 7515, section 4.1.11).
-            if header.get("typ") != _TYPE or "crit" in header or not isinstance(key_id, str):
+            if header.get("typ") != _TYPE or not isinstance(key_id, str):
                 raise InvalidToken
             key = self._keys.verifying(key_id)
             if key is None:
