@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from app import __version__
 from app.adapters.cli.api_keys import ApiKeyServices
 from app.adapters.cli.identity import IdentityServices as IdentityCommandServices
+from app.adapters.cli.keys import KeyCommands
 from app.adapters.cli.main import DatabaseCommands, Runtime, build_cli
 from app.adapters.cli.range_units import RangeUnitsServices as RangeUnitsCommandServices
 from app.adapters.cli.welcome import welcome
@@ -29,7 +30,13 @@ from app.adapters.http.range_units.asked import RangeUnitsServices
 from app.adapters.security.common_passwords import ShippedCommonPasswords
 from app.adapters.security.key_files import KeysUnreadable
 from app.adapters.security.passwords import BcryptHasher
-from app.adapters.security.tokens import Ed25519AccessTokens, make_first_key
+from app.adapters.security.signing_keys import (
+    list_keys,
+    make_first_key,
+    make_next_key,
+    remove_key,
+)
+from app.adapters.security.tokens import Ed25519AccessTokens
 from app.adapters.security.vault import KeyVault, make_vault_key
 from app.adapters.sql import schema
 from app.adapters.sql.database import AsyncDatabase
@@ -40,6 +47,7 @@ from app.domain.errors import SchemaOutOfDate, StoreUnavailable
 from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
 from app.services.identity.password_reset_service import PasswordResetService
+from app.services.identity.session_service import SessionService
 from app.services.identity.throttling import Throttling
 from app.services.identity.user_import_service import UserImportService
 from app.services.identity.user_login_log_service import UserLoginLogService
@@ -89,6 +97,9 @@ class Application:
             clock=self._clock,
             ids=self._ids,
             secrets=self._secrets,
+        )
+        self.sessions = SessionService(
+            uow=self._identity_uow, reading=self._identity_reading, clock=self._clock
         )
         self.imports = UserImportService(
             uow=self._identity_uow, hasher=self._hasher, clock=self._clock, ids=self._ids
@@ -183,7 +194,9 @@ class Application:
 def signing_tokens(settings: Settings) -> Ed25519AccessTokens:
     """Read the signing keys. Raises `WrongSetting`."""
     try:
-        return Ed25519AccessTokens.from_directory(settings.token_keys_dir, name="tickgate")
+        return Ed25519AccessTokens.from_directory(
+            settings.token_keys_dir, name=settings.token_issuer
+        )
     except KeysUnreadable as error:
         raise WrongSetting(f"TICKGATE_TOKEN_KEYS: {error}") from error
 
@@ -193,6 +206,13 @@ def vault(settings: Settings) -> KeyVault:
     try:
         return KeyVault.from_directory(settings.token_keys_dir)
     except KeysUnreadable as error:
+        raise WrongSetting(f"TICKGATE_TOKEN_KEYS: {error}") from error
+
+
+def _keys(use: Callable[[Path], T]) -> T:
+    try:
+        return use(Settings.load().token_keys_dir)
+    except (KeysUnreadable, OSError) as error:
         raise WrongSetting(f"TICKGATE_TOKEN_KEYS: {error}") from error
 
 
@@ -234,11 +254,12 @@ def http_app(settings: Settings | None = None) -> FastAPI:
             await to_thread.run_sync(application.warm_up)
             yield HttpServices(
                 identity=IdentityServices(
-                    application.auth(),
-                    application.users,
-                    application.login_log,
-                    application.resets(),
-                    application.api_keys(),
+                    auth=application.auth(),
+                    users=application.users,
+                    login_log=application.login_log,
+                    sessions=application.sessions,
+                    resets=application.resets(),
+                    api_keys=application.api_keys(),
                 ),
                 range_units=RangeUnitsServices(application.range_units, application.prices),
                 ready=application.ready,
@@ -281,6 +302,11 @@ def command_line() -> typer.Typer:
             range_units=range_units,
             read_curated=read_table,
             serve=serve,
+            keys=KeyCommands(
+                list=lambda: [(key.key_id, key.made_at, key.signs) for key in _keys(list_keys)],
+                rotate=lambda: _keys(make_next_key),
+                remove=lambda key_id: _keys(lambda directory: remove_key(directory, key_id)),
+            ),
             database=DatabaseCommands(
                 upgrade=lambda revision: _on_database(
                     lambda application: schema.upgrade(application.database, revision), makes=True

@@ -54,6 +54,7 @@ class Settings(BaseModel):
     password_pepper: SecretStr = SecretStr("")
     hash_threads: Annotated[int, Field(ge=1, le=64)] = os.cpu_count() or 1
     hash_queue: Annotated[int, Field(ge=0, le=10_000)] = 128
+    token_issuer: Annotated[str, Field(pattern=r"^[!-~]{1,255}$")] = "tickgate"  # noqa: S105 - a name
     access_token_seconds: Annotated[int, Field(ge=30, le=3600)] = 300
     session_idle_days: Annotated[int, Field(ge=1, le=365)] = 14
     session_max_days: Annotated[int, Field(ge=1, le=365)] = 90

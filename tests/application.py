@@ -34,6 +34,7 @@ from app.ports.range_units import RangeUnitsWork
 from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
 from app.services.identity.password_reset_service import PasswordResetService
+from app.services.identity.session_service import SessionService
 from app.services.identity.throttling import Throttling
 from app.services.identity.user_import_service import UserImportService
 from app.services.identity.user_login_log_service import UserLoginLogService
@@ -74,6 +75,7 @@ class FakedApplication:
         self.common_passwords = FewCommonPasswords()
         self.ids = SequentialIds()
         self.user_agents = FewUserAgents()
+        self.tokens = PlainTokens()
         self.not_ready: TickgateError | None = None
         secrets = SequentialSecrets()
         self.throttling = Throttling(
@@ -110,6 +112,7 @@ class FakedApplication:
         self.imports = UserImportService(
             uow=identity, hasher=self.hasher, clock=self.clock, ids=self.ids
         )
+        self.sessions = SessionService(uow=identity, reading=identity_reading, clock=self.clock)
         self.login_log = UserLoginLogService(
             uow=identity,
             reading=identity_reading,
@@ -140,7 +143,7 @@ class FakedApplication:
             uow=self._identity_work,
             reading=self._identity_reading_work,
             hasher=self.hasher,
-            tokens=PlainTokens(),
+            tokens=self.tokens,
             user_agents=self.user_agents,
             clock=self.clock,
             ids=self.ids,
@@ -157,6 +160,7 @@ class FakedApplication:
             auth=self.auth,
             users=self.users,
             login_log=self.login_log,
+            sessions=self.sessions,
             resets=self.resets,
             api_keys=self.api_keys,
         )

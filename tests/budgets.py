@@ -12,14 +12,17 @@ from app.domain.identity.api_keys import KeyParts, write_api_key
 from app.domain.identity.errors import (
     ImportRefused,
     InvalidToken,
+    LastAdmin,
     RefreshInProgress,
     UnknownApiKey,
+    UnknownSession,
     UsernameTaken,
 )
 from app.domain.identity.login_log import LoginLogFilter, LoginLogPosition
 from app.domain.identity.sessions import REFRESH_GRACE
+from app.domain.principal import Role
 from app.domain.range_units.errors import RevisionInForce, UnknownExchange, UnknownMarket
-from tests.application import FakedApplication
+from tests.application import PASSWORD, FakedApplication
 from tests.builders import a_market, an_exchange, new_id
 from tests.use_cases import (
     BTC,
@@ -34,6 +37,7 @@ from tests.use_cases import (
     a_refresh,
     a_registration,
     an_import,
+    in_a_session,
     issued,
     log_in,
     registered,
@@ -122,6 +126,25 @@ async def a_second_start(application: FakedApplication) -> Call:
 async def a_page_of_users(application: FakedApplication) -> Call:
     await registered(application)
     return partial(application.users.list_users, limit=50)
+
+
+async def a_page_of_sessions(application: FakedApplication) -> Call:
+    await registered(application)
+    principal = await in_a_session(application)
+    return partial(application.sessions.list_sessions, principal=principal, limit=50)
+
+
+async def an_unknown_session(application: FakedApplication) -> Call:
+    await registered(application)
+    principal = await in_a_session(application)
+    return partial(
+        application.sessions.end_session, principal=principal, session_id=principal.user_id
+    )
+
+
+async def the_last_admin(application: FakedApplication) -> Call:
+    admin = await application.users.create_user(username="boss", password=PASSWORD, role=Role.ADMIN)
+    return partial(application.users.set_disabled, user_id=admin.id, disabled=True)
 
 
 async def a_user_by_id(application: FakedApplication) -> Call:
@@ -277,7 +300,6 @@ BUDGETS: Final = (
     of_writing("logout", statements=1),
     of_writing("registration", statements=1),
     of_writing("first start", statements=2, readings=1),
-    of_writing("disabling", statements=3),
     of_writing("change of password", statements=5, readings=1),
     of_writing("new password", statements=5, readings=1),
     of_writing("reset", statements=2),
@@ -295,6 +317,11 @@ BUDGETS: Final = (
     of_writing("use of an API key", statements=1),
     of_writing("rotation", statements=5),
     of_writing("revocation", statements=2),
+    of_writing("disabling", statements=4),
+    of_writing("demotion", statements=3),
+    of_writing("end of a session", statements=2),
+    of_writing("end of other sessions", statements=1),
+    of_writing("end of all sessions of a user", statements=2),
     of_writing("exchange", statements=1),
     of_writing("first reply", statements=6, readings=1),
     of_writing("reply that replaces", statements=7, readings=1),
@@ -327,6 +354,9 @@ BUDGETS: Final = (
         rollbacks=1,
         refusal=UnknownApiKey,
     ),
+    Budget("page of sessions", a_page_of_sessions, 1, readings=1),
+    Budget("end of an unknown session", an_unknown_session, 1, readings=1, refusal=UnknownSession),
+    Budget("disabling the last administrator", the_last_admin, 2, rollbacks=1, refusal=LastAdmin),
     Budget("user by id", a_user_by_id, 1, readings=1),
     Budget("page of users", a_page_of_users, 1, readings=1),
     Budget("first page of the login log", partial(a_page_of_the_log, depth=0), 1, readings=1),

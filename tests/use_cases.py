@@ -15,6 +15,7 @@ from app.domain.identity.errors import (
     InvalidToken,
     RefreshInProgress,
     TooManyAttempts,
+    UnknownSession,
     UsernameTaken,
     WrongPassword,
 )
@@ -22,12 +23,13 @@ from app.domain.identity.login_log import Client, FailReason
 from app.domain.identity.sessions import REFRESH_GRACE
 from app.domain.identity.throttle import Kind
 from app.domain.identity.user_imports import ImportedUser
-from app.domain.identity.users import User
-from app.domain.principal import Scope
+from app.domain.identity.users import User, UserChanges
+from app.domain.principal import Principal, Role, Scope
 from app.domain.range_units.revisions import Observation
 from app.services.identity.api_key_service import ApiKeyService, IssuedKey
 from app.services.identity.auth_service import AuthService, Login
 from app.services.identity.password_reset_service import PasswordResetService
+from app.services.identity.session_service import SessionService
 from app.services.identity.user_import_service import UserImportService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
@@ -150,6 +152,43 @@ async def a_disabling(application: FakedApplication) -> Call:
     await log_in(application)
     await log_in(application)
     return partial(application.users.set_disabled, user_id=user.id, disabled=True)
+
+
+async def a_demotion(application: FakedApplication) -> Call:
+    admins = [
+        await application.users.create_user(username=name, password=PASSWORD, role=Role.ADMIN)
+        for name in ("boss", "deputy")
+    ]
+    changes: UserChanges = {"role": Role.USER, "email": "boss@example.org", "mfa_required": True}
+    return partial(application.users.change_user, user_id=admins[0].id, changes=changes)
+
+
+async def in_a_session(application: FakedApplication) -> Principal:
+    """Log the one who is registered in, and give them as they act."""
+    login = await log_in(application)
+    return await application.auth.authenticate_token(token=login.access_token)
+
+
+async def an_end_of_a_session(application: FakedApplication) -> Call:
+    await registered(application)
+    login = await log_in(application)
+    principal = await in_a_session(application)
+    return partial(
+        application.sessions.end_session, principal=principal, session_id=login.session_id
+    )
+
+
+async def an_end_of_other_sessions(application: FakedApplication) -> Call:
+    await registered(application)
+    await log_in(application)
+    principal = await in_a_session(application)
+    return partial(application.sessions.end_other_sessions, principal=principal)
+
+
+async def an_end_of_all_sessions_of_a_user(application: FakedApplication) -> Call:
+    user = await registered(application)
+    await log_in(application)
+    return partial(application.sessions.end_sessions_of_user, user_id=user.id)
 
 
 async def a_change_of_password(application: FakedApplication) -> Call:
@@ -337,6 +376,19 @@ USE_CASES: Final = (
     UseCase("registration", UserService.create_user, a_registration, done_before=UsernameTaken),
     UseCase("first start", UserService.create_first_admin, a_first_start),
     UseCase("disabling", UserService.set_disabled, a_disabling),
+    UseCase("demotion", UserService.change_user, a_demotion),
+    UseCase(
+        "end of a session",
+        SessionService.end_session,
+        an_end_of_a_session,
+        done_before=UnknownSession,
+    ),
+    UseCase("end of other sessions", SessionService.end_other_sessions, an_end_of_other_sessions),
+    UseCase(
+        "end of all sessions of a user",
+        SessionService.end_sessions_of_user,
+        an_end_of_all_sessions_of_a_user,
+    ),
     UseCase(
         "change of password",
         UserService.change_password,

@@ -2,6 +2,7 @@ import json
 import string
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ import pytest
 from app.domain.identity.errors import InvalidToken
 from app.domain.identity.sessions import AccessClaims
 from app.domain.identity.users import PASSWORD_MOST_BYTES
+from app.domain.principal import Scope
 from app.ports.identity.security import AccessTokens, PasswordHasher
 from tests.builders import new_id
 from tests.contracts.races import all_at_once
@@ -198,6 +200,8 @@ def claims(
         session_id=new_id(),
         issued_at=issued_at,
         expires_at=issued_at + lifetime,
+        authenticated_at=issued_at - lifetime,
+        scopes=frozenset({Scope.USERS_ADMIN, Scope.RANGE_UNITS_READ}),
     )
 
 
@@ -318,3 +322,22 @@ class AccessTokensContract:
         token = around.format(tokens.issue(claims=claims()))
         with pytest.raises(InvalidToken):
             tokens.read(token=token)
+
+    def test_a_token_may_speak_for_no_scope_at_all(self, tokens: AccessTokens) -> None:
+        said = replace(claims(), scopes=frozenset())
+        assert tokens.read(token=tokens.issue(claims=said)) == said
+
+    def test_keys_are_published_each_with_an_id_of_its_own(self, tokens: AccessTokens) -> None:
+        ids = [key.key_id for key in tokens.published()]
+        assert ids
+        assert len(set(ids)) == len(ids)
+
+    def test_a_published_key_is_one_of_ed25519(self, tokens: AccessTokens) -> None:
+        assert {len(key.public_key) for key in tokens.published()} == {32}
+
+    def test_keys_that_were_published_changed_by_their_reader_change_nothing(
+        self, tokens: AccessTokens
+    ) -> None:
+        published = tokens.published()
+        published.clear()
+        assert tokens.published() != []

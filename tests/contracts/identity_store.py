@@ -93,6 +93,25 @@ async def users_of(work: IdentityWork) -> list[User]:
         return await uow.users.page(after=None, limit=100)
 
 
+async def admins_of(work: IdentityWork) -> list[User]:
+    async with work() as uow:
+        return await uow.users.hold_admins()
+
+
+async def sessions_of(
+    work: IdentityWork,
+    user: User,
+    *,
+    now: datetime | None = None,
+    before: UUID | None = None,
+    limit: int = 100,
+) -> list[Session]:
+    async with work() as uow:
+        return await uow.sessions.page_of_user(
+            user_id=user.id, now=now or at(), before=before, limit=limit
+        )
+
+
 async def session_of(work: IdentityWork, session_id: UUID) -> Session | None:
     async with work() as uow:
         return await uow.sessions.get(session_id=session_id)
@@ -486,6 +505,75 @@ class UsersContract:
             for _ in range(2):
                 async with work() as uow:
                     assert await uow.users.hold(user_id=user.id) == user
+
+    async def test_where_nobody_administers_nobody_is_held(self, work: IdentityWork) -> None:
+        await keep(work, a_user())
+        assert await admins_of(work) == []
+
+    async def test_all_administrators_are_held_in_the_order_of_their_ids(
+        self, work: IdentityWork
+    ) -> None:
+        admins = [
+            a_user(user_id=user_id, role=Role.ADMIN, disabled=number % 2 == 0)
+            for number, user_id in enumerate(SPREAD_IDS)
+        ]
+        await keep(work, a_user(), *reversed(admins), a_user())
+        assert await admins_of(work) == admins
+
+    async def test_administrators_are_held_in_the_unit_of_work_that_made_them(
+        self, work: IdentityWork
+    ) -> None:
+        old, new = a_user(role=Role.ADMIN), a_user()
+        async with work() as uow:
+            await uow.users.add(user=old)
+            await uow.users.add(user=new)
+            await uow.users.replace(user=replace(old, role=Role.USER))
+            await uow.users.replace(user=replace(new, role=Role.ADMIN))
+            assert await uow.users.hold_admins() == [replace(new, role=Role.ADMIN)]
+
+    async def test_a_second_who_holds_the_administrators_waits(self, work: IdentityWork) -> None:
+        await keep(work, a_user(role=Role.ADMIN), a_user(role=Role.ADMIN))
+        through = await race(
+            work,
+            first=lambda uow: uow.users.hold_admins(),
+            meanwhile=look_around,
+            last=commit,
+            second=lambda uow: uow.users.hold_admins(),
+        )
+        assert through == ["first", "second"]
+
+    async def test_a_second_who_holds_one_of_the_administrators_waits(
+        self, work: IdentityWork
+    ) -> None:
+        admins = [a_user(role=Role.ADMIN), a_user(role=Role.ADMIN)]
+        await keep(work, *admins)
+        through = await race(
+            work,
+            first=lambda uow: uow.users.hold_admins(),
+            meanwhile=look_around,
+            last=commit,
+            second=lambda uow: uow.users.hold(user_id=admins[1].id),
+        )
+        assert through == ["first", "second"]
+
+    @pytest.mark.parametrize("change", [{"role": Role.USER}, {"disabled": True}], ids=str)
+    async def test_whoever_held_the_administrators_later_sees_what_became_of_them(
+        self, work: IdentityWork, change: dict[str, Any]
+    ) -> None:
+        admins = [a_user(role=Role.ADMIN), a_user(role=Role.ADMIN)]
+        await keep(work, *admins)
+        seen: list[list[User]] = []
+
+        async def unseat(uow: IdentityUnitOfWork) -> None:
+            await uow.users.hold_admins()
+            await uow.users.replace(user=replace(admins[1], **change))
+
+        async def hold(uow: IdentityUnitOfWork) -> None:
+            seen.append(await uow.users.hold_admins())
+
+        await race(work, first=unseat, meanwhile=look_around, last=commit, second=hold)
+        changed = [admins[0], replace(admins[1], **change)]
+        assert seen == [[admin for admin in changed if admin.role is Role.ADMIN]]
 
     async def test_where_nobody_is_a_page_is_empty(self, work: IdentityWork) -> None:
         assert await users_of(work) == []
@@ -1636,6 +1724,90 @@ class SessionsContract:
         async with work() as uow:
             ended = await uow.sessions.end_all(user_id=user.id, except_id=theirs.id, at=at())
         assert ended == 1
+
+    async def test_who_has_no_session_has_an_empty_page(self, work: IdentityWork) -> None:
+        user, other = a_user(), a_user()
+        await keep(work, user, other, a_session(user_id=other.id))
+        assert await sessions_of(work, user) == []
+
+    async def test_sessions_of_a_user_are_listed_from_the_greatest_id(
+        self, work: IdentityWork
+    ) -> None:
+        user = a_user()
+        sessions = [
+            a_session(session_id=session_id, user_id=user.id, expires_at=at(5))
+            for session_id in SPREAD_IDS
+        ]
+        await keep(work, user, *sessions[::2], *sessions[1::2])
+        assert await sessions_of(work, user) == sessions[::-1]
+
+    async def test_a_session_is_listed_with_every_field(self, work: IdentityWork) -> None:
+        user = a_user()
+        session = a_session(
+            user_id=user.id,
+            created_at=at(0),
+            last_used_at=at(1),
+            idle_expires_at=at(4),
+            expires_at=at(5),
+            ip="2001:db8::1",
+            user_agent="ccxt/4.5 (Linux)",
+        )
+        await keep(work, user, session)
+        assert await sessions_of(work, user, now=at(2)) == [session]
+
+    async def test_a_session_is_listed_until_just_before_it_is_over(
+        self, work: IdentityWork
+    ) -> None:
+        user = a_user()
+        idle = a_session(user_id=user.id, idle_expires_at=at(1), expires_at=at(9))
+        old = a_session(user_id=user.id, idle_expires_at=at(9), expires_at=at(1))
+        ended = a_session(user_id=user.id, idle_expires_at=at(9), expires_at=at(9), ended_at=at(8))
+        await keep(work, user, idle, old, ended)
+        moment = timedelta(microseconds=1)
+        listed = [await sessions_of(work, user, now=now) for now in (at(1) - moment, at(1))]
+        assert listed == [[old, idle], []]
+
+    async def test_it_is_the_same_moment_in_whatever_zone_it_is_written(
+        self, work: IdentityWork
+    ) -> None:
+        user = a_user()
+        live = a_session(user_id=user.id, idle_expires_at=at(2), expires_at=at(2))
+        over = a_session(user_id=user.id, idle_expires_at=at(1), expires_at=at(2))
+        await keep(work, user, live, over)
+        assert await sessions_of(work, user, now=at(1).astimezone(SEOUL)) == [live]
+
+    @pytest.mark.parametrize("limit", [0, 1, 2, 3, 4])
+    async def test_a_page_of_sessions_has_at_most_its_limit(
+        self, work: IdentityWork, limit: int
+    ) -> None:
+        user = a_user()
+        sessions = [a_session(user_id=user.id, expires_at=at(5)) for _ in range(3)]
+        await keep(work, user, *sessions)
+        assert await sessions_of(work, user, limit=limit) == sessions[::-1][:limit]
+
+    async def test_pages_have_every_session_of_a_user_once(self, work: IdentityWork) -> None:
+        user, other = a_user(), a_user()
+        mine = [a_session(user_id=user.id, expires_at=at(5)) for _ in range(5)]
+        theirs = [a_session(user_id=other.id, expires_at=at(5)) for _ in range(5)]
+        over = a_session(user_id=user.id, expires_at=at(5), ended_at=at())
+        await keep(work, user, other, *mine, *theirs, over)
+        seen: list[Session] = []
+        while page := await sessions_of(work, user, before=seen[-1].id if seen else None, limit=2):
+            seen += page
+        assert seen == mine[::-1]
+
+    async def test_a_session_is_listed_in_the_unit_of_work_that_opened_it(
+        self, work: IdentityWork
+    ) -> None:
+        user = a_user()
+        session = a_session(user_id=user.id, expires_at=at(5))
+        async with work() as uow:
+            await uow.users.add(user=user)
+            await uow.sessions.add(session=session)
+            listed = await uow.sessions.page_of_user(
+                user_id=user.id, now=at(), before=None, limit=9
+            )
+        assert (listed, await sessions_of(work, user)) == ([session], [])
 
 
 class RefreshTokensContract:

@@ -22,7 +22,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from app.adapters.security.tokens import make_first_key
+from app.adapters.security.signing_keys import make_first_key
 from app.adapters.security.vault import make_vault_key
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork

@@ -12,7 +12,7 @@ import pytest
 from anyio import create_task_group
 from pydantic import SecretStr
 
-from app.adapters.security.tokens import make_first_key
+from app.adapters.security.signing_keys import make_first_key
 from app.adapters.security.vault import make_vault_key
 from app.adapters.sql.database import AsyncDatabase
 from app.bootstrap import Application, http_app, opened

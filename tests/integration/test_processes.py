@@ -83,7 +83,7 @@ MAKER: Final = """
 import sys
 from pathlib import Path
 
-from app.adapters.security.tokens import make_first_key
+from app.adapters.security.signing_keys import make_first_key
 
 folders = [Path(folder) for folder in sys.argv[1:]]
 print("ready", flush=True)

@@ -26,6 +26,7 @@ from tests.programs.identity_operations import (
     GetApiKey,
     GetSession,
     GetUser,
+    HoldAdmins,
     HoldApiKey,
     HoldReset,
     HoldToken,
@@ -36,6 +37,7 @@ from tests.programs.identity_operations import (
     Operation,
     PageApiKeys,
     PageAttempts,
+    PageSessions,
     PageUsers,
     PutReset,
     RemoveReset,
@@ -81,7 +83,7 @@ _IPS = texts(
 )
 _CIDRS = (
     *("192.0.2.1/32", "192.0.2.0/24", "0.0.0.0/0", "2001:db8::1/128", "2001:db8::/126"),
-    *("2001:db8::/64", "2001:db8::/32", "::/64", "::/0", "::ffff:0:0/95"),
+    *("2001:db8::/64", "2001:db8::/32", "::/64", "::/0", "::fffe:0:0/95"),
 )
 _AGENTS = texts("curl", limit=storage.USER_AGENT)
 _NETWORKS = texts("192.0.2.1", "2001:db8::/64", limit=storage.ORIGIN)
@@ -176,6 +178,9 @@ _api_keys = drawn(AddApiKey, {"id": NEW_IDS, "user": IDS}, _REST_OF_API_KEY)
 _reading_user = drawn(GetUser, _ID)
 _reading_users = drawn(PageUsers, {"limit": LIMITS, "after": (None, *IDS)})
 _reading_session = drawn(GetSession, _ID)
+_reading_sessions = drawn(
+    PageSessions, {"user": IDS, "limit": LIMITS}, {"now": INSTANTS, "before": IDS}
+)
 
 
 def _logged_in() -> SearchStrategy[tuple[Operation, ...]]:
@@ -198,6 +203,7 @@ def _with_a_key() -> SearchStrategy[tuple[Operation, ...]]:
 
 _api_key = AddApiKey(id=2, user=2)
 _user, _session = AddUser(id=2), AddSession(id=2, user=2)
+_admin = AddUser(id=2, role=Role.ADMIN)
 _attempt, _token = AppendAttempt(id=2), AddToken(digest="one", session=2)
 _reset = PutReset(user=2)
 
@@ -208,6 +214,7 @@ USERS: Final[Theme[IdentityUnitOfWork]] = Theme(
         *_users(ReplaceUser, _ID),
         *_users(ImportUsers, {"id": NEW_IDS}),
         drawn(HoldUser, _ID),
+        st.just(HoldAdmins()),
     ),
     reads=st.one_of(
         _reading_user,
@@ -222,6 +229,8 @@ USERS: Final[Theme[IdentityUnitOfWork]] = Theme(
             Claim(ImportUsers(id=2, username="alice"), AddUser(id=4, username="ALICE")),
             Claim(HoldUser(id=2), HoldUser(id=2), given=(_user,)),
             Claim(HoldUser(id=2), ReplaceUser(id=2, username="alice"), given=(_user,)),
+            Claim(HoldAdmins(), HoldAdmins(), given=(_admin,)),
+            Claim(HoldAdmins(), HoldUser(id=2), given=(_admin,)),
         ]
     ),
 )
@@ -290,7 +299,7 @@ SESSIONS: Final[Theme[IdentityUnitOfWork]] = Theme(
         drawn(HoldToken, {"digest": _TOKENS}),
         drawn(UseToken, {"digest": _TOKENS, "at": INSTANTS}),
     ),
-    reads=_reading_session,
+    reads=_reading_session | _reading_sessions,
     claims=st.sampled_from(
         [
             Claim(EndSession(id=2), EndSession(id=2), given=(_user, _session)),

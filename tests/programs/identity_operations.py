@@ -93,6 +93,12 @@ class HoldUser(Operation):
 
 
 @dataclass(frozen=True, repr=False)
+class HoldAdmins(Operation):
+    async def run(self, uow: Work) -> list[User]:
+        return await uow.users.hold_admins()
+
+
+@dataclass(frozen=True, repr=False)
 class FindUser(Operation):
     key: str
 
@@ -286,6 +292,22 @@ class EndSessions(Operation):
     async def run(self, uow: Work) -> int:
         return await uow.sessions.end_all(
             user_id=uuid_of(self.user), except_id=_uuid(self.but), at=instant(self.at)
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class PageSessions(Operation):
+    user: int
+    now: str = NOON
+    before: int | None = None
+    limit: int = 100
+
+    async def run(self, uow: Work) -> list[Session]:
+        return await uow.sessions.page_of_user(
+            user_id=uuid_of(self.user),
+            now=instant(self.now),
+            before=_uuid(self.before),
+            limit=self.limit,
         )
 
 

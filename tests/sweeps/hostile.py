@@ -117,6 +117,9 @@ BODIES: Final[dict[str, list[dict[str, Any]]]] = {
             "allowed_networks": ["203.0.113.0/24"],
         }
     ],
+    "UserChange": [
+        {"email": "b@example.org", "role": "user", "disabled": True, "mfa_required": True}
+    ],
     "ExchangeToPut": [{"name": "Coinone", "time_zone": "Asia/Seoul"}],
     "RangeUnitsToPut": [
         {

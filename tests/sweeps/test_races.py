@@ -3,8 +3,10 @@
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from itertools import permutations, product
 from typing import Any
+from uuid import UUID
 
 import pytest
 from anyio import create_task_group
@@ -12,8 +14,9 @@ from anyio.lowlevel import checkpoint
 
 from app.adapters.memory.store import MemoryStore
 from app.domain.errors import TickgateError
-from app.domain.identity.users import User
-from app.domain.principal import Principal
+from app.domain.identity.errors import LastAdmin
+from app.domain.identity.users import User, UserChanges
+from app.domain.principal import Principal, Role
 from tests.application import PASSWORD, MemoryApplication
 from tests.builders import an_exchange
 from tests.cancellation import until
@@ -158,3 +161,37 @@ async def test_a_refresh_that_waited_has_used_its_token_when_its_turn_came() -> 
     await done_while_it_waited(application, application.identity_store, refresh)
     used = {token.used_at for token in application.identity_store.committed.refresh_tokens.values()}
     assert used == {None, application.clock.now()}
+
+
+@pytest.mark.parametrize("changes", [{"role": Role.USER}, {"disabled": True}], ids=str)
+async def test_of_two_administrators_who_unseat_each_other_one_is_left(
+    changes: UserChanges,
+) -> None:
+    for moment in MOMENTS:
+        application = MemoryApplication()
+        admins = [
+            await application.users.create_user(username=name, password=PASSWORD, role=Role.ADMIN)
+            for name in ("one", "two")
+        ]
+        refused: list[LastAdmin] = []
+        unseat = partial(unseat_after, application, changes, refused)
+        async with create_task_group() as tasks:
+            tasks.start_soon(unseat, 0, admins[0].id)
+            tasks.start_soon(unseat, moment, admins[1].id)
+        left = [user for user in await application.users.list_users() if user.administers]
+        assert (len(left), len(refused)) == (1, 1), moment
+
+
+async def unseat_after(
+    application: MemoryApplication,
+    changes: UserChanges,
+    refused: list[LastAdmin],
+    moments: int,
+    user_id: UUID,
+) -> None:
+    for _ in range(moments):
+        await checkpoint()
+    try:
+        await application.users.change_user(user_id=user_id, changes=changes)
+    except LastAdmin as error:
+        refused.append(error)

@@ -52,6 +52,7 @@ IDENTITY: dict[str, IdentityStatement] = {
     "Users.get": lambda uow: uow.users.get(user_id=USER.id),
     "Users.by_username": lambda uow: uow.users.by_username(username_key="trader"),
     "Users.hold": lambda uow: uow.users.hold(user_id=USER.id),
+    "Users.hold_admins": lambda uow: uow.users.hold_admins(),
     "Users.replace": lambda uow: uow.users.replace(user=USER),
     "Users.page": lambda uow: uow.users.page(after=None, limit=1),
     "LoginLog.append": lambda uow: uow.login_log.append(attempt=an_attempt()),
@@ -68,6 +69,9 @@ IDENTITY: dict[str, IdentityStatement] = {
     ),
     "Sessions.end": lambda uow: uow.sessions.end(session_id=SESSION.id, at=at()),
     "Sessions.end_all": lambda uow: uow.sessions.end_all(user_id=USER.id, except_id=None, at=at()),
+    "Sessions.page_of_user": lambda uow: uow.sessions.page_of_user(
+        user_id=USER.id, now=at(), before=None, limit=1
+    ),
     "RefreshTokens.add": lambda uow: uow.refresh_tokens.add(
         token=a_refresh_token(session_id=SESSION.id)
     ),

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from app.adapters.security.common_passwords import ShippedCommonPasswords
 from app.adapters.security.key_files import KeysUnreadable
 from app.adapters.security.passwords import BcryptHasher
+from app.adapters.security.signing_keys import SigningKeys
 from app.adapters.security.tokens import Ed25519AccessTokens
 from app.adapters.security.vault import KeyVault, make_vault_key
 from app.adapters.system import RandomSecrets, SystemClock, UuidIds
@@ -51,7 +52,9 @@ class TestEd25519AccessTokens(AccessTokensContract):
 
     @pytest.fixture
     def tokens(self) -> AccessTokens:
-        return Ed25519AccessTokens(keys={"0001": Ed25519PrivateKey.generate()}, name="tickgate")
+        return Ed25519AccessTokens(
+            keys=SigningKeys({"0001": Ed25519PrivateKey.generate()}), name="tickgate"
+        )
 
 
 class TestKeyVault(VaultContract):

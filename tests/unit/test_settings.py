@@ -130,6 +130,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
             "TICKGATE_HASH_THREADS": "3",
             "TICKGATE_HASH_QUEUE": "7",
             "TICKGATE_ACCESS_TOKEN_SECONDS": "60",
+            "TICKGATE_TOKEN_ISSUER": "https://tickgate.example",
             "TICKGATE_SESSION_IDLE_DAYS": "2",
             "TICKGATE_SESSION_MAX_DAYS": "5",
             "TICKGATE_DATABASE_POOL": "20",
@@ -146,6 +147,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "hash_threads": settings.hash_threads,
         "hash_queue": settings.hash_queue,
         "access_token_seconds": settings.access_token_seconds,
+        "token_issuer": settings.token_issuer,
         "session_idle_days": settings.session_idle_days,
         "session_max_days": settings.session_max_days,
         "database_pool": settings.database_pool,
@@ -160,12 +162,19 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "hash_threads": 3,
         "hash_queue": 7,
         "access_token_seconds": 60,
+        "token_issuer": "https://tickgate.example",
         "session_idle_days": 2,
         "session_max_days": 5,
         "database_pool": 20,
         "max_body_bytes": 2048,
         "max_payload_bytes": 4096,
     }
+
+
+@pytest.mark.parametrize("name", [" ", "two words", "a\nb", "caf\u00e9", "x" * 256], ids=repr)
+def test_an_issuer_is_one_word_of_ascii(name: str) -> None:
+    with pytest.raises(WrongSetting, match=r"^TICKGATE_TOKEN_ISSUER: "):
+        load({"TICKGATE_TOKEN_ISSUER": name})
 
 
 def test_an_empty_variable_is_one_that_is_not_set() -> None:

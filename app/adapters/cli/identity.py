@@ -152,6 +152,22 @@ class IdentityCommands:
         user, issued = run(self._opened, issue)
         print_reset(user, issued.code, issued.expires_at, as_json=as_json)
 
+    def set_role(
+        self,
+        *,
+        name: Name,
+        role: Annotated[Role, typer.Argument(metavar="ROLE", help="admin or user.")],
+        as_json: Json = False,
+    ) -> None:
+        """Say what a user may do from now on."""
+
+        async def set_role(services: IdentityServices) -> User:
+            user = await services.users.get_user_by_username(username=name)
+            return await services.users.change_user(user_id=user.id, changes={"role": role})
+
+        user = run(self._opened, set_role)
+        print_user(user, f"has the role {user.role}", as_json=as_json)
+
     def _set_disabled(self, name: str, *, disabled: bool) -> User:
         async def set_disabled(services: IdentityServices) -> User:
             user = await services.users.get_user_by_username(username=name)
@@ -200,6 +216,7 @@ def user_commands(opened: Opened[IdentityServices]) -> typer.Typer:
     group.command("list")(commands.list_users)
     group.command("disable")(commands.disable_user)
     group.command("enable")(commands.enable_user)
+    group.command("role", epilog=examples("user role alice admin"))(commands.set_role)
     group.command("passwd")(commands.set_password)
     group.command("reset")(commands.reset_password)
     return group

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from app.adapters.cli.api_keys import ApiKeyServices, api_key_commands
 from app.adapters.cli.identity import IdentityServices, login_log_commands, user_commands
+from app.adapters.cli.keys import KeyCommands, key_commands
 from app.adapters.cli.output import complain, print_json, print_line
 from app.adapters.cli.range_units import RangeUnitsServices, range_units_commands
 from app.adapters.cli.shell import Json, Opened, examples
@@ -48,6 +49,7 @@ class Runtime:
     serve: Callable[..., None]
     """Keywords `host`, `port`, `workers`, and `init`, which is None where nothing was said."""
     database: DatabaseCommands
+    keys: KeyCommands
     openapi: Callable[[], dict[str, Any]]
     version: str
 
@@ -178,6 +180,7 @@ def build_cli(runtime: Runtime) -> typer.Typer:
     cli.command(epilog=examples("serve --port 9000 --workers 4"))(service.serve)
     cli.command(epilog=examples("openapi > openapi.json"))(service.openapi)
     cli.add_typer(_migration_commands(runtime.database), name="db")
+    cli.add_typer(key_commands(runtime.keys), name="keys")
     cli.add_typer(user_commands(runtime.identity), name="user")
     cli.add_typer(api_key_commands(runtime.api_keys), name="api-key")
     cli.add_typer(login_log_commands(runtime.identity), name="login-log")

@@ -10,18 +10,21 @@ from pydantic import BaseModel
 from app.adapters.http import errors
 from app.adapters.http.client_address import Proxies
 from app.adapters.http.context import RequestContext
-from app.adapters.http.identity import api_keys, login_log, logins, users
+from app.adapters.http.identity import api_keys, keys, login_log, logins, sessions, users
 from app.adapters.http.identity.asked import IdentityServices
 from app.adapters.http.range_units import exchanges, prices, tables
 from app.adapters.http.range_units.asked import RangeUnitsServices
 from app.ports.ids import Ids
 
 ROUTERS = (
+    keys.keys,
     logins.logins,
     logins.tokens,
     logins.sessions,
+    sessions.own_sessions,
     users.users,
     api_keys.api_keys,
+    sessions.sessions_of_user,
     login_log.own_login_log,
     login_log.login_log,
     exchanges.exchanges,

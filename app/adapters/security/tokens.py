@@ -1,57 +1,47 @@
 """Access tokens: JWTs signed with Ed25519 (RFC 9068, RFC 8037)."""
 
+import base64
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, Self
 from uuid import UUID
 
 import jwt
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from app.adapters.security.key_files import KeysUnreadable, write_once
+from app.adapters.security.signing_keys import SigningKeys, WatchedKeys
 from app.domain.identity.errors import InvalidToken
-from app.domain.identity.sessions import AccessClaims
+from app.domain.identity.sessions import AccessClaims, VerificationKey
+from app.domain.principal import Scope
 from app.ports.identity.security import AccessTokens
 
 _ALGORITHM: Final = "EdDSA"
 _TYPE: Final = "at+jwt"
-_FIRST_KEY: Final = "0001"
-_REQUIRED: Final = ["iss", "aud", "sub", "sid", "iat", "exp", "jti"]
+_CLIENT: Final = "tickgate"
+"""RFC 9068 wants a client named; those who log in here do so as themselves, with any program."""
+_LONGEST: Final = 4096
+"""Characters; those that are issued have a fifth of that."""
+_REQUIRED: Final = [
+    *("iss", "aud", "sub", "client_id", "sid", "iat", "exp", "auth_time", "jti", "scope"),
+]
 
 
 class Ed25519AccessTokens(AccessTokens):
     """Signs with the newest of its keys, and takes tokens signed with any of them.
 
-    `keys` are private keys by their id; the greatest id is the newest. Issuer and audience are
-    the same name, as the service's tokens are for the service itself.
+    Issuer and audience are the same name, as the service's tokens are for the service itself.
     """
 
-    def __init__(self, *, keys: Mapping[str, Ed25519PrivateKey], name: str) -> None:
-        self._active = max(keys)
-        self._signing_key = keys[self._active]
-        self._public: dict[str, Ed25519PublicKey] = {
-            key_id: key.public_key() for key_id, key in keys.items()
-        }
+    def __init__(self, *, keys: SigningKeys, name: str) -> None:
+        self._keys = keys
         self._name = name
 
     @classmethod
     def from_directory(cls, directory: Path, *, name: str) -> Self:
-        """Read `ID.pem` files of unencrypted PKCS #8. Raises `KeysUnreadable`."""
-        keys = {}
-        for path in sorted(directory.glob("*.pem")):
-            try:
-                key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-            except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-                raise KeysUnreadable(f"{path.name} cannot be read: {error}") from error
-            if not isinstance(key, Ed25519PrivateKey):
-                raise KeysUnreadable(f"{path.name} is not an Ed25519 key")
-            keys[path.stem] = key
-        if not keys:
-            raise KeysUnreadable(f"{directory} holds no key (*.pem)")
-        return cls(keys=keys, name=name)
+        """Use the keys of a directory, as they come and go. Raises `KeysUnreadable`."""
+        return cls(keys=WatchedKeys(directory), name=name)
 
     def issue(self, *, claims: AccessClaims) -> str:
         """Sign."""
@@ -59,26 +49,31 @@ class Ed25519AccessTokens(AccessTokens):
             "iss": self._name,
             "aud": self._name,
             "sub": str(claims.user_id),
+            "client_id": _CLIENT,
             "sid": str(claims.session_id),
             "iat": int(claims.issued_at.timestamp()),
             "exp": int(claims.expires_at.timestamp()),
+            "auth_time": int(claims.authenticated_at.timestamp()),
             "jti": str(claims.token_id),
+            "scope": " ".join(sorted(claims.scopes)),
         }
-        headers = {"typ": _TYPE, "kid": self._active}
-        return jwt.encode(payload, self._signing_key, algorithm=_ALGORITHM, headers=headers)
+        key_id, key = self._keys.signing()
+        headers = {"typ": _TYPE, "kid": key_id}
+        return jwt.encode(payload, key, algorithm=_ALGORITHM, headers=headers)
 
     def read(self, *, token: str) -> AccessClaims:
         """Verify the signature, issuer and audience; the times are the caller's to judge."""
         try:
-            header = jwt.get_unverified_header(token)
+            header, payload = _parts(token)
             key_id = header.get("kid")
             if header.get("typ") != _TYPE or not isinstance(key_id, str):
                 raise InvalidToken
-            if key_id not in self._public:
+            key = self._keys.verifying(key_id)
+            if key is None:
                 raise InvalidToken
-            payload = jwt.decode(
+            jwt.decode(
                 token,
-                self._public[key_id],
+                key,
                 algorithms=[_ALGORITHM],
                 issuer=self._name,
                 audience=self._name,
@@ -89,9 +84,46 @@ class Ed25519AccessTokens(AccessTokens):
                     "verify_nbf": False,
                 },
             )
-        except (jwt.PyJWTError, UnicodeError) as error:
+        except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise InvalidToken from error
         return _claims(payload)
+
+    def published(self) -> list[VerificationKey]:
+        """Give the public halves, newest first."""
+        return [
+            VerificationKey(key_id, key.public_bytes_raw())
+            for key_id, key in sorted(
+                self._keys.published().items(), key=itemgetter(0), reverse=True
+            )
+        ]
+
+
+def _parts(token: str) -> list[dict[str, Any]]:
+    """Give header and payload, not verified.
+
+    A name that is there twice is refused: which of the two counts differs from reader to reader.
+    """
+    if len(token) > _LONGEST:
+        raise InvalidToken
+    parts = [_object(part) for part in token.split(".")[:2]]
+    if len(parts) != 2:  # noqa: PLR2004 - header and payload
+        raise InvalidToken
+    return parts
+
+
+def _object(part: str) -> dict[str, Any]:
+    content = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    found = json.loads(content, object_pairs_hook=_without_duplicates)
+    if not isinstance(found, dict):
+        raise InvalidToken
+    return found
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise InvalidToken
+    return found
 
 
 def _claims(payload: Mapping[str, Any]) -> AccessClaims:
@@ -100,23 +132,17 @@ def _claims(payload: Mapping[str, Any]) -> AccessClaims:
             token_id=UUID(str(payload["jti"])),
             user_id=UUID(str(payload["sub"])),
             session_id=UUID(str(payload["sid"])),
-            issued_at=datetime.fromtimestamp(payload["iat"], UTC),
-            expires_at=datetime.fromtimestamp(payload["exp"], UTC),
+            issued_at=_time(payload["iat"]),
+            expires_at=_time(payload["exp"]),
+            authenticated_at=_time(payload["auth_time"]),
+            # Another version of this service may know more of them.
+            scopes=frozenset(Scope) & frozenset(payload["scope"].split(" ")),
         )
-    except (TypeError, ValueError, OverflowError, OSError) as error:
+    except (TypeError, ValueError, OverflowError, OSError, AttributeError) as error:
         raise InvalidToken from error
 
 
-def make_first_key(directory: Path) -> None:
-    """Put a new key into a directory that holds none.
-
-    Of several processes that do this at once, one makes the key: its file appears whole.
-    """
-    if any(directory.glob("*.pem")):
-        return
-    pem = Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    write_once(directory / f"{_FIRST_KEY}.pem", pem)
+def _time(seconds: object) -> datetime:
+    if type(seconds) is not int:  # neither a fraction nor a truth value was ever issued
+        raise InvalidToken
+    return datetime.fromtimestamp(seconds, UTC)

@@ -103,6 +103,27 @@ class UnknownUser(TickgateError):
     code = "unknown_user"
 
 
+class UnknownSession(TickgateError):
+    """No live session of that id is the caller's."""
+
+    kind = ErrorKind.NOT_FOUND
+    code = "unknown_session"
+
+    def __init__(self) -> None:
+        super().__init__("You have no such session, or it is over.")
+
+
+class LastAdmin(TickgateError):
+    """A change after which nobody could administer the service."""
+
+    kind = ErrorKind.CONFLICT
+    code = "last_admin"
+
+    def __init__(self) -> None:
+        detail = "This is the last administrator who is not disabled; make another one first."
+        super().__init__(detail)
+
+
 class UsernameTaken(TickgateError):
     """Another user has that name, or one that differs only in case or width."""
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from app.domain.principal import Scope
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -54,10 +56,23 @@ def refresh_digest(secret: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
-    """What an access token says (RFC 9068): of whom, in which session, from when to when."""
+    """What an access token says (RFC 9068): of whom, in which session, from when to when.
+
+    The scopes are those at the time of issue, for services that verify without asking.
+    """
 
     token_id: UUID
     user_id: UUID
     session_id: UUID
     issued_at: datetime
     expires_at: datetime
+    authenticated_at: datetime
+    scopes: frozenset[Scope]
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationKey:
+    """A public key of Ed25519, 32 bytes, that access tokens are verified with."""
+
+    key_id: str
+    public_key: bytes

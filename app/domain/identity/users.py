@@ -1,13 +1,15 @@
 """Users, their names and their passwords."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypedDict
 from uuid import UUID
 
 from app.domain.errors import Fault
 from app.domain.identity.common_passwords import Lookup, is_common
-from app.domain.identity.errors import InvalidUser, WeakPassword
+from app.domain.identity.errors import InvalidUser, LastAdmin, WeakPassword
 from app.domain.identity.text import fold
 from app.domain.principal import Role
 
@@ -46,6 +48,11 @@ class User:
         return self.password_expires_at is not None and now >= self.password_expires_at
 
     @property
+    def administers(self) -> bool:
+        """Whether this user may administer the service now."""
+        return self.role is Role.ADMIN and not self.disabled
+
+    @property
     def username_key(self) -> str:
         """What is unique among users."""
         return fold(self.username)
@@ -54,6 +61,27 @@ class User:
     def email_key(self) -> str | None:
         """What is unique among users that have an e-mail address."""
         return None if self.email is None else fold(self.email)
+
+
+class UserChanges(TypedDict, total=False):
+    """What is to become of a user; a field that is not there stays as it is."""
+
+    email: str | None
+    role: Role
+    disabled: bool
+    mfa_required: bool
+
+
+def may_unseat(changes: UserChanges) -> bool:
+    """Whether an administrator to whom this is done is none afterwards."""
+    return changes.get("role", Role.ADMIN) is not Role.ADMIN or changes.get("disabled", False)
+
+
+def check_admin_is_left(before: User, after: User, admins: Iterable[User]) -> None:
+    """Raise `LastAdmin` where the change takes away the last of `admins` who is not disabled."""
+    others = (admin for admin in admins if admin.id != before.id)
+    if before.administers and not after.administers and not any(o.administers for o in others):
+        raise LastAdmin
 
 
 def check_username(username: str) -> None:

@@ -1,7 +1,7 @@
 from typing import Protocol
 from uuid import UUID
 
-from app.domain.identity.sessions import AccessClaims
+from app.domain.identity.sessions import AccessClaims, VerificationKey
 
 
 class PasswordHasher(Protocol):
@@ -51,6 +51,10 @@ class AccessTokens(Protocol):
         Raises `InvalidToken` for anything else: forged, malformed, of another kind, issuer or
         audience, or with a claim missing.
         """
+        ...
+
+    def published(self) -> list[VerificationKey]:
+        """Give the keys that verify what is read here, newest first, each with an id of its own."""
         ...
 
 

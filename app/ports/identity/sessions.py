@@ -28,6 +28,15 @@ class Sessions(Protocol):
         """End all sessions of a user that have not ended, but one; give how many that were."""
         ...
 
+    async def page_of_user(
+        self, *, user_id: UUID, now: datetime, before: UUID | None, limit: int
+    ) -> list[Session]:
+        """Give the sessions of a user that are live at `now`, by id, descending.
+
+        Strictly below `before`; at most `limit`.
+        """
+        ...
+
 
 class RefreshTokens(Protocol):
     """Every refresh token that was issued, used or not, by the digest of its secret."""

@@ -31,6 +31,14 @@ class Users(Protocol):
         """
         ...
 
+    async def hold_admins(self) -> list[User]:
+        """Give all who have the role of administrator, disabled or not, by id, and hold them.
+
+        They are as they are once held. Two who do this at once wait for each other, and never
+        each for the other.
+        """
+        ...
+
     async def replace(self, *, user: User) -> None:
         """Store all fields of a user of the same id.
 

@@ -15,7 +15,13 @@ from app.domain.identity.errors import (
 )
 from app.domain.identity.login_log import Client, FailReason, LoginAttempt, pending_attempt
 from app.domain.identity.login_log import username_key as folded
-from app.domain.identity.sessions import AccessClaims, RefreshToken, Session, refresh_digest
+from app.domain.identity.sessions import (
+    AccessClaims,
+    RefreshToken,
+    Session,
+    VerificationKey,
+    refresh_digest,
+)
 from app.domain.identity.throttle import NO_GUESS, Guessing
 from app.domain.identity.users import User
 from app.domain.principal import SCOPES_OF_ROLE, Principal
@@ -163,7 +169,7 @@ class AuthService:
         async with self._uow() as uow:
             reason = verdict.reason
             if reason is None and user is not None:
-                reason = await self._meanwhile(uow, user, verdict.new_hash)
+                user, reason = await self._meanwhile(uow, user, verdict.new_hash)
             now = self._clock.now()
             await self._throttling.settle(uow, guess, failed=reason not in NO_GUESS)
             if reason is not None or user is None:
@@ -175,7 +181,7 @@ class AuthService:
             refresh_token = await self._new_refresh_token(uow, session, now)
             await self._settle_success(uow, attempt, session)
             await uow.commit()
-        return self._login(session, refresh_token, now)
+        return self._login(session, user, refresh_token, now)
 
     async def _settle_success(
         self, uow: IdentityUnitOfWork, attempt: LoginAttempt, session: Session
@@ -193,16 +199,16 @@ class AuthService:
 
     async def _meanwhile(
         self, uow: IdentityUnitOfWork, seen: User, new_hash: str | None
-    ) -> FailReason | None:
+    ) -> tuple[User | None, FailReason | None]:
         """Look again: the user may have changed while the hash ran."""
         user = await uow.users.hold(user_id=seen.id)
         if user is None or user.disabled:
-            return FailReason.DISABLED
+            return user, FailReason.DISABLED
         if user.password_changed_at != seen.password_changed_at:
-            return FailReason.BAD_PASSWORD
+            return user, FailReason.BAD_PASSWORD
         if new_hash is not None:
             await uow.users.replace(user=replace(user, password_hash=new_hash))
-        return None
+        return user, None
 
     def _new_session(self, user: User, attempt: LoginAttempt, now: datetime) -> Session:
         expires_at = now + self._session_lifetime
@@ -225,7 +231,7 @@ class AuthService:
         await uow.refresh_tokens.add(token=token)
         return secret
 
-    def _login(self, session: Session, refresh_token: str, now: datetime) -> Login:
+    def _login(self, session: Session, user: User, refresh_token: str, now: datetime) -> Login:
         claims = AccessClaims(
             token_id=self._ids.new_id(),
             user_id=session.user_id,
@@ -233,6 +239,8 @@ class AuthService:
             issued_at=now,
             # Tokens tell whole seconds, and must not end before `expires_in` says.
             expires_at=_whole_seconds(min(now + self._access_token_lifetime, session.expires_at)),
+            authenticated_at=session.created_at,
+            scopes=SCOPES_OF_ROLE[user.role],
         )
         return Login(
             access_token=self._tokens.issue(claims=claims),
@@ -266,7 +274,7 @@ class AuthService:
             await uow.sessions.use(session_id=session.id, at=now, idle_expires_at=idle_expires_at)
             successor = await self._new_refresh_token(uow, session, now)
             await uow.commit()
-        return self._login(session, successor, now)
+        return self._login(session, user, successor, now)
 
     async def _end_stolen(
         self, uow: IdentityUnitOfWork, session: Session, user: User, client: Client, now: datetime
@@ -298,6 +306,10 @@ class AuthService:
         if user.id != claims.user_id:
             raise InvalidToken
         return Principal(user.id, user.username, session.id, SCOPES_OF_ROLE[user.role])
+
+    def verification_keys(self) -> list[VerificationKey]:
+        """Give the keys with which anyone can verify access tokens, newest first."""
+        return self._tokens.published()
 
     async def log_out(self, *, principal: Principal) -> None:
         """End the principal's session; its access tokens stop working at once."""

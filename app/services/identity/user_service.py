@@ -5,7 +5,15 @@ from uuid import UUID
 from app.domain.errors import Fault
 from app.domain.identity.errors import UnknownUser, UsernameTaken, WeakPassword, WrongPassword
 from app.domain.identity.text import fold
-from app.domain.identity.users import User, check_email, check_new_password, check_username
+from app.domain.identity.users import (
+    User,
+    UserChanges,
+    check_admin_is_left,
+    check_email,
+    check_new_password,
+    check_username,
+    may_unseat,
+)
 from app.domain.principal import Principal, Role
 from app.ports.clock import Clock
 from app.ports.identity.security import CommonPasswords, PasswordHasher
@@ -86,20 +94,34 @@ class UserService:
         async with self._reading() as uow:
             return await uow.users.page(after=after, limit=limit)
 
-    async def set_disabled(self, *, user_id: UUID, disabled: bool) -> User:
-        """Disable a user, which ends all their sessions, or enable them again.
+    async def change_user(self, *, user_id: UUID, changes: UserChanges) -> User:
+        """Change a user as an administrator. Disabling ends all their sessions.
 
-        Raises `UnknownUser`.
+        Raises `UnknownUser`, `InvalidUser`, `EmailTaken`, and `LastAdmin` where nobody would be
+        left to administer: of two administrators who unseat each other at once, one does.
         """
+        email = changes.get("email")
+        if email is not None:
+            check_email(email)
         async with self._uow() as uow:
+            # Before the user, or two who unseat each other would wait for each other.
+            admins = await uow.users.hold_admins() if may_unseat(changes) else []
             user = _known(await uow.users.hold(user_id=user_id), user_id)
-            user = replace(user, disabled=disabled)
-            await uow.users.replace(user=user)
-            if disabled:
+            changed = replace(user, **changes)
+            check_admin_is_left(user, changed, admins)
+            await uow.users.replace(user=changed)
+            if changes.get("disabled", False):
                 now = self._clock.now()
                 await uow.sessions.end_all(user_id=user.id, except_id=None, at=now)
             await uow.commit()
-        return user
+        return changed
+
+    async def set_disabled(self, *, user_id: UUID, disabled: bool) -> User:
+        """Disable a user, which ends all their sessions, or enable them again.
+
+        Raises `UnknownUser` and `LastAdmin`.
+        """
+        return await self.change_user(user_id=user_id, changes={"disabled": disabled})
 
     async def change_password(
         self, *, principal: Principal, current_password: str, new_password: str

@@ -14,11 +14,13 @@ from typer.testing import CliRunner
 
 from app.adapters.cli.api_keys import ApiKeyServices
 from app.adapters.cli.identity import IdentityServices
+from app.adapters.cli.keys import KeyCommands
 from app.adapters.cli.main import DatabaseCommands, Runtime, build_cli
 from app.adapters.cli.range_units import RangeUnitsServices
 from app.adapters.cli.shell import run
 from app.adapters.exchanges.curated import read_table
 from tests.application import MemoryApplication
+from tests.builders import at
 
 Answer = TypeVar("Answer")
 VERSION: Final = "1.2.3"
@@ -38,6 +40,7 @@ class Program(MemoryApplication):
         self.migrated: list[str] = []
         self.revision = "0001"
         self.differences: list[str] = []
+        self.keys = ["0001"]
 
     def run(self, *arguments: str, stdin: str | bytes = "", charset: str = "utf-8") -> "Ended":
         return in_thread(partial(STAGE.run, self.runtime(), arguments, stdin, charset))
@@ -59,6 +62,11 @@ class Program(MemoryApplication):
                 current=lambda: self.revision,
                 check=lambda: self.differences,
             ),
+            keys=KeyCommands(
+                list=lambda: [(key_id, at(), key_id == max(self.keys)) for key_id in self.keys],
+                rotate=self._rotate,
+                remove=self.keys.remove,
+            ),
             openapi=lambda: {"openapi": "3.1.0", "info": {"title": "Tickgate 틱게이트"}},
             version=VERSION,
         )
@@ -74,6 +82,10 @@ class Program(MemoryApplication):
     @asynccontextmanager
     async def _range_units(self) -> AsyncIterator[RangeUnitsServices]:
         yield RangeUnitsServices(self.range_units, self.prices)
+
+    def _rotate(self) -> str:
+        self.keys.insert(0, f"{len(self.keys) + 1:04}")
+        return self.keys[0]
 
     def _serve(self, **how: object) -> None:
         self.served.append(how)
@@ -125,6 +137,11 @@ class Stage:
                 downgrade=self._played("database.downgrade"),
                 current=self._played("database.current"),
                 check=self._played("database.check"),
+            ),
+            keys=KeyCommands(
+                list=self._played("keys.list"),
+                rotate=self._played("keys.rotate"),
+                remove=self._played("keys.remove"),
             ),
             openapi=self._played("openapi"),
             version=VERSION,

@@ -515,3 +515,25 @@ def test_a_program_gets_the_code_of_a_reset_as_json(program: Program) -> None:
 def test_nobody_has_no_reset(program: Program) -> None:
     ended = program.run("user", "reset", "nobody")
     assert (ended.exit_code, "[unknown_user]" in ended.stderr) == (1, True)
+
+
+# -- roles -----------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("alice")
+def test_a_user_is_given_a_role(program: Program) -> None:
+    ended = program.run("user", "role", "ALICE", "admin")
+    assert ended.stdout == "User Alice has the role admin.\n"
+    assert the_user(program).role is Role.ADMIN
+
+
+@pytest.mark.parametrize("command", [["user", "disable", "boss"], ["user", "role", "boss", "user"]])
+def test_the_last_administrator_stays_one(program: Program, command: list[str]) -> None:
+    boss = keep(program, a_user(username="boss", role=Role.ADMIN))
+    ended = program.run(*command)
+    assert (ended.exit_code, "[last_admin]" in ended.stderr) == (1, True)
+    assert the_user(program) == boss
+
+
+def test_a_role_that_there_is_not_is_wrong_usage(program: Program) -> None:
+    assert program.run("user", "role", "boss", "emperor").exit_code == 2

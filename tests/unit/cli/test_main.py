@@ -2,6 +2,7 @@ from typing import NoReturn
 
 import pytest
 
+from app.adapters.cli.keys import KeyCommands
 from app.adapters.cli.main import DatabaseCommands, Runtime
 from app.domain.errors import ErrorKind, Fault, TickgateError
 from app.domain.identity.errors import InvalidUser
@@ -27,6 +28,11 @@ COMMANDS = [
     "api-key list",
     "api-key revoke",
     "api-key rotate",
+    "user role",
+    "keys",
+    "keys list",
+    "keys rotate",
+    "keys remove",
     "login-log",
     "login-log search",
     "range-units",
@@ -63,6 +69,7 @@ def test_help_needs_nothing_to_be_set_up(command: str) -> None:
         read_curated=refuse,
         serve=refuse,
         database=DatabaseCommands(refuse, refuse, refuse, refuse),
+        keys=KeyCommands(refuse, refuse, refuse),
         openapi=refuse,
         version=VERSION,
     )

@@ -15,13 +15,17 @@ MARKET: Final = "/v1/exchanges/coinone/markets/KRW/BTC"
 INGEST: Final = "/v1/exchanges/coinone/range-units/ingest?quote=KRW&target=BTC"
 JSON: Final = {"Content-Type": "application/json"}
 
+NOBODY: Final = "00000000-0000-0000-0000-00000000ffff"
+"""An id that nothing has."""
+
 _IN_A_PATH: Final = {
     "exchange": "coinone",
     "quote": "KRW",
     "target": "BTC",
     "price": "1000",
-    "key_id": "00000000-0000-0000-0000-00000000ffff",
-    "user_id": "00000000-0000-0000-0000-00000000ffff",
+    "key_id": NOBODY,
+    "user_id": NOBODY,
+    "session_id": NOBODY,
 }
 
 
@@ -56,6 +60,7 @@ OPEN: Final = {
     "GET /readyz",
     "GET /openapi.json",
     "HEAD /openapi.json",
+    "GET /.well-known/jwks.json",
     "POST /v1/auth/login",
     "POST /v1/auth/refresh",
     "POST /v1/auth/reset",

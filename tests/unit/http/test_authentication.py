@@ -4,14 +4,18 @@ from uuid import UUID
 import httpx
 import pytest
 
-from app.adapters.http.access import ACCESS
+from app.adapters.http.access import ACCESS, Access
 from tests.application import ACCESS_TOKEN_LIFETIME, MemoryApplication
 from tests.unit.http.api import GUARDED, JSON, OPEN, OPERATIONS, Chunks, Operation, refusal, send
 
 ME = "/v1/users/me"
+SESSION = Access.SESSION
 
 FOR_USERS = {
     "POST /v1/auth/logout",
+    "GET /v1/auth/sessions",
+    "DELETE /v1/auth/sessions",
+    "DELETE /v1/auth/sessions/{session_id}",
     "GET /v1/users/me",
     "POST /v1/users/me/password",
     "GET /v1/users/me/login-log",
@@ -34,10 +38,22 @@ SCOPES = {
     "GET /v1/users": "users:admin",
     "GET /v1/users/{user_id}": "users:admin",
     "POST /v1/users/{user_id}/reset": "users:admin",
+    "PATCH /v1/users/{user_id}": "users:admin",
+    "DELETE /v1/users/{user_id}/sessions": "users:admin",
     "GET /v1/login-log": "login-log:read",
     "PUT /v1/exchanges/{exchange}": "range-units:write",
     "POST /v1/exchanges/{exchange}/range-units/ingest": "range-units:write",
     "PUT /v1/exchanges/{exchange}/markets/{quote}/{target}/range-units": "range-units:write",
+}
+FOR_SESSIONS = {
+    "POST /v1/auth/logout",
+    "GET /v1/auth/sessions",
+    "DELETE /v1/auth/sessions",
+    "DELETE /v1/auth/sessions/{session_id}",
+    "POST /v1/users/me/password",
+    "POST /v1/api-keys",
+    "POST /v1/api-keys/{key_id}/rotate",
+    "DELETE /v1/api-keys/{key_id}",
 }
 NEVER_ISSUED = [
     *(b"garbage", b"a b", b"\xff\xfe", b"x" * 10_000, b"null", b"a.b.c", b"plain.1", b'"', b"tg_a")
@@ -58,6 +74,41 @@ def test_every_other_operation_is_for_users_or_needs_a_scope() -> None:
 def test_every_operation_is_declared_in_the_one_place_and_nothing_else_is() -> None:
     served = {(each.method, each.path) for each in OPERATIONS if each.method != "HEAD"}
     assert served == ACCESS.keys()
+
+
+def test_what_changes_who_may_act_is_for_those_who_have_logged_in() -> None:
+    declared = {f"{each[0]} {each[1]}" for each, access in ACCESS.items() if access is SESSION}
+    assert declared == FOR_SESSIONS
+
+
+async def test_what_is_open_to_everyone_asks_for_no_token(client: httpx.AsyncClient) -> None:
+    answers = {each: await client.request(*each.split()) for each in OPEN}
+    assert {each for each, answer in answers.items() if answer.status_code in {401, 403}} == set()
+
+
+@pytest.mark.parametrize(
+    ("headers", "challenge"),
+    [
+        ({}, "Bearer"),
+        ({"Authorization": "Bearer garbage"}, 'Bearer error="invalid_token"'),
+    ],
+)
+async def test_every_challenge_names_an_error_only_where_a_token_was_sent(
+    client: httpx.AsyncClient, headers: dict[str, str], challenge: str
+) -> None:
+    told = {}
+    for each in GUARDED:
+        answer = await client.request(each.method, each.url(), headers=headers)
+        told[each] = (answer.status_code, answer.headers["WWW-Authenticate"])
+    assert told == dict.fromkeys(GUARDED, (401, challenge))
+
+
+@pytest.mark.parametrize("operation", [op for op in GUARDED if str(op) in SCOPES], ids=str)
+async def test_who_has_the_scope_is_let_in(
+    client: httpx.AsyncClient, admin: dict[str, str], operation: Operation
+) -> None:
+    answer = await client.request(operation.method, operation.url(), headers=admin)
+    assert answer.status_code not in {401, 403}
 
 
 async def test_nothing_is_answered_without_a_token(client: httpx.AsyncClient) -> None:

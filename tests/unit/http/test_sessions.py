@@ -1,3 +1,5 @@
+from copy import copy
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -7,7 +9,7 @@ import pytest
 
 from app.domain.identity.users import User
 from tests.application import PASSWORD, SESSION_IDLE_LIFETIME, SESSION_LIFETIME, MemoryApplication
-from tests.unit.http.api import refusal
+from tests.unit.http.api import NOBODY, refusal
 
 LOGIN: Final = "/v1/auth/login"
 REFRESH: Final = "/v1/auth/refresh"
@@ -166,3 +168,166 @@ async def test_logging_out_ends_no_other_session(
     await client.post(LOGOUT, headers=headers)
     ended = application.identity_store.committed.sessions[UUID(tokens["session_id"])].ended_at
     assert (ended, await is_in(client, other)) == (application.clock.now(), True)
+
+
+# -- what is open ----------------------------------------------------------------------------
+
+
+SESSIONS: Final = "/v1/auth/sessions"
+
+
+async def logged_in(client: httpx.AsyncClient, agent: str = "grid-bot/1.0") -> dict[str, Any]:
+    body = {"username": "alice", "password": PASSWORD}
+    answer: dict[str, Any] = (
+        await client.post(LOGIN, json=body, headers={"User-Agent": agent})
+    ).json()
+    return answer
+
+
+def bearer(tokens: dict[str, Any]) -> dict[str, str]:
+    return {"Authorization": f"Bearer {tokens['access_token']}"}
+
+
+async def open_sessions(
+    client: httpx.AsyncClient, tokens: dict[str, Any], **query: str
+) -> dict[str, Any]:
+    answer = await client.get(SESSIONS, params=query, headers=bearer(tokens))
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def test_a_session_is_shown_with_where_it_was_opened(
+    client: httpx.AsyncClient, tokens: dict[str, Any]
+) -> None:
+    mine = await logged_in(client, "ccxt/4.5")
+    [shown, other] = (await open_sessions(client, mine))["items"]
+    assert shown == {
+        "id": mine["session_id"],
+        "created_at": "2026-01-02T03:04:05.678901Z",
+        "last_used_at": "2026-01-02T03:04:05.678901Z",
+        "idle_expires_at": "2026-01-16T03:04:05.678901Z",
+        "expires_at": "2026-04-02T03:04:05.678901Z",
+        "ip": "203.0.113.7",
+        "user_agent": "ccxt/4.5",
+        "current": True,
+    }
+    assert (other["id"], other["current"]) == (tokens["session_id"], False)
+
+
+async def test_sessions_are_listed_in_pages_newest_first(
+    client: httpx.AsyncClient, tokens: dict[str, Any]
+) -> None:
+    opened = [tokens, *[await logged_in(client) for _ in range(4)]]
+    seen: list[str] = []
+    query: dict[str, str] = {"limit": "2"}
+    while True:
+        page = await open_sessions(client, tokens, **query)
+        seen += [session["id"] for session in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        query["cursor"] = page["next_cursor"]
+    assert seen == [login["session_id"] for login in reversed(opened)]
+
+
+@pytest.mark.parametrize("lifetime", [SESSION_IDLE_LIFETIME, SESSION_LIFETIME])
+async def test_a_session_that_is_over_is_not_listed(
+    application: MemoryApplication,
+    client: httpx.AsyncClient,
+    tokens: dict[str, Any],  # noqa: ARG001 - the one that is over
+    lifetime: timedelta,
+) -> None:
+    application.clock.advance(lifetime)
+    mine = await logged_in(client)
+    listed = (await open_sessions(client, mine))["items"]
+    assert [session["id"] for session in listed] == [mine["session_id"]]
+
+
+async def test_a_session_that_is_ended_is_out_at_once_and_listed_no_more(
+    client: httpx.AsyncClient, tokens: dict[str, Any]
+) -> None:
+    mine = await logged_in(client)
+    answer = await client.delete(f"{SESSIONS}/{tokens['session_id']}", headers=bearer(mine))
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert not await is_in(client, tokens)
+    assert refusal(await refresh(client, tokens["refresh_token"])) == (401, "invalid_token")
+    assert len((await open_sessions(client, mine))["items"]) == 1
+
+
+async def test_a_session_ends_itself(client: httpx.AsyncClient, tokens: dict[str, Any]) -> None:
+    await client.delete(f"{SESSIONS}/{tokens['session_id']}", headers=bearer(tokens))
+    assert not await is_in(client, tokens)
+
+
+async def test_a_session_that_is_over_cannot_be_ended(
+    application: MemoryApplication, client: httpx.AsyncClient, tokens: dict[str, Any]
+) -> None:
+    url = f"{SESSIONS}/{tokens['session_id']}"
+    mine = await logged_in(client)
+    await client.delete(url, headers=bearer(mine))
+    again = await client.delete(url, headers=bearer(mine))
+    expiring = await logged_in(client)
+    application.clock.advance(SESSION_IDLE_LIFETIME)
+    late = await client.delete(
+        f"{SESSIONS}/{expiring['session_id']}", headers=bearer(await logged_in(client))
+    )
+    assert [refusal(again), refusal(late)] == [(404, "unknown_session")] * 2
+
+
+async def test_all_sessions_end_but_the_one_that_asks(
+    application: MemoryApplication, client: httpx.AsyncClient, tokens: dict[str, Any]
+) -> None:
+    await application.users.create_user(username="bob", password=PASSWORD)
+    body = {"username": "bob", "password": PASSWORD}
+    bobs = (await client.post(LOGIN, json=body)).json()
+    mine = await logged_in(client)
+    answer = await client.delete(SESSIONS, headers=bearer(mine))
+    assert answer.status_code == 204
+    assert [await is_in(client, each) for each in (tokens, mine, bobs)] == [False, True, True]
+
+
+async def test_an_administrator_ends_all_sessions_of_a_user(
+    client: httpx.AsyncClient, admin: dict[str, str], alice: User, tokens: dict[str, Any]
+) -> None:
+    answer = await client.delete(f"/v1/users/{alice.id}/sessions", headers=admin)
+    assert answer.status_code == 204
+    assert not await is_in(client, tokens)
+    assert (await client.get("/v1/users/me", headers=admin)).status_code == 200
+
+
+async def test_sessions_of_nobody_are_not_ended(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    answer = await client.delete(f"/v1/users/{NOBODY}/sessions", headers=admin)
+    assert refusal(answer) == (404, "unknown_user")
+
+
+async def test_a_refresh_that_is_refused_consumes_nothing(
+    application: MemoryApplication, client: httpx.AsyncClient, alice: User, tokens: dict[str, Any]
+) -> None:
+    """A user who is enabled again within their session's life may go on with it."""
+    store = application.identity_store
+    disabled = replace(store.committed.users[alice.id], disabled=True)
+    store.committed.users[alice.id] = disabled
+    before = copy(store.committed)
+    answer = await refresh(client, tokens["refresh_token"])
+    assert (refusal(answer), store.committed) == ((401, "invalid_token"), before)
+
+
+# -- keys ------------------------------------------------------------------------------------
+
+
+async def test_keys_are_published_for_anyone_to_keep_for_a_while(
+    client: httpx.AsyncClient,
+) -> None:
+    answer = await client.get("/.well-known/jwks.json")
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "public, max-age=300")
+    [key] = answer.json()["keys"]
+    assert key == {
+        "kty": "OKP",
+        "crv": "Ed25519",
+        "use": "sig",
+        "alg": "EdDSA",
+        "kid": "plain",
+        "x": "A" * 43,
+    }

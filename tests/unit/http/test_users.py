@@ -121,6 +121,8 @@ async def test_a_registered_user_is_shown_without_the_password(
         "created_at": "2026-01-02T03:04:05.678901Z",
         "password_changed_at": "2026-01-02T03:04:05.678901Z",
         "password_expires_at": None,
+        "mfa_required": False,
+        "has_second_factor": False,
     }
 
 
@@ -212,6 +214,8 @@ async def test_users_see_themselves(client: httpx.AsyncClient, user: dict[str, s
         "created_at": "2026-01-02T03:04:05.678901Z",
         "password_changed_at": "2026-01-02T03:04:05.678901Z",
         "password_expires_at": None,
+        "mfa_required": False,
+        "has_second_factor": False,
     }
 
 
@@ -314,3 +318,104 @@ async def test_a_password_is_not_changed_to_a_weak_one(
 ) -> None:
     answer = await change(client, user, new=new)
     assert (refusal(answer), list(faults(answer))) == ((422, "weak_password"), ["new_password"])
+
+
+# -- changing --------------------------------------------------------------------------------
+
+
+async def alter(
+    client: httpx.AsyncClient, admin: dict[str, str], user_id: str, **changes: Any
+) -> httpx.Response:
+    return await client.request("PATCH", f"{USERS}/{user_id}", json=changes, headers=admin)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"email": "new@example.org"},
+        {"email": None},
+        {"role": "admin"},
+        {"disabled": True},
+        {"mfa_required": True},
+        {"email": None, "role": "admin", "disabled": True, "mfa_required": True},
+    ],
+    ids=str,
+)
+async def test_what_is_sent_changes_and_nothing_else(
+    client: httpx.AsyncClient, admin: dict[str, str], changes: dict[str, Any]
+) -> None:
+    before = (await create(client, admin, email="bot@example.org")).json()
+    answer = await alter(client, admin, before["id"], **changes)
+    assert (answer.status_code, answer.json()) == (200, before | changes)
+    found = await client.get(f"{USERS}/{before['id']}", headers=admin)
+    assert found.json() == before | changes
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"role": None},
+        {"disabled": None},
+        {"mfa_required": None},
+        {"disabled": "yes"},
+        {"mfa_required": 1},
+        {"role": "emperor"},
+        {"username": "another"},
+        {"has_second_factor": True},
+        {"email": "no address"},
+    ],
+    ids=str,
+)
+async def test_what_is_no_change_is_refused(
+    client: httpx.AsyncClient, admin: dict[str, str], changes: dict[str, Any]
+) -> None:
+    before = (await create(client, admin)).json()
+    answer = await alter(client, admin, before["id"], **changes)
+    assert answer.status_code == 422
+    assert (await client.get(f"{USERS}/{before['id']}", headers=admin)).json() == before
+
+
+async def test_an_address_of_another_is_refused(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    await create(client, admin, username="other", email="taken@example.org")
+    created = (await create(client, admin)).json()
+    answer = await alter(client, admin, created["id"], email="TAKEN@example.org")
+    assert refusal(answer) == (409, "email_taken")
+
+
+async def test_a_user_who_is_not_there_is_not_changed(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    answer = await alter(client, admin, "00000000-0000-0000-0000-00000000ffff", disabled=True)
+    assert refusal(answer) == (404, "unknown_user")
+
+
+async def test_disabling_a_user_ends_their_sessions_for_good(
+    client: httpx.AsyncClient, admin: dict[str, str], user: dict[str, str]
+) -> None:
+    me = (await client.get(ME, headers=user)).json()["id"]
+    await alter(client, admin, me, disabled=True)
+    await alter(client, admin, me, disabled=False)
+    assert refusal(await client.get(ME, headers=user)) == (401, "invalid_token")
+
+
+@pytest.mark.parametrize("changes", [{"role": "user"}, {"disabled": True}], ids=str)
+async def test_the_last_administrator_is_neither_demoted_nor_disabled(
+    client: httpx.AsyncClient, admin: dict[str, str], changes: dict[str, Any]
+) -> None:
+    other = (await create(client, admin, role="admin")).json()
+    assert (await alter(client, admin, other["id"], disabled=True)).status_code == 200
+    me = (await client.get(ME, headers=admin)).json()["id"]
+    assert refusal(await alter(client, admin, me, **changes)) == (409, "last_admin")
+    assert (await client.get(USERS, headers=admin)).status_code == 200
+
+
+async def test_a_demoted_administrator_administers_no_more(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    await create(client, admin, role="admin")
+    me = (await client.get(ME, headers=admin)).json()["id"]
+    assert (await alter(client, admin, me, role="user")).status_code == 200
+    assert refusal(await client.get(USERS, headers=admin)) == (403, "insufficient_scope")

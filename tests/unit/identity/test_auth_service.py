@@ -1209,7 +1209,9 @@ def issued(
     application: MemoryApplication, tokens: PlainTokens, *, user_id: UUID, session_id: UUID
 ) -> str:
     now = application.clock.now()
-    claims = AccessClaims(new_id(), user_id, session_id, now, now + ACCESS_TOKEN_LIFETIME)
+    claims = AccessClaims(
+        new_id(), user_id, session_id, now, now + ACCESS_TOKEN_LIFETIME, now, frozenset()
+    )
     return tokens.issue(claims=claims)
 
 

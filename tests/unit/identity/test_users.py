@@ -1,19 +1,25 @@
+from dataclasses import replace
+
 import pytest
 
 from app.adapters.memory.identity.security import FewCommonPasswords
 from app.domain.errors import UnstorableText
-from app.domain.identity.errors import InvalidUser, WeakPassword
+from app.domain.identity.errors import InvalidUser, LastAdmin, WeakPassword
 from app.domain.identity.storage import check_user
 from app.domain.identity.users import (
     EMAIL_LENGTH,
     PASSWORD_LEAST_CHARACTERS,
     PASSWORD_MOST_BYTES,
     User,
+    UserChanges,
+    check_admin_is_left,
     check_email,
     check_new_password,
     check_username,
     is_checkable,
+    may_unseat,
 )
+from app.domain.principal import Role
 from tests.builders import a_user
 
 USERNAMES = ["abc", "a" * 64, "Grid-Bot_7.krw", "...", "007", "-_-"]
@@ -267,3 +273,36 @@ def test_addresses_are_told_apart_by_their_folded_form() -> None:
 
 def test_users_without_an_address_have_no_key_for_it() -> None:
     assert a_user(email=None).email_key is None
+
+
+# -- administrators --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "unseats"),
+    [
+        ({}, False),
+        ({"email": None, "mfa_required": True}, False),
+        ({"role": Role.ADMIN, "disabled": False}, False),
+        ({"role": Role.USER}, True),
+        ({"disabled": True}, True),
+        ({"role": Role.ADMIN, "disabled": True}, True),
+    ],
+    ids=str,
+)
+def test_some_changes_take_an_administrator_away(changes: UserChanges, *, unseats: bool) -> None:
+    assert may_unseat(changes) is unseats
+
+
+def test_a_change_is_refused_where_no_other_administrator_is_left() -> None:
+    boss = a_user(role=Role.ADMIN)
+    others = [a_user(role=Role.ADMIN, disabled=True), a_user()]
+    for changed in (replace(boss, role=Role.USER), replace(boss, disabled=True)):
+        with pytest.raises(LastAdmin):
+            check_admin_is_left(boss, changed, [boss, *others])
+        check_admin_is_left(boss, changed, [boss, *others, a_user(role=Role.ADMIN)])
+
+
+def test_who_administers_nothing_may_be_changed_though_nobody_administers() -> None:
+    for user in (a_user(), a_user(role=Role.ADMIN, disabled=True)):
+        check_admin_is_left(user, replace(user, role=Role.USER, disabled=True), [])

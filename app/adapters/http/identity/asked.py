@@ -12,6 +12,7 @@ from app.domain.identity.users import PASSWORD_LEAST_CHARACTERS, PASSWORD_MOST_B
 from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
 from app.services.identity.password_reset_service import PasswordResetService
+from app.services.identity.session_service import SessionService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
 
@@ -25,6 +26,7 @@ class IdentityServices:
     login_log: UserLoginLogService
     resets: PasswordResetService
     api_keys: ApiKeyService
+    sessions: SessionService
 
 
 def services_of(request: Request) -> IdentityServices:

@@ -2,17 +2,17 @@
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from app.adapters.http.authentication import Caller, GuardedRoute
 from app.adapters.http.errors import responses
 from app.adapters.http.identity.asked import NewPassword, Password, Services, id_of_cursor
 from app.adapters.http.schemas import Page, PartOfList, Sent, page_of, parts_of
-from app.domain.identity.users import User
+from app.domain.identity.users import User, UserChanges
 from app.domain.principal import Role
 
 users = APIRouter(prefix="/v1/users", tags=["users"], route_class=GuardedRoute)
@@ -46,6 +46,21 @@ class UserAnswer(BaseModel):
     password_changed_at: datetime
     password_expires_at: datetime | None
     """From when on it lets nobody in; null: never."""
+    mfa_required: bool = Field(description="Whether they may do nothing without a second factor.")
+    has_second_factor: bool = Field(description="Whether one is enrolled.")
+
+
+def _absent() -> Any:
+    """Stand for a field that was not sent, of which the document shows no default."""
+
+
+class UserChange(Sent):
+    """What is to become of a user. What is not sent stays; an `email` of null is removed."""
+
+    email: Annotated[str | None, Field(max_length=1024, default_factory=_absent)]
+    role: Annotated[Role, Field(default_factory=_absent)]
+    disabled: Annotated[StrictBool, Field(default_factory=_absent)]
+    mfa_required: Annotated[StrictBool, Field(default_factory=_absent)]
 
 
 class PasswordChange(Sent):
@@ -72,6 +87,8 @@ def _user_answer(user: User) -> UserAnswer:
         created_at=user.created_at,
         password_changed_at=user.password_changed_at,
         password_expires_at=user.password_expires_at,
+        mfa_required=user.mfa_required,
+        has_second_factor=user.has_second_factor,
     )
 
 
@@ -142,3 +159,14 @@ async def reset_password(user_id: UUID, services: Services, response: Response) 
     issued = await services.resets.issue(user_id=user_id)
     response.headers["Cache-Control"] = "no-store"
     return ResetAnswer(code=issued.code, expires_at=issued.expires_at)
+
+
+@users.patch(
+    "/{user_id}",
+    summary="Change a user",
+    responses=responses(401, 403, 404, 409, 413, 422, 503),
+)
+async def change_user(user_id: UUID, body: UserChange, services: Services) -> UserAnswer:
+    """Change what is sent. Disabling ends all sessions; one administrator has to be left."""
+    changes = cast("UserChanges", body.model_dump(exclude_unset=True))
+    return _user_answer(await services.users.change_user(user_id=user_id, changes=changes))

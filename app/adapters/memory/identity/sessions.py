@@ -66,6 +66,20 @@ class MemorySessions(Sessions):
                 rows.sessions[session.id] = replace(session, ended_at=at)
             return len(ending)
 
+    async def page_of_user(
+        self, *, user_id: UUID, now: datetime, before: UUID | None, limit: int
+    ) -> list[Session]:
+        """Sort by id, backwards."""
+        async with self._transaction.statement() as rows:
+            live = [
+                session
+                for session in rows.sessions.values()
+                if session.user_id == user_id
+                and session.is_live(now)
+                and (before is None or session.id < before)
+            ]
+            return sorted(live, key=lambda session: session.id, reverse=True)[:limit]
+
 
 class MemoryRefreshTokens(RefreshTokens):
     """The refresh tokens of a `MemoryStore`."""

@@ -12,6 +12,7 @@ from app.domain.identity.storage import (
     check_user,
 )
 from app.domain.identity.users import User
+from app.domain.principal import Role
 from app.ports.identity.users import Users
 
 
@@ -43,6 +44,12 @@ class MemoryUsers(Users):
         """Look the id up as a writer: there is one at a time."""
         async with self._transaction.statement(writes=True) as rows:
             return rows.users.get(user_id)
+
+    async def hold_admins(self) -> list[User]:
+        """Sort by id, as a writer: there is one at a time."""
+        async with self._transaction.statement(writes=True) as rows:
+            admins = [user for user in rows.users.values() if user.role is Role.ADMIN]
+            return sorted(admins, key=lambda user: user.id)
 
     async def replace(self, *, user: User) -> None:
         """Keep the user in place of the one of that id."""

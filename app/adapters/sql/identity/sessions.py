@@ -1,7 +1,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String, Uuid, insert, select, update
+from sqlalchemy import ForeignKey, Index, String, Uuid, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.adapters.sql.database import Base
@@ -20,7 +20,7 @@ class SessionRow(Base):
     __tablename__ = "sessions"
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
-    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_used_at: Mapped[datetime] = mapped_column(UtcDateTime)
     idle_expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -28,6 +28,16 @@ class SessionRow(Base):
     ip: Mapped[str | None] = mapped_column(code_text(storage.IP))
     user_agent: Mapped[str | None] = mapped_column(String(storage.USER_AGENT))
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+# What is asked by user is asked of those that have not ended: the others only grow in number.
+Index(
+    "ix_sessions_not_ended",
+    SessionRow.user_id,
+    SessionRow.id,
+    sqlite_where=SessionRow.ended_at.is_(None),
+    postgresql_where=SessionRow.ended_at.is_(None),
+)
 
 
 class RefreshTokenRow(Base):
@@ -68,19 +78,7 @@ class SqlSessions(SessionsPort):
         """SELECT by primary key."""
         query = select(SessionRow).where(SessionRow.id == session_id)
         row = (await self._transaction.execute(query)).scalar_one_or_none()
-        if row is None:
-            return None
-        return Session(
-            id=row.id,
-            user_id=row.user_id,
-            created_at=row.created_at,
-            last_used_at=row.last_used_at,
-            idle_expires_at=row.idle_expires_at,
-            expires_at=row.expires_at,
-            ip=row.ip,
-            user_agent=row.user_agent,
-            ended_at=row.ended_at,
-        )
+        return None if row is None else _session_of(row)
 
     async def use(self, *, session_id: UUID, at: datetime, idle_expires_at: datetime) -> None:
         """UPDATE by primary key."""
@@ -110,6 +108,39 @@ class SqlSessions(SessionsPort):
         if except_id is not None:
             statement = statement.where(SessionRow.id != except_id)
         return (await self._transaction.execute(statement)).rowcount
+
+    async def page_of_user(
+        self, *, user_id: UUID, now: datetime, before: UUID | None, limit: int
+    ) -> list[Session]:
+        """SELECT below a primary key."""
+        query = (
+            select(SessionRow)
+            .where(
+                SessionRow.user_id == user_id,
+                SessionRow.ended_at.is_(None),
+                SessionRow.idle_expires_at > now,
+                SessionRow.expires_at > now,
+            )
+            .order_by(SessionRow.id.desc())
+            .limit(limit)
+        )
+        if before is not None:
+            query = query.where(SessionRow.id < before)
+        return [_session_of(row) for row in (await self._transaction.execute(query)).scalars()]
+
+
+def _session_of(row: SessionRow) -> Session:
+    return Session(
+        id=row.id,
+        user_id=row.user_id,
+        created_at=row.created_at,
+        last_used_at=row.last_used_at,
+        idle_expires_at=row.idle_expires_at,
+        expires_at=row.expires_at,
+        ip=row.ip,
+        user_agent=row.user_agent,
+        ended_at=row.ended_at,
+    )
 
 
 class SqlRefreshTokens(RefreshTokens):

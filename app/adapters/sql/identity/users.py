@@ -2,7 +2,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import String, Uuid, false, insert, select, update
+from sqlalchemy import Index, String, Uuid, false, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.adapters.sql.database import Base
@@ -38,6 +38,11 @@ class UserRow(Base):
     has_second_factor: Mapped[bool] = mapped_column(server_default=false())
 
 
+_IS_ADMIN = UserRow.role == Role.ADMIN.value
+# There are few among many.
+Index("ix_users_admins", UserRow.id, sqlite_where=_IS_ADMIN, postgresql_where=_IS_ADMIN)
+
+
 class SqlUsers(Users):
     """The users of a database."""
 
@@ -67,6 +72,11 @@ class SqlUsers(Users):
         """SELECT … FOR UPDATE; SQLite's writers are one at a time from their beginning."""
         query = select(UserRow).where(UserRow.id == user_id).with_for_update()
         return _user((await self._transaction.execute(query)).scalar_one_or_none())
+
+    async def hold_admins(self) -> list[User]:
+        """SELECT … FOR UPDATE, which locks in the order in which it sorts."""
+        query = select(UserRow).where(_IS_ADMIN).order_by(UserRow.id).with_for_update()
+        return [user_of(row) for row in (await self._transaction.execute(query)).scalars()]
 
     async def replace(self, *, user: User) -> None:
         """UPDATE by primary key."""

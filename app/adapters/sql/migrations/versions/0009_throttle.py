@@ -6,7 +6,7 @@ from alembic import op
 from app.adapters.sql.types import UtcDateTime, code_text
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
