@@ -13,5 +13,6 @@ pytest.register_assert_rewrite(
     "tests.contracts.payload_format",
     "tests.contracts.races",
     "tests.contracts.range_units_store",
+    "tests.contracts.second_factor",
     "tests.contracts.system",
 )

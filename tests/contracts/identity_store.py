@@ -22,6 +22,7 @@ from app.domain.identity.login_log import (
     LoginLogPosition,
     Outcome,
 )
+from app.domain.identity.second_factor import SecondFactor
 from app.domain.identity.sessions import RefreshToken, Session
 from app.domain.identity.users import User
 from app.domain.principal import Role
@@ -29,7 +30,16 @@ from app.ports.identity.login_log import LoginLog
 from app.ports.identity.sessions import RefreshTokens, Sessions
 from app.ports.identity.users import Users
 from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
-from tests.builders import a_refresh_token, a_session, a_user, an_attempt, at, new_id
+from tests.builders import (
+    a_challenge,
+    a_refresh_token,
+    a_second_factor,
+    a_session,
+    a_user,
+    an_attempt,
+    at,
+    new_id,
+)
 from tests.contracts.races import PATIENCE, all_at_once, race
 from tests.contracts.unit_of_work import Operation, UnitOfWorkContract
 from tests.contracts.values import INSTANTS, STORABLE_TEXTS, UNSTORABLE_TEXTS
@@ -83,6 +93,12 @@ async def session_of(work: IdentityWork, session_id: UUID) -> Session | None:
 async def token_of(work: IdentityWork, digest: str) -> RefreshToken | None:
     async with work() as uow:
         return await uow.refresh_tokens.hold(digest=digest)
+
+
+async def second_factor_of(work: IdentityWork, user_id: UUID) -> tuple[SecondFactor | None, int]:
+    async with work() as uow:
+        factor = await uow.second_factors.get(user_id=user_id)
+        return factor, await uow.second_factors.count_recovery_codes(user_id=user_id)
 
 
 async def log_of(work: IdentityWork, matching: LoginLogFilter | None = None) -> list[LoginAttempt]:
@@ -1757,6 +1773,8 @@ class RefreshTokensContract:
 
 
 UNKNOWN = UUID(int=0)
+A_FACTOR = a_second_factor(user_id=UNKNOWN)
+A_CHALLENGE = a_challenge(user_id=UNKNOWN)
 
 OPERATIONS: dict[str, Operation] = {
     "users.add": lambda uow: uow.users.add(user=a_user()),
@@ -1781,6 +1799,32 @@ OPERATIONS: dict[str, Operation] = {
     "refresh_tokens.add": lambda uow: uow.refresh_tokens.add(token=a_refresh_token()),
     "refresh_tokens.hold": lambda uow: uow.refresh_tokens.hold(digest="0"),
     "refresh_tokens.use": lambda uow: uow.refresh_tokens.use(digest="0", at=at()),
+    "second_factors.put": lambda uow: uow.second_factors.put(factor=A_FACTOR),
+    "second_factors.get": lambda uow: uow.second_factors.get(user_id=UNKNOWN),
+    "second_factors.use_step": lambda uow: uow.second_factors.use_step(user_id=UNKNOWN, step=1),
+    "second_factors.remove": lambda uow: uow.second_factors.remove(user_id=UNKNOWN),
+    "second_factors.put_recovery_codes": lambda uow: uow.second_factors.put_recovery_codes(
+        user_id=UNKNOWN, digests=["0"]
+    ),
+    "second_factors.use_recovery_code": lambda uow: uow.second_factors.use_recovery_code(
+        user_id=UNKNOWN, digest="0", at=at()
+    ),
+    "second_factors.use_recovery_code-nobodys": lambda uow: uow.second_factors.use_recovery_code(
+        user_id=UNKNOWN, digest="a\0b", at=at()
+    ),
+    "second_factors.count_recovery_codes": lambda uow: uow.second_factors.count_recovery_codes(
+        user_id=UNKNOWN
+    ),
+    "mfa_challenges.add": lambda uow: uow.mfa_challenges.add(challenge=A_CHALLENGE),
+    "mfa_challenges.hold": lambda uow: uow.mfa_challenges.hold(digest="0"),
+    "mfa_challenges.hold-nobodys": lambda uow: uow.mfa_challenges.hold(digest="a\0b"),
+    "mfa_challenges.replace": lambda uow: uow.mfa_challenges.replace(challenge=A_CHALLENGE),
+    "mfa_challenges.replace-nobodys": lambda uow: uow.mfa_challenges.replace(
+        challenge=a_challenge(user_id=UNKNOWN, digest="a\0b")
+    ),
+    "mfa_challenges.remove_expired": lambda uow: uow.mfa_challenges.remove_expired(
+        user_id=UNKNOWN, until=at()
+    ),
     "commit": lambda uow: uow.commit(),
 }
 
@@ -1791,6 +1835,7 @@ SESSION = a_session(user_id=KNOWN.id)
 TOKEN = a_refresh_token(session_id=SESSION.id)
 NEW_SESSION = a_session(user_id=KNOWN.id)
 NEW_TOKEN = a_refresh_token(session_id=SESSION.id)
+NEW_CHALLENGE = a_challenge(user_id=KNOWN.id)
 """What is there before each write and each refusal below, and what is not."""
 
 WRITES: dict[str, Operation] = {
@@ -1810,6 +1855,13 @@ WRITES: dict[str, Operation] = {
     ),
     "refresh_tokens.add": lambda uow: uow.refresh_tokens.add(token=NEW_TOKEN),
     "refresh_tokens.use": lambda uow: uow.refresh_tokens.use(digest=TOKEN.digest, at=at(1)),
+    "second_factors.put": lambda uow: uow.second_factors.put(
+        factor=a_second_factor(user_id=KNOWN.id)
+    ),
+    "second_factors.put_recovery_codes": lambda uow: uow.second_factors.put_recovery_codes(
+        user_id=KNOWN.id, digests=["0"]
+    ),
+    "mfa_challenges.add": lambda uow: uow.mfa_challenges.add(challenge=NEW_CHALLENGE),
 }
 
 
@@ -1879,10 +1931,13 @@ class IdentityUnitOfWorkContract(UnitOfWorkContract):
             await users_of(work),
             await log_of(work),
             [await session_of(work, session.id) for session in (SESSION, NEW_SESSION)],
+            await second_factor_of(work, KNOWN.id),
         )
 
     async def held(self, work: IdentityWork) -> object:
-        return [await token_of(work, token.digest) for token in (TOKEN, NEW_TOKEN)]
+        async with work() as uow:
+            challenge = await uow.mfa_challenges.hold(digest=NEW_CHALLENGE.digest)
+        return [challenge, *[await token_of(work, token.digest) for token in (TOKEN, NEW_TOKEN)]]
 
     async def write(self, uow: IdentityUnitOfWork) -> None:
         await uow.users.add(user=a_user(username="new"))

@@ -5,6 +5,7 @@ import pytest
 
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity.login_log import SqlLoginLog
+from app.adapters.sql.identity.second_factor import SqlMfaChallenges, SqlSecondFactors
 from app.adapters.sql.identity.sessions import SqlRefreshTokens, SqlSessions
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
 from app.adapters.sql.identity.users import SqlUsers
@@ -23,6 +24,7 @@ from tests.contracts.range_units_store import (
     RangeUnitsUnitOfWorkContract,
     RevisionsContract,
 )
+from tests.contracts.second_factor import MfaChallengesContract, SecondFactorsContract
 
 
 class OnSqlIdentity:
@@ -49,6 +51,14 @@ class TestSqlSessions(OnSqlIdentity, SessionsContract):
 
 class TestSqlRefreshTokens(OnSqlIdentity, RefreshTokensContract):
     adapter: ClassVar[type] = SqlRefreshTokens
+
+
+class TestSqlSecondFactors(OnSqlIdentity, SecondFactorsContract):
+    adapter: ClassVar[type] = SqlSecondFactors
+
+
+class TestSqlMfaChallenges(OnSqlIdentity, MfaChallengesContract):
+    adapter: ClassVar[type] = SqlMfaChallenges
 
 
 class TestSqlIdentityUnitOfWork(OnSqlIdentity, IdentityUnitOfWorkContract):

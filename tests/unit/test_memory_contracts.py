@@ -4,6 +4,8 @@ from typing import ClassVar
 import pytest
 
 from app.adapters.memory.identity.login_log import MemoryLoginLog
+from app.adapters.memory.identity.one_time_codes import SequentialCodes
+from app.adapters.memory.identity.second_factor import MemoryMfaChallenges, MemorySecondFactors
 from app.adapters.memory.identity.security import FastHasher, GlassVault, PlainTokens
 from app.adapters.memory.identity.sessions import MemoryRefreshTokens, MemorySessions
 from app.adapters.memory.identity.state import IdentityState
@@ -18,6 +20,7 @@ from app.adapters.memory.range_units import (
 from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
 from app.ports.clock import Clock
+from app.ports.identity.second_factor import OneTimeCodes
 from app.ports.identity.security import AccessTokens, PasswordHasher, Vault
 from app.ports.identity.work import IdentityWork
 from app.ports.ids import Ids, Secrets
@@ -34,6 +37,11 @@ from tests.contracts.range_units_store import (
     CatalogueContract,
     RangeUnitsUnitOfWorkContract,
     RevisionsContract,
+)
+from tests.contracts.second_factor import (
+    MfaChallengesContract,
+    OneTimeCodesContract,
+    SecondFactorsContract,
 )
 from tests.contracts.system import ClockContract, IdsContract, SecretsContract
 from tests.contracts.vault import VaultContract
@@ -65,6 +73,14 @@ class TestMemoryRefreshTokens(OnMemoryIdentity, RefreshTokensContract):
     adapter: ClassVar[type] = MemoryRefreshTokens
 
 
+class TestMemorySecondFactors(OnMemoryIdentity, SecondFactorsContract):
+    adapter: ClassVar[type] = MemorySecondFactors
+
+
+class TestMemoryMfaChallenges(OnMemoryIdentity, MfaChallengesContract):
+    adapter: ClassVar[type] = MemoryMfaChallenges
+
+
 class TestMemoryIdentityUnitOfWork(OnMemoryIdentity, IdentityUnitOfWorkContract):
     adapter: ClassVar[type] = MemoryIdentityUnitOfWork
 
@@ -91,6 +107,14 @@ class TestGlassVault(VaultContract):
     @pytest.fixture
     def vault(self) -> Vault:
         return GlassVault()
+
+
+class TestSequentialCodes(OneTimeCodesContract):
+    adapter: ClassVar[type] = SequentialCodes
+
+    @pytest.fixture
+    def codes(self) -> OneTimeCodes:
+        return SequentialCodes()
 
 
 class OnMemoryRangeUnits:

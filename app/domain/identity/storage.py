@@ -1,5 +1,6 @@
 """How long each kept text may be; the same bounds on every store."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from app.domain.identity.login_log import (
@@ -8,6 +9,7 @@ from app.domain.identity.login_log import (
     LoginAttempt,
     LoginLogFilter,
 )
+from app.domain.identity.second_factor import MfaChallenge, SecondFactor
 from app.domain.identity.sessions import RefreshToken, Session
 from app.domain.identity.users import EMAIL_LENGTH, User
 from app.domain.text import check_storable
@@ -19,6 +21,8 @@ IP: Final = 45
 USER_AGENT: Final = USER_AGENT_KEPT
 REQUEST_ID: Final = 64
 REFRESH_DIGEST: Final = 64
+SEALED_SECRET: Final = 255
+MFA_DIGEST: Final = 64
 
 
 def check_user(user: User) -> None:
@@ -54,3 +58,19 @@ def check_filter(matching: LoginLogFilter) -> None:
 def check_refresh_token(token: RefreshToken) -> None:
     """Raise `UnstorableText` where the token's digest cannot be kept."""
     check_storable(token.digest, REFRESH_DIGEST)
+
+
+def check_second_factor(factor: SecondFactor) -> None:
+    """Raise `UnstorableText` where the sealed secret cannot be kept."""
+    check_storable(factor.sealed_secret, SEALED_SECRET)
+
+
+def check_recovery_codes(digests: Sequence[str]) -> None:
+    """Raise `UnstorableText` where a digest cannot be kept."""
+    for digest in digests:
+        check_storable(digest, MFA_DIGEST)
+
+
+def check_challenge(challenge: MfaChallenge) -> None:
+    """Raise `UnstorableText` where the challenge's digest cannot be kept."""
+    check_storable(challenge.digest, MFA_DIGEST)

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 from app.ports.identity.login_log import LoginLog
+from app.ports.identity.second_factor import MfaChallenges, SecondFactors
 from app.ports.identity.sessions import RefreshTokens, Sessions
 from app.ports.identity.users import Users
 from app.ports.unit_of_work import UnitOfWork
 
 
 class IdentityUnitOfWork(UnitOfWork, Protocol):
-    """One transaction over users, login log, sessions and their tokens."""
+    """One transaction over users, their second factors, login log, sessions and their tokens."""
 
     users: Users
     """The users, in this transaction."""
@@ -26,6 +27,10 @@ class IdentityUnitOfWork(UnitOfWork, Protocol):
     """The sessions, in this transaction."""
     refresh_tokens: RefreshTokens
     """The refresh tokens, in this transaction."""
+    second_factors: SecondFactors
+    """The second factors, in this transaction."""
+    mfa_challenges: MfaChallenges
+    """The logins that lack a code, in this transaction."""
 
 
 IdentityWork: TypeAlias = Callable[[], IdentityUnitOfWork]

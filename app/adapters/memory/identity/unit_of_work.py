@@ -1,9 +1,11 @@
 from app.adapters.memory.identity.login_log import MemoryLoginLog
+from app.adapters.memory.identity.second_factor import MemoryMfaChallenges, MemorySecondFactors
 from app.adapters.memory.identity.sessions import MemoryRefreshTokens, MemorySessions
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.users import MemoryUsers
 from app.adapters.memory.store import MemoryStore, MemoryTransaction
 from app.ports.identity.login_log import LoginLog
+from app.ports.identity.second_factor import MfaChallenges, SecondFactors
 from app.ports.identity.sessions import RefreshTokens, Sessions
 from app.ports.identity.users import Users
 from app.ports.identity.work import IdentityUnitOfWork
@@ -18,3 +20,5 @@ class MemoryIdentityUnitOfWork(MemoryTransaction[IdentityState], IdentityUnitOfW
         self.login_log: LoginLog = MemoryLoginLog(self)
         self.sessions: Sessions = MemorySessions(self)
         self.refresh_tokens: RefreshTokens = MemoryRefreshTokens(self)
+        self.second_factors: SecondFactors = MemorySecondFactors(self)
+        self.mfa_challenges: MfaChallenges = MemoryMfaChallenges(self)

@@ -1,5 +1,6 @@
 from app.adapters.sql.database import Sessions
 from app.adapters.sql.identity.login_log import SqlLoginLog
+from app.adapters.sql.identity.second_factor import SqlMfaChallenges, SqlSecondFactors
 from app.adapters.sql.identity.sessions import SqlRefreshTokens, SqlSessions
 from app.adapters.sql.identity.users import SqlUsers
 from app.adapters.sql.unit_of_work import SqlTransaction
@@ -9,6 +10,7 @@ from app.domain.identity.errors import (
     UsernameTaken,
 )
 from app.ports.identity.login_log import LoginLog
+from app.ports.identity.second_factor import MfaChallenges, SecondFactors
 from app.ports.identity.sessions import RefreshTokens
 from app.ports.identity.sessions import Sessions as SessionsPort
 from app.ports.identity.users import Users
@@ -24,6 +26,9 @@ class SqlIdentityUnitOfWork(SqlTransaction, IdentityUnitOfWork):
         "uq_users_email_key": EmailTaken,
         "users.email_key": EmailTaken,
         "fk_sessions_user_id": UnknownUser,
+        "fk_second_factors_user_id": UnknownUser,
+        "fk_recovery_codes_user_id": UnknownUser,
+        "fk_mfa_challenges_user_id": UnknownUser,
         # SQLite names no foreign key; no use case stores a token without its session.
         "FOREIGN KEY constraint failed": UnknownUser,
     }
@@ -34,3 +39,5 @@ class SqlIdentityUnitOfWork(SqlTransaction, IdentityUnitOfWork):
         self.login_log: LoginLog = SqlLoginLog(self)
         self.sessions: SessionsPort = SqlSessions(self)
         self.refresh_tokens: RefreshTokens = SqlRefreshTokens(self)
+        self.second_factors: SecondFactors = SqlSecondFactors(self)
+        self.mfa_challenges: MfaChallenges = SqlMfaChallenges(self)
