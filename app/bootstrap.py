@@ -4,7 +4,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ from app.adapters.http.app import HttpServices, create_app
 from app.adapters.http.identity.asked import IdentityServices
 from app.adapters.http.range_units.asked import RangeUnitsServices
 from app.adapters.security.key_files import KeysUnreadable
+from app.adapters.security.one_time_codes import TotpCodes
 from app.adapters.security.passwords import BcryptHasher
 from app.adapters.security.tokens import Ed25519AccessTokens, make_first_key
 from app.adapters.security.vault import KeyVault, make_vault_key
@@ -34,6 +35,7 @@ from app.adapters.sql.range_units import SqlRangeUnitsUnitOfWork
 from app.adapters.system import RandomSecrets, SystemClock, UuidIds
 from app.domain.errors import SchemaOutOfDate, StoreUnavailable
 from app.services.identity.auth_service import AuthService
+from app.services.identity.second_factor_service import SecondFactorService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
 from app.services.range_units.price_service import PriceService
@@ -86,6 +88,20 @@ class Application:
         )
         self.prices = PriceService(range_units=self.range_units)
 
+    @cached_property
+    def second_factor(self) -> SecondFactorService:
+        """The service of second factors, made when it is needed: that takes the vault's key."""
+        return SecondFactorService(
+            uow=self._identity_uow,
+            reading=self._identity_reading,
+            hasher=self._hasher,
+            codes=TotpCodes(),
+            vault=vault(self.settings),
+            clock=self._clock,
+            secrets=self._secrets,
+            required_roles=self.settings.mfa_required_roles,
+        )
+
     def auth(self) -> AuthService:
         """Make the one service that needs the signing keys."""
         settings = self.settings
@@ -94,6 +110,8 @@ class Application:
             reading=self._identity_reading,
             hasher=self._hasher,
             tokens=signing_tokens(settings),
+            second_factor=self.second_factor,
+            mfa_required_roles=settings.mfa_required_roles,
             clock=self._clock,
             ids=self._ids,
             secrets=self._secrets,
@@ -178,7 +196,10 @@ def http_app(settings: Settings | None = None) -> FastAPI:
         async with opened(known) as application:
             yield HttpServices(
                 identity=IdentityServices(
-                    application.auth(), application.users, application.login_log
+                    application.auth(),
+                    application.users,
+                    application.login_log,
+                    application.second_factor,
                 ),
                 range_units=RangeUnitsServices(application.range_units, application.prices),
                 ready=application.ready,
@@ -235,6 +256,7 @@ def serve(*, host: str, port: int, workers: int, init: bool | None) -> None:
     settings = Settings.load()
     _make_first_key(settings)
     signing_tokens(settings)
+    vault(settings)
     if init is None:
         init = settings.is_embedded
     if port == 0:

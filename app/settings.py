@@ -6,9 +6,19 @@ from pathlib import Path
 from typing import Annotated, Final, Self
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from app.domain.principal import Role
 
 PREFIX: Final = "TICKGATE_"
 DRIVERS: Final = ("postgresql+asyncpg", "sqlite+aiosqlite")
@@ -17,6 +27,16 @@ _PYDANTIC: Final = "Value error, "  # Pydantic's, before a message of ours
 
 class WrongSetting(Exception):
     """A setting that cannot be used; the message is one line that names the variable."""
+
+
+def _roles(value: object) -> object:
+    """Read roles that are separated by commas."""
+    if not isinstance(value, str):
+        return value
+    names = {name.strip() for name in value.split(",")}
+    if not names <= {*Role}:
+        raise ValueError(f"is not some of {', '.join(Role)}, separated by commas")
+    return frozenset(map(Role, names))
 
 
 class Settings(BaseModel):
@@ -34,6 +54,7 @@ class Settings(BaseModel):
     access_token_seconds: Annotated[int, Field(ge=30, le=3600)] = 300
     session_idle_days: Annotated[int, Field(ge=1, le=365)] = 14
     session_max_days: Annotated[int, Field(ge=1, le=365)] = 90
+    mfa_required_roles: Annotated[frozenset[Role], BeforeValidator(_roles)] = frozenset()
     database_pool: Annotated[int, Field(ge=1, le=1000)] = 10
     max_body_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024
     max_payload_bytes: Annotated[int, Field(ge=1024)] = 32 * 1024 * 1024

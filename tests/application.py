@@ -15,16 +15,19 @@ from app.adapters.exchanges.coinone import CoinoneFormat
 from app.adapters.http.app import HttpServices, create_app
 from app.adapters.http.identity.asked import IdentityServices
 from app.adapters.http.range_units.asked import RangeUnitsServices
-from app.adapters.memory.identity.security import FastHasher, PlainTokens
+from app.adapters.memory.identity.one_time_codes import SequentialCodes
+from app.adapters.memory.identity.security import FastHasher, GlassVault, PlainTokens
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
 from app.adapters.memory.range_units import MemoryRangeUnitsUnitOfWork, RangeUnitsState
 from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
 from app.domain.errors import TickgateError
+from app.domain.principal import Role
 from app.ports.identity.work import IdentityWork
 from app.ports.range_units import RangeUnitsWork
 from app.services.identity.auth_service import AuthService
+from app.services.identity.second_factor_service import SecondFactorService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
 from app.services.range_units.price_service import PriceService
@@ -48,17 +51,31 @@ class FakedApplication:
         identity_reading: IdentityWork,
         range_units: RangeUnitsWork,
         range_units_reading: RangeUnitsWork,
+        mfa_required_roles: frozenset[Role] = frozenset(),
     ) -> None:
         self.clock = SettableClock()
         self.hasher = FastHasher()
         self.ids = SequentialIds()
         self.not_ready: TickgateError | None = None
         secrets = SequentialSecrets()
+        self.codes = SequentialCodes()
+        self.second_factor = SecondFactorService(
+            uow=identity,
+            reading=identity_reading,
+            hasher=self.hasher,
+            codes=self.codes,
+            vault=GlassVault(),
+            clock=self.clock,
+            secrets=secrets,
+            required_roles=mfa_required_roles,
+        )
         self.auth = AuthService(
             uow=identity,
             reading=identity_reading,
             hasher=self.hasher,
             tokens=PlainTokens(),
+            second_factor=self.second_factor,
+            mfa_required_roles=mfa_required_roles,
             clock=self.clock,
             ids=self.ids,
             secrets=secrets,
@@ -92,7 +109,9 @@ class FakedApplication:
         @asynccontextmanager
         async def opened() -> AsyncIterator[HttpServices]:  # pragma: no cover - when it is served
             yield HttpServices(
-                identity=IdentityServices(self.auth, self.users, self.login_log),
+                identity=IdentityServices(
+                    self.auth, self.users, self.login_log, self.second_factor
+                ),
                 range_units=RangeUnitsServices(self.range_units, self.prices),
                 ready=self._ready,
             )
@@ -114,7 +133,10 @@ class MemoryApplication(FakedApplication):
     """The application on memory adapters, whose stores are at hand."""
 
     def __init__(
-        self, *, identity_unit_of_work: type[MemoryIdentityUnitOfWork] = MemoryIdentityUnitOfWork
+        self,
+        *,
+        identity_unit_of_work: type[MemoryIdentityUnitOfWork] = MemoryIdentityUnitOfWork,
+        mfa_required_roles: frozenset[Role] = frozenset(),
     ) -> None:
         self.identity_store = MemoryStore(IdentityState())
         self.range_units_store = MemoryStore(RangeUnitsState())
@@ -125,6 +147,7 @@ class MemoryApplication(FakedApplication):
             identity_reading=identity,
             range_units=range_units,
             range_units_reading=range_units,
+            mfa_required_roles=mfa_required_roles,
         )
 
 

@@ -25,6 +25,7 @@ from tests.use_cases import (
     Call,
     a_refresh,
     a_registration,
+    enrolled,
     log_in,
     registered,
 )
@@ -101,6 +102,11 @@ async def a_page_of_users(application: FakedApplication) -> Call:
 async def a_user_by_id(application: FakedApplication) -> Call:
     user = await registered(application)
     return partial(application.users.get_user_by_id, user_id=user.id)
+
+
+async def a_status_of_a_second_factor(application: FakedApplication) -> Call:
+    principal, _, _ = await enrolled(application)
+    return partial(application.second_factor.status, principal=principal)
 
 
 async def a_page_of_the_log(application: FakedApplication, *, depth: int) -> Call:
@@ -226,6 +232,18 @@ BUDGETS: Final = (
     of_writing("disabling", statements=3),
     of_writing("change of password", statements=4, readings=1),
     of_writing("new password", statements=4, readings=1),
+    of_writing("login that lacks a code", statements=6, commits=2),
+    of_writing("login with a code", statements=8),
+    of_writing("login with a recovery code", statements=8),
+    of_writing("login with a wrong code", statements=5),
+    of_writing("login with an unknown challenge", statements=2),
+    of_writing("enrolment", statements=3, readings=1),
+    of_writing("confirmation", statements=8),
+    of_writing("new recovery codes", statements=6, readings=1),
+    of_writing("removal of a second factor", statements=8, readings=1),
+    of_writing("lost device", statements=5),
+    of_writing("demand of a second factor", statements=2),
+    Budget("status of a second factor", a_status_of_a_second_factor, 3, readings=1),
     of_writing("exchange", statements=1),
     of_writing("first reply", statements=6, readings=1),
     of_writing("reply that replaces", statements=7, readings=1),

@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.adapters.security.tokens import make_first_key
+from app.adapters.security.vault import make_vault_key
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
 from app.adapters.sql.range_units import SqlRangeUnitsUnitOfWork
@@ -194,6 +195,7 @@ async def api_on(url: str, directory: Path) -> AsyncIterator[httpx.AsyncClient]:
         database_url=SecretStr(url), data_dir=directory, bcrypt_cost=4, database_pool=1
     )
     make_first_key(settings.token_keys_dir)
+    make_vault_key(settings.token_keys_dir)
     async with opened(settings) as application:
         await application.users.create_user(username="boss", password=PASSWORD, role=Role.ADMIN)
         await application.range_units.put_exchange(exchange=an_exchange())

@@ -13,6 +13,7 @@ from anyio import create_task_group
 from pydantic import SecretStr
 
 from app.adapters.security.tokens import make_first_key
+from app.adapters.security.vault import make_vault_key
 from app.adapters.sql.database import AsyncDatabase
 from app.bootstrap import Application, http_app, opened
 from app.domain.principal import Role
@@ -36,6 +37,7 @@ async def running(
     directory = tmp_path_factory.mktemp("application")
     settings = Settings(database_url=SecretStr(url), data_dir=directory, bcrypt_cost=4)
     make_first_key(settings.token_keys_dir)
+    make_vault_key(settings.token_keys_dir)
     async with opened(settings) as application, client_of(http_app(settings)) as client:
         yield application, client
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from app.adapters.http import errors
 from app.adapters.http.context import RequestContext
-from app.adapters.http.identity import login_log, logins, users
+from app.adapters.http.identity import login_log, logins, second_factor, users
 from app.adapters.http.identity.asked import IdentityServices
 from app.adapters.http.range_units import exchanges, prices, tables
 from app.adapters.http.range_units.asked import RangeUnitsServices
@@ -20,6 +20,7 @@ ROUTERS = (
     logins.tokens,
     logins.sessions,
     users.users,
+    second_factor.second_factor,
     login_log.own_login_log,
     login_log.login_log,
     exchanges.exchanges,

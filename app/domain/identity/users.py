@@ -13,6 +13,7 @@ from app.domain.principal import Role
 USERNAME_LENGTHS = range(3, 65)
 EMAIL_LENGTH = 254
 PASSWORD_LEAST_CHARACTERS = 15
+PASSWORD_LEAST_CHARACTERS_WITH_SECOND_FACTOR = 8
 PASSWORD_MOST_BYTES = 1024
 PRODUCT = "tickgate"
 
@@ -68,19 +69,25 @@ def check_email(email: str) -> None:
         raise InvalidUser("That address cannot be registered.", faults=[Fault("email", message)])
 
 
-def check_new_password(password: str, *, username: str, field: str = "password") -> None:
+def check_new_password(
+    password: str, *, username: str, field: str = "password", has_second_factor: bool = False
+) -> None:
     """Raise `WeakPassword` unless the password may be set.
 
-    At least 15 characters and at most 1,024 bytes of UTF-8, any characters, in any mixture; what
-    it has beside the username and the product's name must not be next to nothing.
+    At least 15 characters, or 8 beside a second factor, and at most 1,024 bytes of UTF-8, any
+    characters, in any mixture; what it has beside the username and the product's name must not
+    be next to nothing.
     """
+    least = PASSWORD_LEAST_CHARACTERS
+    if has_second_factor:
+        least = PASSWORD_LEAST_CHARACTERS_WITH_SECOND_FACTOR
     rest = fold(password).replace(fold(username), "").replace(PRODUCT, "")
     message = None
-    if len(password) < PASSWORD_LEAST_CHARACTERS:
-        message = f"is shorter than {PASSWORD_LEAST_CHARACTERS} characters"
+    if len(password) < least:
+        message = f"is shorter than {least} characters"
     elif not is_checkable(password):
         message = f"is longer than {PASSWORD_MOST_BYTES} bytes, or is not Unicode text"
-    elif len(rest) < PASSWORD_LEAST_CHARACTERS // 2:
+    elif len(rest) < least // 2:
         message = "is little more than the username or the name of this product"
     if message is not None:
         raise WeakPassword("That password cannot be set.", faults=[Fault(field, message)])

@@ -5,21 +5,26 @@ from uuid import UUID
 
 from anyio import CancelScope
 
+from app.domain.errors import TickgateError
 from app.domain.identity.errors import (
     HasherBusy,
+    InvalidChallenge,
+    InvalidCode,
     InvalidCredentials,
     InvalidToken,
     RefreshInProgress,
 )
 from app.domain.identity.login_log import Client, FailReason, LoginAttempt, pending_attempt
 from app.domain.identity.login_log import username_key as folded
+from app.domain.identity.second_factor import must_enrol, scopes_of
 from app.domain.identity.sessions import AccessClaims, RefreshToken, Session, refresh_digest
 from app.domain.identity.users import User
-from app.domain.principal import SCOPES_OF_ROLE, Principal
+from app.domain.principal import Principal, Role
 from app.ports.clock import Clock
 from app.ports.identity.security import AccessTokens, PasswordHasher
 from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
 from app.ports.ids import Ids, Secrets
+from app.services.identity.second_factor_service import SecondFactorService
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,8 @@ class AuthService:
         reading: IdentityWork,
         hasher: PasswordHasher,
         tokens: AccessTokens,
+        second_factor: SecondFactorService,
+        mfa_required_roles: frozenset[Role],
         clock: Clock,
         ids: Ids,
         secrets: Secrets,
@@ -61,6 +68,8 @@ class AuthService:
         self._reading = reading
         self._hasher = hasher
         self._tokens = tokens
+        self._second_factor = second_factor
+        self._mfa_required_roles = mfa_required_roles
         self._clock = clock
         self._ids = ids
         self._secrets = secrets
@@ -73,8 +82,8 @@ class AuthService:
 
         The attempt is in the log before the password is looked at, so that a guess that races,
         disconnects or dies is still counted. Raises `InvalidCredentials` whatever the reason,
-        `HasherBusy`, and `StoreUnavailable` when the attempt cannot be recorded: there is no
-        success without a row.
+        `MfaRequired` when nothing but a code is lacking, `HasherBusy`, and `StoreUnavailable` when
+        the attempt cannot be recorded: there is no success without a row.
         """
         attempt, user = await self._claim(username, client)
         verdict = _Verdict(FailReason.CANCELLED)
@@ -88,10 +97,36 @@ class AuthService:
             raise
         finally:
             with CancelScope(shield=True):
-                login = await self._settle(attempt, user, verdict)
-        if login is None:
-            raise InvalidCredentials
-        return login
+                answer = await self._settle(attempt, user, verdict)
+        if isinstance(answer, Login):
+            return answer
+        raise answer
+
+    async def finish_login(self, *, challenge: str, code: str, client: Client) -> Login:
+        """Log in with a code, once `authenticate_user` has raised `MfaRequired`.
+
+        One transaction decides, records and commits before anything is told: nobody learns of a
+        guess what is not counted. Raises `InvalidChallenge` and `InvalidCode`.
+        """
+        async with self._uow() as uow:
+            judged = await self._second_factor.judge(uow=uow, challenge=challenge, code=code)
+            user, now = judged.user, judged.at
+            attempt = pending_attempt(
+                attempt_id=self._ids.new_id(),
+                at=now,
+                username="" if user is None else user.username,
+                user_id=None if user is None else user.id,
+                client=client,
+            )
+            if judged.reason is not None or user is None:
+                await uow.login_log.append(attempt=attempt.settled(at=now, reason=judged.reason))
+                await uow.commit()
+                raise InvalidChallenge if user is None else InvalidCode
+            session, refresh_token = await self._open_session(uow, user, attempt, now)
+            attempt = attempt.settled(at=now, reason=None, session_id=session.id)
+            await uow.login_log.append(attempt=attempt)
+            await uow.commit()
+        return self._login(session, refresh_token, now)
 
     async def _claim(self, username: str, client: Client) -> tuple[LoginAttempt, User | None]:
         async with self._uow() as uow:
@@ -124,19 +159,20 @@ class AuthService:
 
     async def _settle(
         self, attempt: LoginAttempt, user: User | None, verdict: _Verdict
-    ) -> Login | None:
+    ) -> Login | TickgateError:
         async with self._uow() as uow:
             reason = verdict.reason
             if reason is None and user is not None:
                 reason = await self._meanwhile(uow, user, verdict.new_hash)
             now = self._clock.now()
             if reason is not None or user is None:
+                refusal: TickgateError = InvalidCredentials()
+                if reason is FailReason.MFA_REQUIRED and user is not None:
+                    refusal = await self._second_factor.challenge(uow=uow, user=user, at=now)
                 await uow.login_log.settle(attempt=attempt.settled(at=now, reason=reason))
                 await uow.commit()
-                return None
-            session = self._new_session(user, attempt, now)
-            await uow.sessions.add(session=session)
-            refresh_token = await self._new_refresh_token(uow, session, now)
+                return refusal
+            session, refresh_token = await self._open_session(uow, user, attempt, now)
             await uow.login_log.settle(
                 attempt=attempt.settled(at=now, reason=None, session_id=session.id)
             )
@@ -154,7 +190,14 @@ class AuthService:
             return FailReason.BAD_PASSWORD
         if new_hash is not None:
             await uow.users.replace(user=replace(user, password_hash=new_hash))
-        return None
+        return FailReason.MFA_REQUIRED if user.has_second_factor else None
+
+    async def _open_session(
+        self, uow: IdentityUnitOfWork, user: User, attempt: LoginAttempt, now: datetime
+    ) -> tuple[Session, str]:
+        session = self._new_session(user, attempt, now)
+        await uow.sessions.add(session=session)
+        return session, await self._new_refresh_token(uow, session, now)
 
     def _new_session(self, user: User, attempt: LoginAttempt, now: datetime) -> Session:
         expires_at = now + self._session_lifetime
@@ -248,7 +291,14 @@ class AuthService:
             session, user = await _live(uow, claims.session_id, now)
         if user.id != claims.user_id:
             raise InvalidToken
-        return Principal(user.id, user.username, session.id, SCOPES_OF_ROLE[user.role])
+        roles = self._mfa_required_roles
+        return Principal(
+            user_id=user.id,
+            username=user.username,
+            session_id=session.id,
+            scopes=scopes_of(user, roles),
+            must_enrol=must_enrol(user, roles),
+        )
 
     async def log_out(self, *, principal: Principal) -> None:
         """End the principal's session; its access tokens stop working at once."""

@@ -2,7 +2,13 @@ from dataclasses import replace
 from uuid import UUID
 
 from app.domain.errors import Fault
-from app.domain.identity.errors import UnknownUser, UsernameTaken, WeakPassword, WrongPassword
+from app.domain.identity.errors import (
+    OwnSecondFactor,
+    UnknownUser,
+    UsernameTaken,
+    WeakPassword,
+    WrongPassword,
+)
 from app.domain.identity.text import fold
 from app.domain.identity.users import User, check_email, check_new_password, check_username
 from app.domain.principal import Principal, Role
@@ -92,6 +98,36 @@ class UserService:
             await uow.commit()
         return user
 
+    async def set_mfa_required(self, *, user_id: UUID, required: bool) -> User:
+        """Require a second factor of a user, whatever their role, or leave it to their role.
+
+        Raises `UnknownUser`.
+        """
+        async with self._uow() as uow:
+            user = _known(await uow.users.hold(user_id=user_id), user_id)
+            user = replace(user, mfa_required=required)
+            await uow.users.replace(user=user)
+            await uow.commit()
+        return user
+
+    async def remove_second_factor(self, *, user_id: UUID, by: Principal | None = None) -> User:
+        """Remove the second factor of a user who lost it, which ends all their sessions.
+
+        Where there is none, nothing changes. Raises `UnknownUser`, and `OwnSecondFactor` for the
+        principal's own, which a stolen session must not be enough for.
+        """
+        if by is not None and by.user_id == user_id:
+            raise OwnSecondFactor
+        async with self._uow() as uow:
+            user = _known(await uow.users.hold(user_id=user_id), user_id)
+            if await uow.second_factors.remove(user_id=user.id):
+                user = replace(user, has_second_factor=False)
+                await uow.users.replace(user=user)
+                now = self._clock.now()
+                await uow.sessions.end_all(user_id=user.id, except_id=None, at=now)
+            await uow.commit()
+        return user
+
     async def change_password(
         self, *, principal: Principal, current_password: str, new_password: str
     ) -> None:
@@ -100,7 +136,7 @@ class UserService:
         Raises `WrongPassword` when the current one is wrong, `WeakPassword` for the new.
         """
         user = await self.get_user_by_id(user_id=principal.user_id)
-        check_new_password(new_password, username=user.username, field="new_password")
+        _check_own(new_password, user)
         if new_password == current_password:
             faults = [Fault("new_password", "is the current password")]
             raise WeakPassword("That password cannot be set.", faults=faults)
@@ -112,6 +148,7 @@ class UserService:
             current = _known(await uow.users.hold(user_id=user.id), user.id)
             if current.password_changed_at != user.password_changed_at:
                 raise WrongPassword  # what was checked is no longer the current one
+            _check_own(new_password, current)  # the second factor may be gone by now
             await self._store_password(uow, current, hashed, keep_session=principal.session_id)
             await uow.commit()
 
@@ -149,6 +186,15 @@ class UserService:
             created_at=now,
             password_changed_at=now,
         )
+
+
+def _check_own(new_password: str, user: User) -> None:
+    check_new_password(
+        new_password,
+        username=user.username,
+        field="new_password",
+        has_second_factor=user.has_second_factor,
+    )
 
 
 def _known(user: User | None, asked: object) -> User:

@@ -56,6 +56,7 @@ OPEN: Final = {
     "GET /openapi.json",
     "HEAD /openapi.json",
     "POST /v1/auth/login",
+    "POST /v1/auth/mfa",
     "POST /v1/auth/refresh",
 }
 GUARDED: Final = [operation for operation in OPERATIONS if str(operation) not in OPEN]

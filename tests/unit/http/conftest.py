@@ -42,7 +42,7 @@ class Stage:
     async def _opened(self) -> AsyncIterator[HttpServices]:
         on = self.application
         yield HttpServices(
-            identity=IdentityServices(on.auth, on.users, on.login_log),
+            identity=IdentityServices(on.auth, on.users, on.login_log, on.second_factor),
             range_units=RangeUnitsServices(on.range_units, on.prices),
             ready=on._ready,
         )

@@ -132,6 +132,8 @@ def auth_service(
         reading=identity,
         hasher=hasher or application.hasher,
         tokens=tokens or PlainTokens(),
+        second_factor=application.second_factor,
+        mfa_required_roles=frozenset(),
         clock=application.clock,
         ids=application.ids,
         secrets=SequentialSecrets(),
