@@ -33,6 +33,19 @@ from tests.programs.identity_operations import (
     UseToken,
 )
 from tests.programs.program import Area, Claim, Step, Theme
+from tests.programs.second_factor_operations import (
+    AddChallenge,
+    CountCodes,
+    GetFactor,
+    HoldChallenge,
+    PutCodes,
+    PutFactor,
+    RemoveExpired,
+    RemoveFactor,
+    ReplaceChallenge,
+    UseCode,
+    UseStep,
+)
 from tests.programs.values import (
     IDS,
     INSTANTS,
@@ -185,6 +198,72 @@ SESSIONS: Final[Theme[IdentityUnitOfWork]] = Theme(
 )
 
 
+_steps = (7, 8, 6, 2**40)
+_of_user: Pools = {"user": IDS}
+_challenges = texts(*_DIGESTS, limit=storage.MFA_DIGEST)
+_of_challenge: Pools = {
+    "password_changed_at": INSTANTS,
+    "created_at": INSTANTS,
+    "expires_at": INSTANTS,
+    "used_at": INSTANTS,
+    "wrong_codes": (1, 5),
+}
+_factors = drawn(
+    PutFactor,
+    _of_user,
+    {
+        "sealed_secret": texts("other", limit=storage.SEALED_SECRET),
+        "created_at": INSTANTS,
+        "confirmed_at": INSTANTS,
+        "last_step": _steps,
+    },
+)
+_codes = drawn(
+    PutCodes,
+    _of_user,
+    {"digests": [(), ("one",), ("two", "one"), ("\0",), ("x" * 65,), ("x" * 64,)]},
+)
+_reading_factor = drawn(GetFactor, _of_user)
+_counting_codes = drawn(CountCodes, _of_user)
+_factor = PutFactor(user=2)
+_challenge = AddChallenge(digest="one", user=2)
+
+
+def _enrolled() -> SearchStrategy[tuple[Operation, ...]]:
+    """Draw a user with a second factor, and recovery codes."""
+
+    def linked(user: AddUser, factor: PutFactor, codes: PutCodes) -> tuple[Operation, ...]:
+        return user, replace(factor, user=user.id), replace(codes, user=user.id)
+
+    return st.builds(linked, _new_users[0], _factors, _codes)
+
+
+SECOND_FACTORS: Final[Theme[IdentityUnitOfWork]] = Theme(
+    beginnings=_enrolled(),
+    writes=st.one_of(
+        _factors,
+        drawn(UseStep, {"user": IDS, "step": _steps}),
+        drawn(RemoveFactor, _of_user),
+        _codes,
+        drawn(UseCode, {"user": IDS, "digest": _challenges}, {"at": INSTANTS}),
+        drawn(AddChallenge, {"digest": _challenges, "user": IDS}, _of_challenge),
+        drawn(ReplaceChallenge, {"digest": _challenges, "user": IDS}, _of_challenge),
+        drawn(HoldChallenge, {"digest": _challenges}),
+        drawn(RemoveExpired, {"user": IDS, "until": INSTANTS}),
+    ),
+    reads=st.one_of(_reading_factor, _counting_codes),
+    claims=st.sampled_from(
+        [
+            Claim(UseStep(user=2), UseStep(user=2), given=(_user, _factor)),
+            Claim(
+                UseCode(user=2), UseCode(user=2, at=INSTANTS[1]), given=(_user, PutCodes(user=2))
+            ),
+            Claim(HoldChallenge("one"), HoldChallenge("one"), given=(_user, _challenge)),
+        ]
+    ),
+)
+
+
 async def _state(
     uow: IdentityUnitOfWork, steps: Sequence[Step[IdentityUnitOfWork]]
 ) -> tuple[object, ...]:
@@ -195,11 +274,14 @@ async def _state(
         await uow.login_log.page(matching=LoginLogFilter(), before=None, limit=100),
         [await uow.sessions.get(session_id=session_id) for session_id in sessions],
         [await uow.refresh_tokens.hold(digest=digest) for digest in digests],
+        [await uow.second_factors.get(user_id=uuid_of(number)) for number in NEW_IDS],
+        [await uow.second_factors.count_recovery_codes(user_id=uuid_of(each)) for each in NEW_IDS],
+        [await uow.mfa_challenges.hold(digest=digest) for digest in _DIGESTS],
     )
 
 
 IDENTITY: Final = Area(
-    themes=[USERS, LOG, SESSIONS, USERS | LOG | SESSIONS],
-    glances=st.one_of(_reading_user, _reading_users, _reading_session),
+    themes=[USERS, LOG, SESSIONS, SECOND_FACTORS, USERS | LOG | SESSIONS | SECOND_FACTORS],
+    glances=st.one_of(_reading_user, _reading_users, _reading_session, _reading_factor),
     state=_state,
 )
