@@ -225,7 +225,6 @@ _codes = drawn(
 )
 _reading_factor = drawn(GetFactor, _of_user)
 _counting_codes = drawn(CountCodes, _of_user)
-_factor = PutFactor(user=2)
 _challenge = AddChallenge(digest="one", user=2)
 
 
@@ -254,14 +253,21 @@ SECOND_FACTORS: Final[Theme[IdentityUnitOfWork]] = Theme(
     reads=st.one_of(_reading_factor, _counting_codes),
     claims=st.sampled_from(
         [
-            Claim(UseStep(user=2), UseStep(user=2), given=(_user, _factor)),
-            Claim(
-                UseCode(user=2), UseCode(user=2, at=INSTANTS[1]), given=(_user, PutCodes(user=2))
-            ),
             Claim(HoldChallenge("one"), HoldChallenge("one"), given=(_user, _challenge)),
         ]
     ),
 )
+
+
+def _readings_of(step: Step[IdentityUnitOfWork]) -> list[Operation]:
+    """Give what reads what a step has left of second factors."""
+    match step:
+        case PutFactor() | PutCodes():
+            return [GetFactor(user=step.user), CountCodes(user=step.user)]
+        case AddChallenge():
+            return [HoldChallenge(digest=step.digest)]
+        case _:
+            return []
 
 
 async def _state(
@@ -274,9 +280,7 @@ async def _state(
         await uow.login_log.page(matching=LoginLogFilter(), before=None, limit=100),
         [await uow.sessions.get(session_id=session_id) for session_id in sessions],
         [await uow.refresh_tokens.hold(digest=digest) for digest in digests],
-        [await uow.second_factors.get(user_id=uuid_of(number)) for number in NEW_IDS],
-        [await uow.second_factors.count_recovery_codes(user_id=uuid_of(each)) for each in NEW_IDS],
-        [await uow.mfa_challenges.hold(digest=digest) for digest in _DIGESTS],
+        [await reading.run(uow) for step in steps for reading in _readings_of(step)],
     )
 
 

@@ -22,7 +22,12 @@ from app.domain.identity.login_log import FailReason, Outcome
 from app.domain.principal import Role
 from app.ports.identity.work import IdentityUnitOfWork
 from app.ports.range_units import RangeUnitsUnitOfWork
-from tests.programs import identity_operations, planted, range_units_operations
+from tests.programs import (
+    identity_operations,
+    planted,
+    range_units_operations,
+    second_factor_operations,
+)
 from tests.programs import program as shapes
 from tests.programs.identity import IDENTITY, LOG, SESSIONS, USERS
 from tests.programs.identity_operations import AddUser, GetUser, HoldUser, PageUsers
@@ -210,7 +215,9 @@ def python_of(*modules: object) -> dict[str, object]:
     return names | {kind.__name__: kind for kind in (FailReason, Outcome, Role)}
 
 
-NAMES: Final = python_of(shapes, identity_operations, range_units_operations)
+NAMES: Final = python_of(
+    shapes, identity_operations, second_factor_operations, range_units_operations
+)
 
 
 @given(program=programs(IDENTITY))
@@ -263,13 +270,13 @@ async def test_a_refusal_is_answered_by_its_class_and_so_is_all_that_follows() -
 @pytest.mark.parametrize("end", [End.COMMIT, End.COMMIT_AND_FAIL])
 async def test_what_was_committed_is_kept(end: End) -> None:
     found = await ON_IDENTITY.answers(OneAfterAnother(Watched((ALICE,), end)))
-    assert kept(found) == ([ALICE.user], [], [], [])
+    assert kept(found) == ([ALICE.user], [], [], [], [])
 
 
 @pytest.mark.parametrize("end", [End.LEAVE, End.FAIL])
 async def test_what_was_not_committed_is_not_kept(end: End) -> None:
     found = await ON_IDENTITY.answers(OneAfterAnother(Watched((ALICE,), end)))
-    assert kept(found) == ([], [], [], [])
+    assert kept(found) == ([], [], [], [], [])
 
 
 async def test_an_onlooker_sees_what_is_committed_by_then() -> None:

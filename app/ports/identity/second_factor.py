@@ -28,7 +28,11 @@ class OneTimeCodes(Protocol):
 
 
 class SecondFactors(Protocol):
-    """The second factor of each user who has one, and the recovery codes that stand in for it."""
+    """The second factor of each user who has one, and the recovery codes that stand in for it.
+
+    Who puts or removes anything holds the user first: a unit of work that uses a step or a code
+    meanwhile, without that, may miss what is put in place of what it waited for.
+    """
 
     async def put(self, *, factor: SecondFactor) -> None:
         """Store all fields of a user's factor, in place of one that was there.
