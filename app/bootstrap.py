@@ -4,7 +4,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ from app.adapters.http.identity.asked import IdentityServices
 from app.adapters.http.range_units.asked import RangeUnitsServices
 from app.adapters.security.common_passwords import ShippedCommonPasswords
 from app.adapters.security.key_files import KeysUnreadable
+from app.adapters.security.one_time_codes import TotpCodes
 from app.adapters.security.passwords import BcryptHasher
 from app.adapters.security.signing_keys import (
     list_keys,
@@ -47,6 +48,7 @@ from app.domain.errors import SchemaOutOfDate, StoreUnavailable
 from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
 from app.services.identity.password_reset_service import PasswordResetService
+from app.services.identity.second_factor_service import SecondFactorService
 from app.services.identity.session_service import SessionService
 from app.services.identity.throttling import Throttling
 from app.services.identity.user_import_service import UserImportService
@@ -120,6 +122,20 @@ class Application:
         )
         self.prices = PriceService(range_units=self.range_units)
 
+    @cached_property
+    def second_factor(self) -> SecondFactorService:
+        """The service of second factors, made when it is needed: that takes the vault's key."""
+        return SecondFactorService(
+            uow=self._identity_uow,
+            reading=self._identity_reading,
+            hasher=self._hasher,
+            codes=TotpCodes(),
+            vault=vault(self.settings),
+            clock=self._clock,
+            secrets=self._secrets,
+            required_roles=self.settings.mfa_required_roles,
+        )
+
     def auth(self) -> AuthService:
         """Make the one service that needs the signing keys."""
         settings = self.settings
@@ -129,6 +145,8 @@ class Application:
             hasher=self._hasher,
             tokens=signing_tokens(settings),
             user_agents=self._user_agents,
+            second_factor=self.second_factor,
+            mfa_required_roles=settings.mfa_required_roles,
             clock=self._clock,
             ids=self._ids,
             secrets=self._secrets,
@@ -152,6 +170,7 @@ class Application:
             clock=self._clock,
             ids=self._ids,
             secrets=self._secrets,
+            mfa_required_roles=self.settings.mfa_required_roles,
         )
 
     def resets(self) -> PasswordResetService:
@@ -260,6 +279,7 @@ def http_app(settings: Settings | None = None) -> FastAPI:
                     sessions=application.sessions,
                     resets=application.resets(),
                     api_keys=application.api_keys(),
+                    second_factor=application.second_factor,
                 ),
                 range_units=RangeUnitsServices(application.range_units, application.prices),
                 ready=application.ready,

@@ -22,6 +22,7 @@ from sqlalchemy.exc import ArgumentError
 
 from app.domain.identity.networks import parse_network
 from app.domain.identity.throttle import Kind, Limit, Limits, parse_limit
+from app.domain.principal import Role
 
 PREFIX: Final = "TICKGATE_"
 DRIVERS: Final = ("postgresql+asyncpg", "sqlite+aiosqlite")
@@ -40,6 +41,16 @@ LimitSetting = Annotated[Limit | None, BeforeValidator(_limit)]
 
 class WrongSetting(Exception):
     """A setting that cannot be used; the message is one line that names the variable."""
+
+
+def _roles(value: object) -> object:
+    """Read roles that are separated by commas."""
+    if not isinstance(value, str):
+        return value
+    names = {name.strip() for name in value.split(",")}
+    if not names <= {*Role}:
+        raise ValueError(f"is not some of {', '.join(Role)}, separated by commas")
+    return frozenset(map(Role, names))
 
 
 class Settings(BaseModel):
@@ -63,6 +74,7 @@ class Settings(BaseModel):
     login_limit_network: LimitSetting = Limit(100, timedelta(minutes=5))
     login_limit_global: LimitSetting = Limit(1000, timedelta(minutes=1))
     login_waiting: Annotated[int, Field(ge=0, le=10_000)] = 256
+    mfa_required_roles: Annotated[frozenset[Role], BeforeValidator(_roles)] = frozenset()
     database_pool: Annotated[int, Field(ge=1, le=1000)] = 10
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     max_body_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024

@@ -15,6 +15,7 @@ from app.adapters.exchanges.coinone import CoinoneFormat
 from app.adapters.http.app import HttpServices, create_app
 from app.adapters.http.identity.asked import IdentityServices
 from app.adapters.http.range_units.asked import RangeUnitsServices
+from app.adapters.memory.identity.one_time_codes import SequentialCodes
 from app.adapters.memory.identity.security import (
     FastHasher,
     FewCommonPasswords,
@@ -29,11 +30,13 @@ from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
 from app.domain.errors import TickgateError
 from app.domain.identity.throttle import Kind, Limit, Limits
+from app.domain.principal import Role
 from app.ports.identity.work import IdentityWork
 from app.ports.range_units import RangeUnitsWork
 from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
 from app.services.identity.password_reset_service import PasswordResetService
+from app.services.identity.second_factor_service import SecondFactorService
 from app.services.identity.session_service import SessionService
 from app.services.identity.throttling import Throttling
 from app.services.identity.user_import_service import UserImportService
@@ -61,7 +64,7 @@ PASSWORD = "correct horse battery staple"
 class FakedApplication:
     """Every service on units of work of any kind; clock, ids, secrets, hasher, tokens are fakes."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what tests vary
         self,
         *,
         identity: IdentityWork,
@@ -69,6 +72,7 @@ class FakedApplication:
         range_units: RangeUnitsWork,
         range_units_reading: RangeUnitsWork,
         limits: Limits = LIMITS,
+        mfa_required_roles: frozenset[Role] = frozenset(),
     ) -> None:
         self.clock = SettableClock()
         self.hasher = FastHasher()
@@ -88,6 +92,18 @@ class FakedApplication:
         self._identity_work = identity
         self._identity_reading_work = identity_reading
         self._secrets = secrets
+        self.codes = SequentialCodes()
+        self.second_factor = SecondFactorService(
+            uow=identity,
+            reading=identity_reading,
+            hasher=self.hasher,
+            codes=self.codes,
+            vault=GlassVault(),
+            clock=self.clock,
+            secrets=secrets,
+            required_roles=mfa_required_roles,
+        )
+        self._mfa_required_roles = mfa_required_roles
         self.auth = self.auth_with(self.throttling)
         self.users = UserService(
             uow=identity,
@@ -127,6 +143,7 @@ class FakedApplication:
             clock=self.clock,
             ids=self.ids,
             secrets=secrets,
+            mfa_required_roles=mfa_required_roles,
         )
         self.range_units = RangeUnitsService(
             uow=range_units,
@@ -149,6 +166,8 @@ class FakedApplication:
             ids=self.ids,
             secrets=self._secrets,
             throttling=throttling,
+            second_factor=self.second_factor,
+            mfa_required_roles=self._mfa_required_roles,
             access_token_lifetime=ACCESS_TOKEN_LIFETIME,
             session_idle_lifetime=SESSION_IDLE_LIFETIME,
             session_lifetime=SESSION_LIFETIME,
@@ -163,6 +182,7 @@ class FakedApplication:
             sessions=self.sessions,
             resets=self.resets,
             api_keys=self.api_keys,
+            second_factor=self.second_factor,
         )
 
     def http(self) -> FastAPI:
@@ -197,6 +217,7 @@ class MemoryApplication(FakedApplication):
         *,
         identity_unit_of_work: type[MemoryIdentityUnitOfWork] = MemoryIdentityUnitOfWork,
         limits: Limits = LIMITS,
+        mfa_required_roles: frozenset[Role] = frozenset(),
     ) -> None:
         self.identity_store = MemoryStore(IdentityState())
         self.range_units_store = MemoryStore(RangeUnitsState())
@@ -208,6 +229,7 @@ class MemoryApplication(FakedApplication):
             range_units=range_units,
             range_units_reading=range_units,
             limits=limits,
+            mfa_required_roles=mfa_required_roles,
         )
 
 

@@ -37,6 +37,7 @@ from tests.use_cases import (
     a_refresh,
     a_registration,
     an_import,
+    enrolled,
     in_a_session,
     issued,
     log_in,
@@ -177,6 +178,11 @@ async def a_page_of_api_keys(application: FakedApplication) -> Call:
 async def a_rotation_of_anothers_key(application: FakedApplication) -> Call:
     key_id = (await issued(application)).api_key.id
     return partial(application.api_keys.rotate, key_id=key_id, owner=new_id())
+
+
+async def a_status_of_a_second_factor(application: FakedApplication) -> Call:
+    principal, _, _ = await enrolled(application)
+    return partial(application.second_factor.status, principal=principal)
 
 
 async def a_page_of_the_log(application: FakedApplication, *, depth: int) -> Call:
@@ -322,6 +328,18 @@ BUDGETS: Final = (
     of_writing("end of a session", statements=2),
     of_writing("end of other sessions", statements=1),
     of_writing("end of all sessions of a user", statements=2),
+    of_writing("login that lacks a code", statements=10, commits=2, locks=1),
+    of_writing("login with a code", statements=9),
+    of_writing("login with a recovery code", statements=9),
+    of_writing("login with a wrong code", statements=5),
+    of_writing("login with an unknown challenge", statements=2),
+    of_writing("enrolment", statements=3, readings=1),
+    of_writing("confirmation", statements=8),
+    of_writing("new recovery codes", statements=6, readings=1),
+    of_writing("removal of a second factor", statements=8, readings=1),
+    of_writing("lost device", statements=5),
+    of_writing("demand of a second factor", statements=2),
+    Budget("status of a second factor", a_status_of_a_second_factor, 3, readings=1),
     of_writing("exchange", statements=1),
     of_writing("first reply", statements=6, readings=1),
     of_writing("reply that replaces", statements=7, readings=1),

@@ -13,6 +13,7 @@ from app.domain.identity.api_keys import ApiKey, Network
 from app.domain.identity.devices import DeviceType
 from app.domain.identity.login_log import FailReason, LoginAttempt, Outcome
 from app.domain.identity.password_resets import PasswordReset
+from app.domain.identity.second_factor import MfaChallenge, SecondFactor
 from app.domain.identity.sessions import RefreshToken, Session, refresh_digest
 from app.domain.identity.text import fold
 from app.domain.identity.users import User
@@ -194,6 +195,35 @@ def an_api_key(  # noqa: PLR0913 - the fields of an API key
         last_used_ip=last_used_ip,
         retires_at=retires_at,
         revoked_at=revoked_at,
+    )
+
+
+def a_second_factor(
+    *,
+    user_id: UUID,
+    sealed_secret: str = "sealed",
+    created_at: datetime | None = None,
+    confirmed_at: datetime | None = None,
+    last_step: int | None = None,
+) -> SecondFactor:
+    return SecondFactor(
+        user_id=user_id,
+        sealed_secret=sealed_secret,
+        created_at=created_at or at(),
+        confirmed_at=confirmed_at,
+        last_step=last_step,
+    )
+
+
+def a_challenge(
+    *, user_id: UUID, digest: str | None = None, expires_at: datetime | None = None
+) -> MfaChallenge:
+    return MfaChallenge(
+        digest=f"challenge {next(_numbers)}" if digest is None else digest,
+        user_id=user_id,
+        password_changed_at=at(-60),
+        created_at=at(),
+        expires_at=expires_at or at(5),
     )
 
 

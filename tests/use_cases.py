@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -10,13 +11,19 @@ from app.domain.errors import TickgateError
 from app.domain.identity.api_keys import WantedKey
 from app.domain.identity.errors import (
     ImportRefused,
+    InvalidChallenge,
+    InvalidCode,
     InvalidCredentials,
     InvalidResetCode,
     InvalidToken,
+    MfaRequired,
+    NoSecondFactor,
     RefreshInProgress,
+    SecondFactorEnrolled,
     TooManyAttempts,
     UnknownSession,
     UsernameTaken,
+    WrongCode,
     WrongPassword,
 )
 from app.domain.identity.login_log import Client, FailReason
@@ -29,6 +36,7 @@ from app.domain.range_units.revisions import Observation
 from app.services.identity.api_key_service import ApiKeyService, IssuedKey
 from app.services.identity.auth_service import AuthService, Login
 from app.services.identity.password_reset_service import PasswordResetService
+from app.services.identity.second_factor_service import SecondFactorService
 from app.services.identity.session_service import SessionService
 from app.services.identity.user_import_service import UserImportService
 from app.services.identity.user_login_log_service import UserLoginLogService
@@ -239,6 +247,71 @@ async def a_code_of_nobody(application: FakedApplication) -> Call:
     return await a_redemption(application, username="nobody")
 
 
+STEP: Final = timedelta(seconds=30)
+
+
+class Device:
+    """What shows a user's codes."""
+
+    def __init__(self, application: FakedApplication, secret: str) -> None:
+        self._application = application
+        self._secret = secret
+
+    def code(self, *, drift: int = 0) -> str:
+        """Give the code that it shows, its clock being so many steps off."""
+        moment = self._application.clock.now() + drift * STEP
+        return self._application.codes.code_at(secret=self._secret, at=moment)
+
+
+async def principal_of(application: FakedApplication) -> Principal:
+    login = await log_in(application)
+    return await application.auth.authenticate_token(token=login.access_token)
+
+
+async def enrolling(application: FakedApplication) -> tuple[Principal, Device]:
+    """Register a user who has begun to enrol a second factor."""
+    await registered(application)
+    await log_in(application)
+    principal = await principal_of(application)
+    enrolment = await application.second_factor.enrol(
+        principal=principal, current_password=PASSWORD
+    )
+    return principal, Device(application, enrolment.secret)
+
+
+async def enrolled(application: FakedApplication) -> tuple[Principal, Device, tuple[str, ...]]:
+    """Register a user with a second factor, whose device shows the next code already."""
+    principal, device = await enrolling(application)
+    codes = await application.second_factor.confirm(principal=principal, code=device.code())
+    application.clock.advance(STEP)
+    return principal, device, codes
+
+
+async def challenge_of(application: FakedApplication) -> str:
+    """Log in as far as the password goes, and give the challenge."""
+    try:
+        await log_in(application)
+    except MfaRequired as error:
+        return str(error.particulars()["mfa_challenge"])
+    raise AssertionError  # pragma: no cover - a failure
+
+
+async def a_login_that_lacks_a_code(application: FakedApplication) -> Call:
+    await enrolled(application)
+    return partial(log_in, application)
+
+
+async def a_login_with_a_code(application: FakedApplication, *, code: str | None = None) -> Call:
+    _, device, _ = await enrolled(application)
+    challenge = await challenge_of(application)
+    return partial(
+        application.auth.finish_login,
+        challenge=challenge,
+        code=device.code() if code is None else code,
+        client=CLIENT,
+    )
+
+
 def an_imported_user(application: FakedApplication, line: int = 1) -> ImportedUser:
     return ImportedUser(line, f"trader-{line}", application.hasher.foreign(PASSWORD))
 
@@ -280,6 +353,57 @@ async def a_rotation(application: FakedApplication) -> Call:
 async def a_revocation(application: FakedApplication) -> Call:
     api_key = (await issued(application)).api_key
     return partial(application.api_keys.revoke, key_id=api_key.id, owner=api_key.user_id)
+
+
+async def a_login_with_a_recovery_code(application: FakedApplication) -> Call:
+    _, _, codes = await enrolled(application)
+    challenge = await challenge_of(application)
+    return partial(application.auth.finish_login, challenge=challenge, code=codes[0], client=CLIENT)
+
+
+async def a_login_with_an_unknown_challenge(application: FakedApplication) -> Call:
+    return partial(application.auth.finish_login, challenge="unknown", code="123456", client=CLIENT)
+
+
+async def an_enrolment(application: FakedApplication) -> Call:
+    await registered(application)
+    principal = await principal_of(application)
+    return partial(application.second_factor.enrol, principal=principal, current_password=PASSWORD)
+
+
+async def a_confirmation(application: FakedApplication) -> Call:
+    principal, device = await enrolling(application)
+    return partial(application.second_factor.confirm, principal=principal, code=device.code())
+
+
+async def new_recovery_codes(application: FakedApplication) -> Call:
+    principal, device, _ = await enrolled(application)
+    return partial(
+        application.second_factor.new_recovery_codes,
+        principal=principal,
+        current_password=PASSWORD,
+        code=device.code(),
+    )
+
+
+async def a_removal_of_a_second_factor(application: FakedApplication) -> Call:
+    principal, device, _ = await enrolled(application)
+    return partial(
+        application.second_factor.remove,
+        principal=principal,
+        current_password=PASSWORD,
+        code=device.code(),
+    )
+
+
+async def a_lost_device(application: FakedApplication) -> Call:
+    principal, _, _ = await enrolled(application)
+    return partial(application.users.remove_second_factor, user_id=principal.user_id)
+
+
+async def a_demand_of_a_second_factor(application: FakedApplication) -> Call:
+    user = await registered(application)
+    return partial(application.users.set_mfa_required, user_id=user.id, required=True)
 
 
 async def an_exchange_to_put(application: FakedApplication) -> Call:
@@ -426,6 +550,58 @@ USE_CASES: Final = (
     UseCase("use of an API key", ApiKeyService.note_use, a_use_to_note),
     UseCase("rotation", ApiKeyService.rotate, a_rotation),
     UseCase("revocation", ApiKeyService.revoke, a_revocation),
+    UseCase(
+        "login that lacks a code",
+        AuthService.authenticate_user,
+        a_login_that_lacks_a_code,
+        refusal=MfaRequired,
+        checks_password=True,
+    ),
+    UseCase(
+        "login with a code",
+        AuthService.finish_login,
+        a_login_with_a_code,
+        done_before=InvalidChallenge,
+    ),
+    UseCase(
+        "login with a recovery code",
+        AuthService.finish_login,
+        a_login_with_a_recovery_code,
+        done_before=InvalidChallenge,
+    ),
+    UseCase(
+        "login with a wrong code",
+        AuthService.finish_login,
+        partial(a_login_with_a_code, code="no code"),
+        refusal=InvalidCode,
+    ),
+    UseCase(
+        "login with an unknown challenge",
+        AuthService.finish_login,
+        a_login_with_an_unknown_challenge,
+        refusal=InvalidChallenge,
+    ),
+    UseCase("enrolment", SecondFactorService.enrol, an_enrolment),
+    UseCase(
+        "confirmation",
+        SecondFactorService.confirm,
+        a_confirmation,
+        done_before=SecondFactorEnrolled,
+    ),
+    UseCase(
+        "new recovery codes",
+        SecondFactorService.new_recovery_codes,
+        new_recovery_codes,
+        done_before=WrongCode,
+    ),
+    UseCase(
+        "removal of a second factor",
+        SecondFactorService.remove,
+        a_removal_of_a_second_factor,
+        done_before=NoSecondFactor,
+    ),
+    UseCase("lost device", UserService.remove_second_factor, a_lost_device),
+    UseCase("demand of a second factor", UserService.set_mfa_required, a_demand_of_a_second_factor),
     UseCase("exchange", RangeUnitsService.put_exchange, an_exchange_to_put),
     UseCase("first reply", RangeUnitsService.ingest, a_reply),
     UseCase("reply that replaces", RangeUnitsService.ingest, a_reply_that_replaces),

@@ -36,3 +36,5 @@ class Principal:
     session_id: UUID | None
     scopes: frozenset[Scope]
     api_key_id: UUID | None = None
+    must_enrol: bool = False
+    """Whether they have to enrol a second factor before they may do anything else."""

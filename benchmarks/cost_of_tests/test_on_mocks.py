@@ -20,6 +20,7 @@ from app.ports.identity.users import Users
 from app.ports.identity.work import IdentityUnitOfWork
 from app.ports.ids import Ids, Secrets
 from app.services.identity.auth_service import AuthService
+from app.services.identity.second_factor_service import SecondFactorService
 from app.services.identity.throttling import Guess, Throttling
 from benchmarks.cost_of_tests import CLIENT, PASSWORD, TIMES
 from tests.builders import a_user
@@ -79,6 +80,8 @@ async def test_a_login_opens_a_session_and_is_in_the_log(
         hasher=hasher,
         tokens=tokens,
         user_agents=user_agents,
+        second_factor=MagicMock(spec=SecondFactorService),
+        mfa_required_roles=frozenset(),
         clock=clock,
         ids=ids,
         secrets=secrets,

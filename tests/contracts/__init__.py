@@ -15,6 +15,7 @@ pytest.register_assert_rewrite(
     "tests.contracts.payload_format",
     "tests.contracts.races",
     "tests.contracts.range_units_store",
+    "tests.contracts.second_factor",
     "tests.contracts.system",
     "tests.contracts.user_agents",
 )

@@ -27,6 +27,7 @@ from app.domain.identity.login_log import (
     Outcome,
 )
 from app.domain.identity.origins import Familiarity
+from app.domain.identity.second_factor import SecondFactor
 from app.domain.identity.sessions import RefreshToken, Session
 from app.domain.identity.throttle import Slot, Taken
 from app.domain.identity.users import User
@@ -36,7 +37,9 @@ from app.ports.identity.sessions import RefreshTokens, Sessions
 from app.ports.identity.users import Users
 from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
 from tests.builders import (
+    a_challenge,
     a_refresh_token,
+    a_second_factor,
     a_session,
     a_user,
     an_api_key,
@@ -125,6 +128,12 @@ async def token_of(work: IdentityWork, digest: str) -> RefreshToken | None:
 async def api_keys_of(work: IdentityWork, user_id: UUID | None = None) -> list[ApiKey]:
     async with work() as uow:
         return await uow.api_keys.page(user_id=user_id, before=None, limit=100)
+
+
+async def second_factor_of(work: IdentityWork, user_id: UUID) -> tuple[SecondFactor | None, int]:
+    async with work() as uow:
+        factor = await uow.second_factors.get(user_id=user_id)
+        return factor, await uow.second_factors.count_recovery_codes(user_id=user_id)
 
 
 async def log_of(work: IdentityWork, matching: LoginLogFilter | None = None) -> list[LoginAttempt]:
@@ -2034,6 +2043,8 @@ class RefreshTokensContract:
 
 
 UNKNOWN = UUID(int=0)
+A_FACTOR = a_second_factor(user_id=UNKNOWN)
+A_CHALLENGE = a_challenge(user_id=UNKNOWN)
 
 OPERATIONS: dict[str, Operation] = {
     "users.add": lambda uow: uow.users.add(user=a_user()),
@@ -2078,6 +2089,32 @@ OPERATIONS: dict[str, Operation] = {
     "api_keys.use": lambda uow: uow.api_keys.use(key_id=UNKNOWN, at=at(), ip=None),
     "api_keys.count_live": lambda uow: uow.api_keys.count_live(user_id=UNKNOWN, at=at()),
     "api_keys.page": lambda uow: uow.api_keys.page(user_id=None, before=None, limit=1),
+    "second_factors.put": lambda uow: uow.second_factors.put(factor=A_FACTOR),
+    "second_factors.get": lambda uow: uow.second_factors.get(user_id=UNKNOWN),
+    "second_factors.use_step": lambda uow: uow.second_factors.use_step(user_id=UNKNOWN, step=1),
+    "second_factors.remove": lambda uow: uow.second_factors.remove(user_id=UNKNOWN),
+    "second_factors.put_recovery_codes": lambda uow: uow.second_factors.put_recovery_codes(
+        user_id=UNKNOWN, digests=["0"]
+    ),
+    "second_factors.use_recovery_code": lambda uow: uow.second_factors.use_recovery_code(
+        user_id=UNKNOWN, digest="0", at=at()
+    ),
+    "second_factors.use_recovery_code-nobodys": lambda uow: uow.second_factors.use_recovery_code(
+        user_id=UNKNOWN, digest="a\0b", at=at()
+    ),
+    "second_factors.count_recovery_codes": lambda uow: uow.second_factors.count_recovery_codes(
+        user_id=UNKNOWN
+    ),
+    "mfa_challenges.add": lambda uow: uow.mfa_challenges.add(challenge=A_CHALLENGE),
+    "mfa_challenges.hold": lambda uow: uow.mfa_challenges.hold(digest="0"),
+    "mfa_challenges.hold-nobodys": lambda uow: uow.mfa_challenges.hold(digest="a\0b"),
+    "mfa_challenges.replace": lambda uow: uow.mfa_challenges.replace(challenge=A_CHALLENGE),
+    "mfa_challenges.replace-nobodys": lambda uow: uow.mfa_challenges.replace(
+        challenge=a_challenge(user_id=UNKNOWN, digest="a\0b")
+    ),
+    "mfa_challenges.remove_expired": lambda uow: uow.mfa_challenges.remove_expired(
+        user_id=UNKNOWN, until=at()
+    ),
     "commit": lambda uow: uow.commit(),
 }
 
@@ -2090,6 +2127,7 @@ API_KEY = an_api_key(user_id=KNOWN.id)
 NEW_API_KEY = an_api_key(user_id=KNOWN.id)
 NEW_SESSION = a_session(user_id=KNOWN.id)
 NEW_TOKEN = a_refresh_token(session_id=SESSION.id)
+NEW_CHALLENGE = a_challenge(user_id=KNOWN.id)
 """What is there before each write and each refusal below, and what is not."""
 
 WRITES: dict[str, Operation] = {
@@ -2118,6 +2156,13 @@ WRITES: dict[str, Operation] = {
     "api_keys.add": lambda uow: uow.api_keys.add(api_key=NEW_API_KEY),
     "api_keys.replace": lambda uow: uow.api_keys.replace(api_key=replace(API_KEY, name="new")),
     "api_keys.use": lambda uow: uow.api_keys.use(key_id=API_KEY.id, at=at(1), ip=None),
+    "second_factors.put": lambda uow: uow.second_factors.put(
+        factor=a_second_factor(user_id=KNOWN.id)
+    ),
+    "second_factors.put_recovery_codes": lambda uow: uow.second_factors.put_recovery_codes(
+        user_id=KNOWN.id, digests=["0"]
+    ),
+    "mfa_challenges.add": lambda uow: uow.mfa_challenges.add(challenge=NEW_CHALLENGE),
 }
 
 
@@ -2211,10 +2256,13 @@ class IdentityUnitOfWorkContract(UnitOfWorkContract):
             await last_success_of(work, KNOWN.id, "192.0.2.1"),
             await taken_of(work, "one"),
             await api_keys_of(work),
+            await second_factor_of(work, KNOWN.id),
         )
 
     async def held(self, work: IdentityWork) -> object:
-        return [await token_of(work, token.digest) for token in (TOKEN, NEW_TOKEN)]
+        async with work() as uow:
+            challenge = await uow.mfa_challenges.hold(digest=NEW_CHALLENGE.digest)
+        return [challenge, *[await token_of(work, token.digest) for token in (TOKEN, NEW_TOKEN)]]
 
     async def write(self, uow: IdentityUnitOfWork) -> None:
         await uow.users.add(user=a_user(username="new"))

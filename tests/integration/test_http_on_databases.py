@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,7 @@ import pytest
 from anyio import create_task_group
 from pydantic import SecretStr
 
+from app.adapters.memory.identity.one_time_codes import SequentialCodes
 from app.adapters.security.signing_keys import make_first_key
 from app.adapters.security.vault import make_vault_key
 from app.adapters.sql.database import AsyncDatabase
@@ -20,6 +22,7 @@ from app.domain.principal import Role
 from app.settings import Settings
 from tests.application import PASSWORD, client_of
 from tests.integration.server import contents_of, rows_of
+from tests.use_cases import STEP
 
 MARKET: Final = "/v1/exchanges/coinone/markets/KRW/BTC"
 REPLY: Final = Path(__file__).parents[1] / "payloads" / "coinone_range_units_KRW_BTC.json"
@@ -333,3 +336,78 @@ async def test_parallel_wrong_guesses_are_all_in_the_log(
         ("failed", "bad_password"): LIMIT,
         ("throttled", "throttled_pair"): MANY - LIMIT,
     }
+
+
+# -- with a second factor --------------------------------------------------------------------
+
+OWN: Final = "/v1/users/me/mfa"
+
+
+def code_of(secret: str, *, steps: int = 0) -> str:
+    """Give the code that a device shows, or will show so many steps later."""
+    return SequentialCodes().code_at(secret=secret, at=datetime.now(UTC) + steps * STEP)
+
+
+@pytest.fixture
+async def recovery_codes(client: httpx.AsyncClient, boss: Headers) -> list[str]:
+    """Give the boss a second factor, whose device shows the next code already."""
+    begun = await client.post(OWN, json={"current_password": PASSWORD}, headers=boss)
+    code = code_of(begun.json()["secret"])
+    confirmed = await client.post(f"{OWN}/confirm", json={"code": code}, headers=boss)
+    codes: list[str] = confirmed.json()["recovery_codes"]
+    return codes
+
+
+async def answer_challenge(client: httpx.AsyncClient, code: str) -> httpx.Response:
+    challenge = (await log_in(client)).json()["mfa_challenge"]
+    return await client.post("/v1/auth/mfa", json={"challenge": challenge, "code": code})
+
+
+async def test_from_enrolling_to_removing_a_second_factor(
+    client: httpx.AsyncClient, boss: Headers
+) -> None:
+    begun = await client.post(OWN, json={"current_password": PASSWORD}, headers=boss)
+    secret = begun.json()["secret"]
+    # The step before, so that the login has one left whenever the clock moves on.
+    code = {"code": code_of(secret, steps=-1)}
+    confirmed = await client.post(f"{OWN}/confirm", json=code, headers=boss)
+    codes = confirmed.json()["recovery_codes"]
+    lacking = await log_in(client)
+    login = await answer_challenge(client, code_of(secret, steps=1))
+    proof = {"current_password": PASSWORD, "code": codes[0]}
+    headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
+    removed = await client.post(f"{OWN}/remove", json=proof, headers=headers)
+    answers = (begun, confirmed, lacking, login, removed, await log_in(client))
+    assert [answer.status_code for answer in answers] == [201, 200, 401, 200, 204, 200]
+
+
+async def test_of_parallel_uses_of_one_code_one_opens_a_session(
+    client: httpx.AsyncClient, recovery_codes: list[str]
+) -> None:
+    answers: list[int] = []
+
+    async def use() -> None:
+        answers.append((await answer_challenge(client, recovery_codes[0])).status_code)
+
+    async with create_task_group() as tasks:
+        for _ in range(10):
+            tasks.start_soon(use)
+    assert Counter(answers) == {200: 1, 401: 9}
+
+
+async def test_of_parallel_guesses_at_one_challenge_five_are_looked_at(
+    client: httpx.AsyncClient, recovery_codes: list[str], committed_database: AsyncDatabase
+) -> None:
+    assert recovery_codes
+    challenge = (await log_in(client)).json()["mfa_challenge"]
+    told: list[str] = []
+
+    async def guess() -> None:
+        body = {"challenge": challenge, "code": "no code"}
+        told.append((await client.post("/v1/auth/mfa", json=body)).json()["code"])
+
+    async with create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(guess)
+    assert Counter(told) == {"invalid_code": 5, "invalid_challenge": 15}
+    assert (await outcomes(committed_database))["failed", "mfa_failed"] == 20

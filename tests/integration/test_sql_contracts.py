@@ -8,6 +8,7 @@ from app.adapters.sql.identity.api_keys import SqlApiKeys
 from app.adapters.sql.identity.login_log import SqlLoginLog
 from app.adapters.sql.identity.origins import SqlOrigins
 from app.adapters.sql.identity.password_resets import SqlPasswordResets
+from app.adapters.sql.identity.second_factor import SqlMfaChallenges, SqlSecondFactors
 from app.adapters.sql.identity.sessions import SqlRefreshTokens, SqlSessions
 from app.adapters.sql.identity.throttle import SqlThrottle
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
@@ -31,6 +32,7 @@ from tests.contracts.range_units_store import (
     RangeUnitsUnitOfWorkContract,
     RevisionsContract,
 )
+from tests.contracts.second_factor import MfaChallengesContract, SecondFactorsContract
 from tests.contracts.throttle import ThrottleContract
 from tests.contracts.user_imports import UserImportsContract
 
@@ -79,6 +81,14 @@ class TestSqlUserImports(OnSqlIdentity, UserImportsContract):
 
 class TestSqlApiKeys(OnSqlIdentity, ApiKeysContract):
     adapter: ClassVar[type] = SqlApiKeys
+
+
+class TestSqlSecondFactors(OnSqlIdentity, SecondFactorsContract):
+    adapter: ClassVar[type] = SqlSecondFactors
+
+
+class TestSqlMfaChallenges(OnSqlIdentity, MfaChallengesContract):
+    adapter: ClassVar[type] = SqlMfaChallenges
 
 
 class TestSqlIdentityUnitOfWork(OnSqlIdentity, IdentityUnitOfWorkContract):

@@ -50,6 +50,19 @@ from tests.programs.identity_operations import (
     UseToken,
 )
 from tests.programs.program import Area, Claim, Step, Theme
+from tests.programs.second_factor_operations import (
+    AddChallenge,
+    CountCodes,
+    GetFactor,
+    HoldChallenge,
+    PutCodes,
+    PutFactor,
+    RemoveExpired,
+    RemoveFactor,
+    ReplaceChallenge,
+    UseCode,
+    UseStep,
+)
 from tests.programs.throttle_operations import (
     CountSlots,
     GiveSlotsBack,
@@ -347,6 +360,78 @@ API_KEYS: Final[Theme[IdentityUnitOfWork]] = Theme(
 )
 
 
+_steps = (7, 8, 6, 2**40)
+_of_user: Pools = {"user": IDS}
+_challenges = texts(*_DIGESTS, limit=storage.MFA_DIGEST)
+_of_challenge: Pools = {
+    "password_changed_at": INSTANTS,
+    "created_at": INSTANTS,
+    "expires_at": INSTANTS,
+    "used_at": INSTANTS,
+    "wrong_codes": (1, 5),
+}
+_factors = drawn(
+    PutFactor,
+    _of_user,
+    {
+        "sealed_secret": texts("other", limit=storage.SEALED_SECRET),
+        "created_at": INSTANTS,
+        "confirmed_at": INSTANTS,
+        "last_step": _steps,
+    },
+)
+_codes = drawn(
+    PutCodes,
+    _of_user,
+    {"digests": [(), ("one",), ("two", "one"), ("\0",), ("x" * 65,), ("x" * 64,)]},
+)
+_reading_factor = drawn(GetFactor, _of_user)
+_counting_codes = drawn(CountCodes, _of_user)
+_challenge = AddChallenge(digest="one", user=2)
+
+
+def _enrolled() -> SearchStrategy[tuple[Operation, ...]]:
+    """Draw a user with a second factor, and recovery codes."""
+
+    def linked(user: AddUser, factor: PutFactor, codes: PutCodes) -> tuple[Operation, ...]:
+        return user, replace(factor, user=user.id), replace(codes, user=user.id)
+
+    return st.builds(linked, _new_users[0], _factors, _codes)
+
+
+SECOND_FACTORS: Final[Theme[IdentityUnitOfWork]] = Theme(
+    beginnings=_enrolled(),
+    writes=st.one_of(
+        _factors,
+        drawn(UseStep, {"user": IDS, "step": _steps}),
+        drawn(RemoveFactor, _of_user),
+        _codes,
+        drawn(UseCode, {"user": IDS, "digest": _challenges}, {"at": INSTANTS}),
+        drawn(AddChallenge, {"digest": _challenges, "user": IDS}, _of_challenge),
+        drawn(ReplaceChallenge, {"digest": _challenges, "user": IDS}, _of_challenge),
+        drawn(HoldChallenge, {"digest": _challenges}),
+        drawn(RemoveExpired, {"user": IDS, "until": INSTANTS}),
+    ),
+    reads=st.one_of(_reading_factor, _counting_codes),
+    claims=st.sampled_from(
+        [
+            Claim(HoldChallenge("one"), HoldChallenge("one"), given=(_user, _challenge)),
+        ]
+    ),
+)
+
+
+def _readings_of(step: Step[IdentityUnitOfWork]) -> list[Operation]:
+    """Give what reads what a step has left of second factors."""
+    match step:
+        case PutFactor() | PutCodes():
+            return [GetFactor(user=step.user), CountCodes(user=step.user)]
+        case AddChallenge():
+            return [HoldChallenge(digest=step.digest)]
+        case _:
+            return []
+
+
 async def _state(
     uow: IdentityUnitOfWork, steps: Sequence[Step[IdentityUnitOfWork]]
 ) -> tuple[object, ...]:
@@ -372,6 +457,7 @@ async def _state(
         ),
         [await uow.password_resets.hold(user_id=user_id) for user_id in reset],
         await uow.api_keys.page(user_id=None, before=None, limit=100),
+        [await reading.run(uow) for step in steps for reading in _readings_of(step)],
     )
 
 
@@ -384,8 +470,9 @@ IDENTITY: Final = Area(
         THROTTLE,
         RESETS,
         API_KEYS,
-        USERS | LOG | SESSIONS | ORIGINS | THROTTLE | RESETS | API_KEYS,
+        SECOND_FACTORS,
+        USERS | LOG | SESSIONS | ORIGINS | THROTTLE | RESETS | API_KEYS | SECOND_FACTORS,
     ],
-    glances=st.one_of(_reading_user, _reading_users, _reading_session),
+    glances=st.one_of(_reading_user, _reading_users, _reading_session, _reading_factor),
     state=_state,
 )

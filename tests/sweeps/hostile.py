@@ -104,6 +104,10 @@ USERNAME: Final = "user"
 BODIES: Final[dict[str, list[dict[str, Any]]]] = {
     "LoginRequest": [{"username": USERNAME, "password": PASSWORD}],
     "RefreshRequest": [{"refresh_token": "secret"}],
+    "MfaRequest": [{"challenge": "secret", "code": "123 456"}],
+    "EnrolmentRequest": [{"current_password": PASSWORD}],
+    "ConfirmationRequest": [{"code": "123 456"}],
+    "ProofRequest": [{"current_password": PASSWORD, "code": "123 456"}],
     "PasswordChange": [{"current_password": PASSWORD, "new_password": PASSWORD[::-1]}],
     "ResetRequest": [{"username": USERNAME, "code": "ABCDE-FGHJK", "new_password": PASSWORD[::-1]}],
     "NewUser": [

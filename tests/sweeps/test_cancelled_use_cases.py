@@ -19,6 +19,7 @@ from app.domain.errors import StoreUnavailable
 from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
 from app.services.identity.password_reset_service import PasswordResetService
+from app.services.identity.second_factor_service import SecondFactorService
 from app.services.identity.session_service import SessionService
 from app.services.identity.user_import_service import UserImportService
 from app.services.identity.user_login_log_service import UserLoginLogService
@@ -68,6 +69,7 @@ SERVICES = (
     UserLoginLogService,
     ApiKeyService,
     SessionService,
+    SecondFactorService,
     UserService,
     UserLoginLogService,
     RangeUnitsService,

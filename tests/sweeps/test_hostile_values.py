@@ -13,9 +13,11 @@ from tests.unit.http.api import JSON, NOBODY, Operation
 DOCUMENT: Final = ApiDocument(api.DOCUMENT)
 WITH_BODY: Final = [each for each in DOCUMENT.operations if DOCUMENT.bodies_of(each)]
 WITH_SCHEMA: Final = [each for each in WITH_BODY if DOCUMENT.bodies_of(each) is not BODIES[""]]
-# Refresh tokens and codes are good once, and secrets: none can be written down here.
-ONCE: Final = {"/v1/auth/refresh", "/v1/auth/reset"}
-HONEST: Final = [each for each in WITH_BODY if each.path not in ONCE]
+# Refresh tokens, challenges and codes are good once, and secret: none can be written down here.
+SECRET: Final = {"refresh_token", "challenge", "code"}
+HONEST: Final = [
+    each for each in WITH_BODY if not any(SECRET & {*body} for body in DOCUMENT.bodies_of(each))
+]
 
 
 @pytest.mark.parametrize("operation", WITH_SCHEMA, ids=str)

@@ -5,8 +5,10 @@ import pytest
 
 from app.adapters.memory.identity.api_keys import MemoryApiKeys
 from app.adapters.memory.identity.login_log import MemoryLoginLog
+from app.adapters.memory.identity.one_time_codes import SequentialCodes
 from app.adapters.memory.identity.origins import MemoryOrigins
 from app.adapters.memory.identity.password_resets import MemoryPasswordResets
+from app.adapters.memory.identity.second_factor import MemoryMfaChallenges, MemorySecondFactors
 from app.adapters.memory.identity.security import (
     FastHasher,
     FewCommonPasswords,
@@ -29,6 +31,7 @@ from app.adapters.memory.range_units import (
 from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
 from app.ports.clock import Clock
+from app.ports.identity.second_factor import OneTimeCodes
 from app.ports.identity.security import AccessTokens, CommonPasswords, PasswordHasher, Vault
 from app.ports.identity.user_agents import UserAgents
 from app.ports.identity.work import IdentityWork
@@ -50,6 +53,11 @@ from tests.contracts.range_units_store import (
     CatalogueContract,
     RangeUnitsUnitOfWorkContract,
     RevisionsContract,
+)
+from tests.contracts.second_factor import (
+    MfaChallengesContract,
+    OneTimeCodesContract,
+    SecondFactorsContract,
 )
 from tests.contracts.system import ClockContract, IdsContract, SecretsContract
 from tests.contracts.throttle import ThrottleContract
@@ -104,6 +112,14 @@ class TestMemoryApiKeys(OnMemoryIdentity, ApiKeysContract):
     adapter: ClassVar[type] = MemoryApiKeys
 
 
+class TestMemorySecondFactors(OnMemoryIdentity, SecondFactorsContract):
+    adapter: ClassVar[type] = MemorySecondFactors
+
+
+class TestMemoryMfaChallenges(OnMemoryIdentity, MfaChallengesContract):
+    adapter: ClassVar[type] = MemoryMfaChallenges
+
+
 class TestMemoryIdentityUnitOfWork(OnMemoryIdentity, IdentityUnitOfWorkContract):
     adapter: ClassVar[type] = MemoryIdentityUnitOfWork
 
@@ -150,6 +166,14 @@ class TestGlassVault(VaultContract):
     @pytest.fixture
     def vault(self) -> Vault:
         return GlassVault()
+
+
+class TestSequentialCodes(OneTimeCodesContract):
+    adapter: ClassVar[type] = SequentialCodes
+
+    @pytest.fixture
+    def codes(self) -> OneTimeCodes:
+        return SequentialCodes()
 
 
 class OnMemoryRangeUnits:

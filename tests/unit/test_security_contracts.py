@@ -10,17 +10,20 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.adapters.security.common_passwords import ShippedCommonPasswords
 from app.adapters.security.key_files import KeysUnreadable
+from app.adapters.security.one_time_codes import TotpCodes
 from app.adapters.security.passwords import BcryptHasher
 from app.adapters.security.signing_keys import SigningKeys
 from app.adapters.security.tokens import Ed25519AccessTokens
 from app.adapters.security.vault import KeyVault, make_vault_key
 from app.adapters.system import RandomSecrets, SystemClock, UuidIds
 from app.ports.clock import Clock
+from app.ports.identity.second_factor import OneTimeCodes
 from app.ports.identity.security import AccessTokens, CommonPasswords, PasswordHasher, Vault
 from app.ports.ids import Ids, Secrets
 from tests.builders import new_id
 from tests.contracts.common_passwords import CommonPasswordsContract
 from tests.contracts.identity_security import AccessTokensContract, PasswordHasherContract
+from tests.contracts.second_factor import OneTimeCodesContract
 from tests.contracts.system import ClockContract, IdsContract, SecretsContract
 from tests.contracts.vault import VaultContract
 
@@ -101,6 +104,21 @@ def test_a_key_that_was_cut_is_refused(tmp_path: Path) -> None:
     (tmp_path / "vault.key").write_bytes(bytes(31))
     with pytest.raises(KeysUnreadable, match="fewer than 32 bytes"):
         KeyVault.from_directory(tmp_path)
+
+
+class TestTotpCodes(OneTimeCodesContract):
+    adapter: ClassVar[type] = TotpCodes
+
+    @pytest.fixture
+    def codes(self) -> OneTimeCodes:
+        return TotpCodes()
+
+    def test_an_address_is_spelled_so_that_every_authenticator_reads_it(self) -> None:
+        address = TotpCodes().uri(secret=self.secret, username="a b:c/\u00e9", issuer="T & G")
+        assert address == (
+            "otpauth://totp/T%20%26%20G:a%20b%3Ac%2F%C3%A9"
+            f"?secret={self.secret}&issuer=T%20%26%20G&algorithm=SHA1&digits=6&period=30"
+        )
 
 
 class TestSystemClock(ClockContract):

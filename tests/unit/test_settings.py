@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from app.domain.principal import Role
 from app.settings import Settings, WrongSetting
 
 NUMBERS = [
@@ -382,3 +383,28 @@ def test_a_file_changes_nothing_about_the_process(env_file: Path) -> None:
     before = dict(os.environ)
     load(env_file=env_file)
     assert dict(os.environ) == before
+
+
+# -- second factors ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "roles"),
+    [
+        ("", set()),
+        ("admin", {Role.ADMIN}),
+        ("user,admin", {Role.ADMIN, Role.USER}),
+        (" admin , admin ", {Role.ADMIN}),
+    ],
+)
+def test_roles_that_have_to_have_a_second_factor_are_separated_by_commas(
+    text: str, roles: set[Role]
+) -> None:
+    assert load({"TICKGATE_MFA_REQUIRED_ROLES": text}).mfa_required_roles == roles
+
+
+@pytest.mark.parametrize("text", ["root", "admin,", "Admin", "admin;user", "admin user"])
+def test_what_is_no_role_is_refused(text: str) -> None:
+    assert refusal({"TICKGATE_MFA_REQUIRED_ROLES": text}) == (
+        "TICKGATE_MFA_REQUIRED_ROLES: is not some of admin, user, separated by commas"
+    )

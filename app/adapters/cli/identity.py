@@ -168,6 +168,40 @@ class IdentityCommands:
         user = run(self._opened, set_role)
         print_user(user, f"has the role {user.role}", as_json=as_json)
 
+    def set_second_factor(
+        self,
+        *,
+        name: Name,
+        require: Annotated[
+            bool | None,
+            typer.Option(
+                "--require/--no-require", help="Must have one, or as is said of their role."
+            ),
+        ] = None,
+        remove: Annotated[
+            bool, typer.Option("--remove", help="The device is lost; ends all their sessions.")
+        ] = False,
+        as_json: Json = False,
+    ) -> None:
+        """Require a second factor, or remove one that is lost."""
+        if require is None and not remove:
+            raise typer.BadParameter("Say --require, --no-require or --remove.")
+
+        async def set_second_factor(services: IdentityServices) -> User:
+            user = await services.users.get_user_by_username(username=name)
+            if require is not None:
+                user = await services.users.set_mfa_required(user_id=user.id, required=require)
+            if remove:
+                user = await services.users.remove_second_factor(user_id=user.id)
+            return user
+
+        user = run(self._opened, set_second_factor)
+        news = ["has no second factor any more, and all their sessions are over"] if remove else []
+        if require is not None:
+            only = "" if require else " only if their role has to"
+            news.append(f"has to have a second factor{only}")
+        print_user(user, "; ".join(news), as_json=as_json)
+
     def _set_disabled(self, name: str, *, disabled: bool) -> User:
         async def set_disabled(services: IdentityServices) -> User:
             user = await services.users.get_user_by_username(username=name)
@@ -219,6 +253,9 @@ def user_commands(opened: Opened[IdentityServices]) -> typer.Typer:
     group.command("role", epilog=examples("user role alice admin"))(commands.set_role)
     group.command("passwd")(commands.set_password)
     group.command("reset")(commands.reset_password)
+    group.command("mfa", epilog=examples("user mfa alice --require", "user mfa alice --remove"))(
+        commands.set_second_factor
+    )
     return group
 
 

@@ -26,6 +26,7 @@ ACCESS: Final[dict[tuple[str, str], Access | Scope]] = {
     ("GET", "/openapi.json"): Access.PUBLIC,
     ("GET", "/.well-known/jwks.json"): Access.PUBLIC,
     ("POST", "/v1/auth/login"): Access.PUBLIC,
+    ("POST", "/v1/auth/mfa"): Access.PUBLIC,
     ("POST", "/v1/auth/refresh"): Access.PUBLIC,
     ("POST", "/v1/auth/reset"): Access.PUBLIC,
     ("POST", "/v1/auth/logout"): Access.SESSION,
@@ -34,6 +35,12 @@ ACCESS: Final[dict[tuple[str, str], Access | Scope]] = {
     ("DELETE", "/v1/auth/sessions/{session_id}"): Access.SESSION,
     ("GET", "/v1/users/me"): Access.OWN,
     ("POST", "/v1/users/me/password"): Access.SESSION,
+    ("GET", "/v1/users/me/mfa"): Access.SESSION,
+    ("POST", "/v1/users/me/mfa"): Access.SESSION,
+    ("POST", "/v1/users/me/mfa/confirm"): Access.SESSION,
+    ("POST", "/v1/users/me/mfa/recovery-codes"): Access.SESSION,
+    ("POST", "/v1/users/me/mfa/remove"): Access.SESSION,
+    ("DELETE", "/v1/users/{user_id}/mfa"): Scope.USERS_ADMIN,
     ("GET", "/v1/users/me/login-log"): Access.OWN,
     ("POST", "/v1/api-keys"): Access.SESSION,
     ("GET", "/v1/api-keys"): Access.OWN,
@@ -59,3 +66,18 @@ ACCESS: Final[dict[tuple[str, str], Access | Scope]] = {
     ("GET", f"{_MARKET}/ticks"): Scope.RANGE_UNITS_READ,
     ("GET", f"{_MARKET}/ladder"): Scope.RANGE_UNITS_READ,
 }
+
+BEFORE_ENROLMENT: Final[frozenset[tuple[str, str]]] = frozenset(
+    {
+        ("POST", "/v1/auth/logout"),
+        ("GET", "/v1/auth/sessions"),
+        ("DELETE", "/v1/auth/sessions"),
+        ("DELETE", "/v1/auth/sessions/{session_id}"),
+        ("GET", "/v1/users/me"),
+        ("POST", "/v1/users/me/password"),
+        ("GET", "/v1/users/me/mfa"),
+        ("POST", "/v1/users/me/mfa"),
+        ("POST", "/v1/users/me/mfa/confirm"),
+    }
+)
+"""What is open to those who have to enrol a second factor first; nothing else is."""

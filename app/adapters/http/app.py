@@ -10,7 +10,15 @@ from pydantic import BaseModel
 from app.adapters.http import errors
 from app.adapters.http.client_address import Proxies
 from app.adapters.http.context import RequestContext
-from app.adapters.http.identity import api_keys, keys, login_log, logins, sessions, users
+from app.adapters.http.identity import (
+    api_keys,
+    keys,
+    login_log,
+    logins,
+    second_factor,
+    sessions,
+    users,
+)
 from app.adapters.http.identity.asked import IdentityServices
 from app.adapters.http.range_units import exchanges, prices, tables
 from app.adapters.http.range_units.asked import RangeUnitsServices
@@ -25,6 +33,7 @@ ROUTERS = (
     users.users,
     api_keys.api_keys,
     sessions.sessions_of_user,
+    second_factor.second_factor,
     login_log.own_login_log,
     login_log.login_log,
     exchanges.exchanges,

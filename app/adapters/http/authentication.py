@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Response, Security
 from fastapi.security import HTTPBearer
 
-from app.adapters.http.access import ACCESS, Access
+from app.adapters.http.access import ACCESS, BEFORE_ENROLMENT, Access
 from app.adapters.http.context import Refused, afterwards, client_of
 from app.adapters.http.schemas import StrictRoute
 from app.domain.errors import StoreUnavailable
@@ -35,6 +35,7 @@ class GuardedRoute(StrictRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         [method] = options["methods"]
         self.access = ACCESS[method, path]
+        self.is_before_enrolment = (method, path) in BEFORE_ENROLMENT
         if self.access is not Access.PUBLIC:
             scopes = [self.access.value] if isinstance(self.access, Scope) else []
             documented = Security(_documented, scopes=scopes)
@@ -45,10 +46,14 @@ class GuardedRoute(StrictRoute):
         """Put the checks before the rest."""
         handle = super().get_route_handler()
         access = self.access
+        is_before_enrolment = self.is_before_enrolment
 
         async def guarded(request: Request) -> Response:
             if access is not Access.PUBLIC:
                 principal = await _authenticate(request)
+                if principal.must_enrol and not is_before_enrolment:
+                    detail = "Enrol a second factor first: 'POST /v1/users/me/mfa'."
+                    raise Refused(HTTPStatus.FORBIDDEN, "mfa_enrolment_required", detail)
                 _check(principal, access)
                 request.state.principal = principal
             return await handle(request)

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from app.adapters.http.context import REQUEST_ID_HEADER, Refused, request_id_of
 from app.domain.errors import ErrorKind, Fault, RateLimit, TickgateError
-from app.domain.identity.errors import InvalidToken
+from app.domain.identity.errors import InvalidToken, MfaRequired
 
 STATUS_OF_KIND: Final[dict[ErrorKind, HTTPStatus]] = {
     ErrorKind.INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -53,6 +53,10 @@ class Problem(BaseModel):
     request_id: str
     errors: list[FieldError] | None = None
     retry_after: int | None = Field(None, description="Seconds.")
+    mfa_challenge: str | None = Field(
+        None, description="Of `mfa_required`: to be sent with a code to `POST /v1/auth/mfa`."
+    )
+    expires_in: int | None = Field(None, description="Of `mfa_required`: seconds.")
     attempted: int | None = Field(None, description="Of an ingest: markets in the payload.")
     rejected: int | None = None
     rejections: list[dict[str, str]] | None = None
@@ -148,6 +152,8 @@ async def _domain_error(request: Request, error: Exception) -> JSONResponse:
         STATUS_OF_KIND[error.kind],
         error.code,
         error.detail,
+        # The one refusal that has a secret in it.
+        headers={"Cache-Control": "no-store"} if isinstance(error, MfaRequired) else None,
         faults=error.faults,
         retry_after=error.retry_after,
         rate_limit=error.rate_limit,

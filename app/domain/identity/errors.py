@@ -185,3 +185,79 @@ class InvalidApiKey(TickgateError):
 
     kind = ErrorKind.INVALID
     code = "invalid_api_key"
+
+
+class MfaRequired(TickgateError):
+    """The password was right, and a code is lacking; the challenge is what to send it with."""
+
+    kind = ErrorKind.UNAUTHENTICATED
+    code = "mfa_required"
+
+    def __init__(self, *, challenge: str, expires_in: int) -> None:
+        super().__init__("A code is needed: send it with the challenge.")
+        self._challenge = challenge
+        self._expires_in = expires_in
+
+    def particulars(self) -> dict[str, object]:
+        """Give the challenge, which is a secret, and for how many seconds it is good."""
+        return {"mfa_challenge": self._challenge, "expires_in": self._expires_in}
+
+
+class InvalidChallenge(TickgateError):
+    """A challenge that is unknown, used, expired, or was answered wrongly too often."""
+
+    kind = ErrorKind.UNAUTHENTICATED
+    code = "invalid_challenge"
+
+    def __init__(self) -> None:
+        super().__init__("The challenge is not valid, or not any more: log in again.")
+
+
+class InvalidCode(TickgateError):
+    """The one refusal of a code at a login; whatever the reason, the client sees the same."""
+
+    kind = ErrorKind.UNAUTHENTICATED
+    code = "invalid_code"
+
+    def __init__(self) -> None:
+        super().__init__("The code is wrong, or was used before.")
+
+
+class WrongCode(TickgateError):
+    """A code that was asked for before a change is wrong, or was used before."""
+
+    kind = ErrorKind.FORBIDDEN
+    code = "wrong_code"
+
+    def __init__(self) -> None:
+        super().__init__("The code is wrong, or was used before.")
+
+
+class SecondFactorEnrolled(TickgateError):
+    """There is a second factor already: it has to be removed before another one is enrolled."""
+
+    kind = ErrorKind.CONFLICT
+    code = "second_factor_enrolled"
+
+    def __init__(self) -> None:
+        super().__init__("A second factor is enrolled already.")
+
+
+class NoSecondFactor(TickgateError):
+    """There is no second factor that this could be about."""
+
+    kind = ErrorKind.CONFLICT
+    code = "no_second_factor"
+
+    def __init__(self) -> None:
+        super().__init__("No second factor is enrolled.")
+
+
+class OwnSecondFactor(TickgateError):
+    """An administrator removes those of others; their own only as everyone does, with a code."""
+
+    kind = ErrorKind.FORBIDDEN
+    code = "own_second_factor"
+
+    def __init__(self) -> None:
+        super().__init__("Your own second factor is removed with your password and a code.")

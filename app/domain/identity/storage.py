@@ -1,6 +1,6 @@
 """How long each kept text may be; the same bounds on every store."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from app.domain.identity.api_keys import NAME_LENGTH, ApiKey
@@ -12,6 +12,7 @@ from app.domain.identity.login_log import (
     LoginLogFilter,
 )
 from app.domain.identity.password_resets import PasswordReset
+from app.domain.identity.second_factor import MfaChallenge, SecondFactor
 from app.domain.identity.sessions import RefreshToken, Session
 from app.domain.identity.users import EMAIL_LENGTH, User
 from app.domain.text import check_storable
@@ -31,6 +32,8 @@ ORIGIN: Final = 128
 RESET_DIGEST: Final = 64
 API_KEY_NAME: Final = NAME_LENGTH
 API_KEY_DIGEST: Final = 64
+SEALED_SECRET: Final = 255
+MFA_DIGEST: Final = 64
 
 
 def check_user(user: User) -> None:
@@ -90,3 +93,19 @@ def check_api_key(api_key: ApiKey) -> None:
     check_storable(api_key.name, API_KEY_NAME)
     check_storable(api_key.digest, API_KEY_DIGEST)
     check_storable(api_key.last_used_ip, IP)
+
+
+def check_second_factor(factor: SecondFactor) -> None:
+    """Raise `UnstorableText` where the sealed secret cannot be kept."""
+    check_storable(factor.sealed_secret, SEALED_SECRET)
+
+
+def check_recovery_codes(digests: Sequence[str]) -> None:
+    """Raise `UnstorableText` where a digest cannot be kept."""
+    for digest in digests:
+        check_storable(digest, MFA_DIGEST)
+
+
+def check_challenge(challenge: MfaChallenge) -> None:
+    """Raise `UnstorableText` where the challenge's digest cannot be kept."""
+    check_storable(challenge.digest, MFA_DIGEST)

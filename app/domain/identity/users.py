@@ -16,6 +16,7 @@ from app.domain.principal import Role
 USERNAME_LENGTHS = range(3, 65)
 EMAIL_LENGTH = 254
 PASSWORD_LEAST_CHARACTERS = 15
+PASSWORD_LEAST_CHARACTERS_WITH_SECOND_FACTOR = 8
 PASSWORD_MOST_BYTES = 1024
 PRODUCT = "tickgate"
 
@@ -102,26 +103,44 @@ def check_email(email: str) -> None:
 
 
 def check_new_password(
-    password: str, *, username: str, common: Lookup, field: str = "password"
+    password: str,
+    *,
+    username: str,
+    common: Lookup,
+    field: str = "password",
+    has_second_factor: bool = False,
 ) -> None:
     """Raise `WeakPassword` unless the password may be set.
 
-    At least 15 characters and at most 1,024 bytes of UTF-8, any characters, in any mixture; what
-    it has beside the username and the product's name must not be next to nothing, and it must not
-    be a common password, dressed up or not.
+    At least 15 characters, or 8 beside a second factor, and at most 1,024 bytes of UTF-8, any
+    characters, in any mixture; what it has beside the username and the product's name must not
+    be next to nothing, and it must not be a common password, dressed up or not.
     """
+    least = check_length(password, field=field, has_second_factor=has_second_factor)
     rest = fold(password).replace(fold(username), "").replace(PRODUCT, "")
     message = None
-    if len(password) < PASSWORD_LEAST_CHARACTERS:
-        message = f"is shorter than {PASSWORD_LEAST_CHARACTERS} characters"
-    elif not is_checkable(password):
+    if not is_checkable(password):
         message = f"is longer than {PASSWORD_MOST_BYTES} bytes, or is not Unicode text"
-    elif len(rest) < PASSWORD_LEAST_CHARACTERS // 2:
+    elif len(rest) < least // 2:
         message = "is little more than the username or the name of this product"
     elif is_common(password, common):
         message = "is a common password, or little more than one"
     if message is not None:
         raise WeakPassword("That password cannot be set.", faults=[Fault(field, message)])
+
+
+def check_length(password: str, *, field: str, has_second_factor: bool) -> int:
+    """Raise `WeakPassword` where a password is too short; give how long it has to be.
+
+    Beside a second factor it is not all that is asked for, and may be shorter.
+    """
+    least = PASSWORD_LEAST_CHARACTERS
+    if has_second_factor:
+        least = PASSWORD_LEAST_CHARACTERS_WITH_SECOND_FACTOR
+    if len(password) < least:
+        faults = [Fault(field, f"is shorter than {least} characters")]
+        raise WeakPassword("That password cannot be set.", faults=faults)
+    return least
 
 
 def is_checkable(password: str) -> bool:

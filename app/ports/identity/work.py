@@ -13,6 +13,7 @@ from app.ports.identity.api_keys import ApiKeys
 from app.ports.identity.login_log import LoginLog
 from app.ports.identity.origins import Origins
 from app.ports.identity.password_resets import PasswordResets
+from app.ports.identity.second_factor import MfaChallenges, SecondFactors
 from app.ports.identity.sessions import RefreshTokens, Sessions
 from app.ports.identity.throttle import Throttle
 from app.ports.identity.user_imports import UserImports
@@ -22,6 +23,8 @@ from app.ports.unit_of_work import UnitOfWork
 
 class IdentityUnitOfWork(UnitOfWork, Protocol):
     """One transaction over users, login log, sessions and their tokens, and API keys."""
+
+    """One transaction over users, their second factors, login log, sessions and their tokens."""
 
     users: Users
     """The users, in this transaction."""
@@ -41,6 +44,10 @@ class IdentityUnitOfWork(UnitOfWork, Protocol):
     """The users, many at a time, in this transaction."""
     api_keys: ApiKeys
     """The API keys, in this transaction."""
+    second_factors: SecondFactors
+    """The second factors, in this transaction."""
+    mfa_challenges: MfaChallenges
+    """The logins that lack a code, in this transaction."""
 
 
 IdentityWork: TypeAlias = Callable[[], IdentityUnitOfWork]

@@ -25,7 +25,8 @@ from app.domain.identity.errors import (
     UnknownApiKey,
     UnknownUser,
 )
-from app.domain.principal import Principal
+from app.domain.identity.second_factor import must_enrol, scopes_of
+from app.domain.principal import Principal, Role
 from app.ports.clock import Clock
 from app.ports.identity.security import Vault
 from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
@@ -56,6 +57,7 @@ class ApiKeyService:
         clock: Clock,
         ids: Ids,
         secrets: Secrets,
+        mfa_required_roles: frozenset[Role],
     ) -> None:
         self._uow = uow
         self._reading = reading
@@ -63,6 +65,7 @@ class ApiKeyService:
         self._clock = clock
         self._ids = ids
         self._secrets = secrets
+        self._mfa_required_roles = mfa_required_roles
         self._noting: set[UUID] = set()
         self._turn = Lock()
 
@@ -141,8 +144,15 @@ class ApiKeyService:
         is_proved = hmac.compare_digest(digest.encode(), api_key.digest.encode())
         if not is_proved or not api_key.is_good(now, address) or owner.disabled:
             raise InvalidToken
-        scopes = api_key.scopes_of_a(owner.role)
-        principal = Principal(owner.id, owner.username, None, scopes, api_key_id=api_key.id)
+        roles = self._mfa_required_roles
+        principal = Principal(
+            owner.id,
+            owner.username,
+            session_id=None,
+            scopes=api_key.scopes & scopes_of(owner, roles),
+            api_key_id=api_key.id,
+            must_enrol=must_enrol(owner, roles),
+        )
         return principal, api_key.use_to_note(now, address)
 
     async def note_use(self, *, use: KeyUse) -> None:

@@ -5,8 +5,11 @@ from uuid import UUID
 
 from anyio import CancelScope
 
+from app.domain.errors import TickgateError
 from app.domain.identity.errors import (
     HasherBusy,
+    InvalidChallenge,
+    InvalidCode,
     InvalidCredentials,
     InvalidToken,
     RefreshInProgress,
@@ -15,6 +18,7 @@ from app.domain.identity.errors import (
 )
 from app.domain.identity.login_log import Client, FailReason, LoginAttempt, pending_attempt
 from app.domain.identity.login_log import username_key as folded
+from app.domain.identity.second_factor import must_enrol, scopes_of
 from app.domain.identity.sessions import (
     AccessClaims,
     RefreshToken,
@@ -24,12 +28,13 @@ from app.domain.identity.sessions import (
 )
 from app.domain.identity.throttle import NO_GUESS, Guessing
 from app.domain.identity.users import User
-from app.domain.principal import SCOPES_OF_ROLE, Principal
+from app.domain.principal import Principal, Role
 from app.ports.clock import Clock
 from app.ports.identity.security import AccessTokens, PasswordHasher
 from app.ports.identity.user_agents import UserAgents
 from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
 from app.ports.ids import Ids, Secrets
+from app.services.identity.second_factor_service import SecondFactorService
 from app.services.identity.throttling import Guess, Throttling
 
 
@@ -62,6 +67,8 @@ class AuthService:
         hasher: PasswordHasher,
         tokens: AccessTokens,
         user_agents: UserAgents,
+        second_factor: SecondFactorService,
+        mfa_required_roles: frozenset[Role],
         clock: Clock,
         ids: Ids,
         secrets: Secrets,
@@ -75,6 +82,8 @@ class AuthService:
         self._hasher = hasher
         self._tokens = tokens
         self._user_agents = user_agents
+        self._second_factor = second_factor
+        self._mfa_required_roles = mfa_required_roles
         self._clock = clock
         self._ids = ids
         self._secrets = secrets
@@ -88,9 +97,9 @@ class AuthService:
 
         The attempt is in the log, and has its slots of the quotas, before the password is looked
         at, so that a guess that races, disconnects or dies is still counted. Raises
-        `InvalidCredentials` whatever the reason, `TooManyAttempts`, `HasherBusy` and
-        `TooManyWaiting`, and `StoreUnavailable` when the attempt cannot be recorded: there is no
-        success without a row.
+        `InvalidCredentials` whatever the reason, `MfaRequired` when nothing but a code is lacking,
+        `TooManyAttempts`, `HasherBusy` and `TooManyWaiting`, and `StoreUnavailable` when the
+        attempt cannot be recorded: there is no success without a row.
         """
         attempt, user, guess = await self._claim(username, client)
         if guess.standing.blocked is not None:
@@ -110,13 +119,38 @@ class AuthService:
             raise
         finally:
             with CancelScope(shield=True):
-                login = await self._settle(attempt, user, guess, verdict)
+                answer = await self._settle(attempt, user, guess, verdict)
                 self._throttling.wake()
-        if guess.standing.blocked is not None:
-            raise TooManyAttempts(guess.standing.rate_limit)
-        if login is None:
-            raise InvalidCredentials(guess.standing.rate_limit)
-        return login
+        if isinstance(answer, Login):
+            return answer
+        raise answer
+
+    async def finish_login(self, *, challenge: str, code: str, client: Client) -> Login:
+        """Log in with a code, once `authenticate_user` has raised `MfaRequired`.
+
+        One transaction decides, records and commits before anything is told: nobody learns of a
+        guess what is not counted. Raises `InvalidChallenge` and `InvalidCode`.
+        """
+        async with self._uow() as uow:
+            judged = await self._second_factor.judge(uow=uow, challenge=challenge, code=code)
+            user, now = judged.user, judged.at
+            attempt = pending_attempt(
+                attempt_id=self._ids.new_id(),
+                at=now,
+                username="" if user is None else user.username,
+                user_id=None if user is None else user.id,
+                client=client,
+                device=self._user_agents.read(user_agent=client.user_agent),
+            )
+            if judged.reason is not None or user is None:
+                await uow.login_log.append(attempt=attempt.settled(at=now, reason=judged.reason))
+                await uow.commit()
+                raise InvalidChallenge if user is None else InvalidCode
+            session, refresh_token = await self._open_session(uow, user, attempt, now)
+            attempt = await self._succeeded(uow, attempt, session)
+            await uow.login_log.append(attempt=attempt)
+            await uow.commit()
+        return self._login(session, user, refresh_token, now)
 
     async def _claim(
         self, username: str, client: Client
@@ -165,7 +199,7 @@ class AuthService:
 
     async def _settle(
         self, attempt: LoginAttempt, user: User | None, guess: Guess, verdict: _Verdict
-    ) -> Login | None:
+    ) -> Login | TickgateError:
         async with self._uow() as uow:
             reason = verdict.reason
             if reason is None and user is not None:
@@ -173,29 +207,40 @@ class AuthService:
             now = self._clock.now()
             await self._throttling.settle(uow, guess, failed=reason not in NO_GUESS)
             if reason is not None or user is None:
+                refusal: TickgateError = InvalidCredentials(guess.standing.rate_limit)
+                if guess.blocked_by is not None:
+                    refusal = TooManyAttempts(guess.standing.rate_limit)
+                elif reason is FailReason.MFA_REQUIRED and user is not None:
+                    refusal = await self._second_factor.challenge(uow=uow, user=user, at=now)
                 await uow.login_log.settle(attempt=attempt.settled(at=now, reason=reason))
                 await uow.commit()
-                return None
-            session = self._new_session(user, attempt, now)
-            await uow.sessions.add(session=session)
-            refresh_token = await self._new_refresh_token(uow, session, now)
-            await self._settle_success(uow, attempt, session)
+                return refusal
+            session, refresh_token = await self._open_session(uow, user, attempt, now)
+            attempt = await self._succeeded(uow, attempt, session)
+            await uow.login_log.settle(attempt=attempt)
             await uow.commit()
         return self._login(session, user, refresh_token, now)
 
-    async def _settle_success(
+    async def _open_session(
+        self, uow: IdentityUnitOfWork, user: User, attempt: LoginAttempt, now: datetime
+    ) -> tuple[Session, str]:
+        session = self._new_session(user, attempt, now)
+        await uow.sessions.add(session=session)
+        return session, await self._new_refresh_token(uow, session, now)
+
+    async def _succeeded(
         self, uow: IdentityUnitOfWork, attempt: LoginAttempt, session: Session
-    ) -> None:
+    ) -> LoginAttempt:
+        """Give the attempt that opened a session, and remember where it came from."""
         familiarity = await uow.origins.see(
             user_id=session.user_id,
             network=attempt.network,
             client=attempt.client_kind,
             at=session.created_at,
         )
-        settled = attempt.settled(
+        return attempt.settled(
             at=session.created_at, reason=None, session_id=session.id, familiarity=familiarity
         )
-        await uow.login_log.settle(attempt=settled)
 
     async def _meanwhile(
         self, uow: IdentityUnitOfWork, seen: User, new_hash: str | None
@@ -208,7 +253,7 @@ class AuthService:
             return user, FailReason.BAD_PASSWORD
         if new_hash is not None:
             await uow.users.replace(user=replace(user, password_hash=new_hash))
-        return user, None
+        return user, FailReason.MFA_REQUIRED if user.has_second_factor else None
 
     def _new_session(self, user: User, attempt: LoginAttempt, now: datetime) -> Session:
         expires_at = now + self._session_lifetime
@@ -240,7 +285,7 @@ class AuthService:
             # Tokens tell whole seconds, and must not end before `expires_in` says.
             expires_at=_whole_seconds(min(now + self._access_token_lifetime, session.expires_at)),
             authenticated_at=session.created_at,
-            scopes=SCOPES_OF_ROLE[user.role],
+            scopes=scopes_of(user, self._mfa_required_roles),
         )
         return Login(
             access_token=self._tokens.issue(claims=claims),
@@ -305,7 +350,14 @@ class AuthService:
             session, user = await _live(uow, claims.session_id, now)
         if user.id != claims.user_id:
             raise InvalidToken
-        return Principal(user.id, user.username, session.id, SCOPES_OF_ROLE[user.role])
+        roles = self._mfa_required_roles
+        return Principal(
+            user_id=user.id,
+            username=user.username,
+            session_id=session.id,
+            scopes=scopes_of(user, roles),
+            must_enrol=must_enrol(user, roles),
+        )
 
     def verification_keys(self) -> list[VerificationKey]:
         """Give the keys with which anyone can verify access tokens, newest first."""

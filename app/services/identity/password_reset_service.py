@@ -92,6 +92,7 @@ class PasswordResetService:
             username=user.username,
             common=self._common.contains,
             field="new_password",
+            has_second_factor=user.has_second_factor,
         )
         hashed = await self._hasher.hash(password=new_password)
         async with self._uow() as uow:

@@ -3,7 +3,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.domain.errors import Fault
-from app.domain.identity.errors import UnknownUser, UsernameTaken, WeakPassword, WrongPassword
+from app.domain.identity.errors import (
+    OwnSecondFactor,
+    UnknownUser,
+    UsernameTaken,
+    WeakPassword,
+    WrongPassword,
+)
 from app.domain.identity.text import fold
 from app.domain.identity.users import (
     User,
@@ -123,6 +129,36 @@ class UserService:
         """
         return await self.change_user(user_id=user_id, changes={"disabled": disabled})
 
+    async def set_mfa_required(self, *, user_id: UUID, required: bool) -> User:
+        """Require a second factor of a user, whatever their role, or leave it to their role.
+
+        Raises `UnknownUser`.
+        """
+        async with self._uow() as uow:
+            user = _known(await uow.users.hold(user_id=user_id), user_id)
+            user = replace(user, mfa_required=required)
+            await uow.users.replace(user=user)
+            await uow.commit()
+        return user
+
+    async def remove_second_factor(self, *, user_id: UUID, by: Principal | None = None) -> User:
+        """Remove the second factor of a user who lost it, which ends all their sessions.
+
+        Where there is none, nothing changes. Raises `UnknownUser`, and `OwnSecondFactor` for the
+        principal's own, which a stolen session must not be enough for.
+        """
+        if by is not None and by.user_id == user_id:
+            raise OwnSecondFactor
+        async with self._uow() as uow:
+            user = _known(await uow.users.hold(user_id=user_id), user_id)
+            if await uow.second_factors.remove(user_id=user.id):
+                user = replace(user, has_second_factor=False)
+                await uow.users.replace(user=user)
+                now = self._clock.now()
+                await uow.sessions.end_all(user_id=user.id, except_id=None, at=now)
+            await uow.commit()
+        return user
+
     async def change_password(
         self, *, principal: Principal, current_password: str, new_password: str
     ) -> None:
@@ -131,7 +167,7 @@ class UserService:
         Raises `WrongPassword` when the current one is wrong, `WeakPassword` for the new.
         """
         user = await self.get_user_by_id(user_id=principal.user_id)
-        self._check(new_password, user.username, field="new_password")
+        self._check_of(user, new_password)
         if new_password == current_password:
             faults = [Fault("new_password", "is the current password")]
             raise WeakPassword("That password cannot be set.", faults=faults)
@@ -143,6 +179,7 @@ class UserService:
             current = _known(await uow.users.hold(user_id=user.id), user.id)
             if current.password_changed_at != user.password_changed_at:
                 raise WrongPassword  # what was checked is no longer the current one
+            self._check_of(current, new_password)  # the second factor may be gone by now
             now = self._clock.now()
             await store_password(uow, current, hashed, at=now, keep_session=principal.session_id)
             await uow.commit()
@@ -150,21 +187,27 @@ class UserService:
     async def set_password(self, *, user_id: UUID, new_password: str) -> None:
         """Set a user's password as an operator; all their sessions end. Raises `WeakPassword`."""
         user = await self.get_user_by_id(user_id=user_id)
-        self._check(new_password, user.username)
+        self._check_of(user, new_password, field="password")
         hashed = await self._hasher.hash(password=new_password)
         async with self._uow() as uow:
             user = _known(await uow.users.hold(user_id=user_id), user_id)
             await store_password(uow, user, hashed, at=self._clock.now(), keep_session=None)
             await uow.commit()
 
-    def _check(self, password: str, username: str, field: str = "password") -> None:
-        check_new_password(password, username=username, common=self._common.contains, field=field)
+    def _check_of(self, user: User, new_password: str, *, field: str = "new_password") -> None:
+        check_new_password(
+            new_password,
+            username=user.username,
+            common=self._common.contains,
+            field=field,
+            has_second_factor=user.has_second_factor,
+        )
 
     async def _new_user(self, username: str, password: str, email: str | None, role: Role) -> User:
         check_username(username)
         if email is not None:
             check_email(email)
-        self._check(password, username)
+        check_new_password(password, username=username, common=self._common.contains)
         now = self._clock.now()
         return User(
             id=self._ids.new_id(),

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -8,7 +9,7 @@ from app.adapters.cli.identity import PAGE
 from app.domain.identity.login_log import Client, FailReason, LoginAttempt, Outcome
 from app.domain.identity.users import User
 from app.domain.principal import Role
-from tests.builders import a_user, an_attempt, at
+from tests.builders import a_second_factor, a_user, an_attempt, at
 from tests.unit.cli.program import Ended, Program, in_thread
 
 PASSWORD = "correct horse battery staple"
@@ -537,3 +538,56 @@ def test_the_last_administrator_stays_one(program: Program, command: list[str]) 
 
 def test_a_role_that_there_is_not_is_wrong_usage(program: Program) -> None:
     assert program.run("user", "role", "boss", "emperor").exit_code == 2
+
+
+# -- second factors --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("option", "required", "line"),
+    [
+        ("--require", True, "User Alice has to have a second factor.\n"),
+        (
+            "--no-require",
+            False,
+            "User Alice has to have a second factor only if their role has to.\n",
+        ),
+    ],
+)
+def test_an_operator_requires_a_second_factor(
+    program: Program, alice: User, option: str, line: str, *, required: bool
+) -> None:
+    keep(program, replace(alice, mfa_required=not required))
+    ended = program.run("user", "mfa", "ALICE", option)
+    assert (ended.exit_code, ended.stdout) == (0, line)
+    assert the_user(program).mfa_required is required
+
+
+def test_an_operator_removes_a_second_factor_that_is_lost(program: Program, alice: User) -> None:
+    keep(program, replace(alice, has_second_factor=True, mfa_required=True))
+    factors = program.identity_store.committed.second_factors
+    factors[alice.id] = a_second_factor(user_id=alice.id)
+    ended = program.run("user", "mfa", "alice", "--remove")
+    assert ended.stdout == (
+        "User Alice has no second factor any more, and all their sessions are over.\n"
+    )
+    user = the_user(program)
+    assert (user.has_second_factor, user.mfa_required) == (False, True)
+
+
+def test_both_are_done_where_both_are_said(program: Program, alice: User) -> None:
+    keep(program, replace(alice, mfa_required=True))
+    ended = program.run("user", "mfa", "alice", "--no-require", "--remove", "--json")
+    assert (ended.exit_code, ended.document["username"]) == (0, "Alice")
+    assert not the_user(program).mfa_required
+
+
+def test_what_to_do_about_a_second_factor_has_to_be_said(program: Program, alice: User) -> None:
+    ended = program.run("user", "mfa", "alice")
+    assert (ended.exit_code, "--require" in ended.stderr) == (2, True)
+    assert the_user(program) == alice
+
+
+def test_of_nobody_no_second_factor_is_required(program: Program) -> None:
+    ended = program.run("user", "mfa", "nobody", "--require")
+    assert (ended.exit_code, "[unknown_user]" in ended.stderr) == (1, True)

@@ -62,6 +62,7 @@ OPEN: Final = {
     "HEAD /openapi.json",
     "GET /.well-known/jwks.json",
     "POST /v1/auth/login",
+    "POST /v1/auth/mfa",
     "POST /v1/auth/refresh",
     "POST /v1/auth/reset",
 }

@@ -23,6 +23,11 @@ FOR_USERS = {
     "GET /v1/api-keys",
     "POST /v1/api-keys/{key_id}/rotate",
     "DELETE /v1/api-keys/{key_id}",
+    "GET /v1/users/me/mfa",
+    "POST /v1/users/me/mfa",
+    "POST /v1/users/me/mfa/confirm",
+    "POST /v1/users/me/mfa/recovery-codes",
+    "POST /v1/users/me/mfa/remove",
     "GET /v1/exchanges",
     "GET /v1/exchanges/{exchange}/markets",
     "GET /v1/exchanges/{exchange}/markets/{quote}/{target}/range-units",
@@ -40,6 +45,7 @@ SCOPES = {
     "POST /v1/users/{user_id}/reset": "users:admin",
     "PATCH /v1/users/{user_id}": "users:admin",
     "DELETE /v1/users/{user_id}/sessions": "users:admin",
+    "DELETE /v1/users/{user_id}/mfa": "users:admin",
     "GET /v1/login-log": "login-log:read",
     "PUT /v1/exchanges/{exchange}": "range-units:write",
     "POST /v1/exchanges/{exchange}/range-units/ingest": "range-units:write",
@@ -54,6 +60,11 @@ FOR_SESSIONS = {
     "POST /v1/api-keys",
     "POST /v1/api-keys/{key_id}/rotate",
     "DELETE /v1/api-keys/{key_id}",
+    "GET /v1/users/me/mfa",
+    "POST /v1/users/me/mfa",
+    "POST /v1/users/me/mfa/confirm",
+    "POST /v1/users/me/mfa/recovery-codes",
+    "POST /v1/users/me/mfa/remove",
 }
 NEVER_ISSUED = [
     *(b"garbage", b"a b", b"\xff\xfe", b"x" * 10_000, b"null", b"a.b.c", b"plain.1", b'"', b"tg_a")

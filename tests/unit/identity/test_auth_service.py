@@ -134,6 +134,8 @@ def auth_service(
         hasher=hasher or application.hasher,
         tokens=tokens or PlainTokens(),
         user_agents=application.user_agents,
+        second_factor=application.second_factor,
+        mfa_required_roles=frozenset(),
         clock=application.clock,
         ids=application.ids,
         secrets=SequentialSecrets(),

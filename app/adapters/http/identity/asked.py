@@ -8,10 +8,15 @@ from fastapi import Depends, Request
 from pydantic import Field, SecretStr
 
 from app.adapters.http.schemas import InvalidCursor
-from app.domain.identity.users import PASSWORD_LEAST_CHARACTERS, PASSWORD_MOST_BYTES
+from app.domain.identity.users import (
+    PASSWORD_LEAST_CHARACTERS,
+    PASSWORD_LEAST_CHARACTERS_WITH_SECOND_FACTOR,
+    PASSWORD_MOST_BYTES,
+)
 from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
 from app.services.identity.password_reset_service import PasswordResetService
+from app.services.identity.second_factor_service import SecondFactorService
 from app.services.identity.session_service import SessionService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
@@ -27,6 +32,7 @@ class IdentityServices:
     resets: PasswordResetService
     api_keys: ApiKeyService
     sessions: SessionService
+    second_factor: SecondFactorService
 
 
 def services_of(request: Request) -> IdentityServices:
@@ -48,6 +54,22 @@ NewPassword = Annotated[
     Field(
         description="At least 15 characters, of any kind.",
         json_schema_extra={"minLength": PASSWORD_LEAST_CHARACTERS},
+    ),
+]
+NewOwnPassword = Annotated[
+    Password,
+    Field(
+        description="At least 15 characters, or 8 with a second factor, of any kind.",
+        json_schema_extra={"minLength": PASSWORD_LEAST_CHARACTERS_WITH_SECOND_FACTOR},
+    ),
+]
+Code = Annotated[
+    SecretStr,
+    Field(
+        min_length=1,
+        max_length=64,
+        description="Six digits that the device shows, or a recovery code.",
+        examples=["123 456"],
     ),
 ]
 

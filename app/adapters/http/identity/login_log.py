@@ -99,7 +99,7 @@ class AttemptsAsked(PartOfList):
     until: Annotated[Instant | None, Field(description="Before this instant.")] = None
 
 
-@own_login_log.get("/me/login-log", summary="My logins", responses=responses(401, 422, 503))
+@own_login_log.get("/me/login-log", summary="My logins", responses=responses(401, 403, 422, 503))
 async def list_own_attempts(
     principal: Caller, page: Annotated[PartOfList, Query()], services: Services
 ) -> Page[AttemptAnswer]:

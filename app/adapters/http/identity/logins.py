@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from app.adapters.http.authentication import Caller, GuardedRoute
 from app.adapters.http.context import client_of
 from app.adapters.http.errors import responses
-from app.adapters.http.identity.asked import NewPassword, Password, Services, services_of
+from app.adapters.http.identity.asked import Code, NewPassword, Password, Services, services_of
 from app.adapters.http.schemas import Sent
 from app.domain.identity.login_log import (
     FailReason,
@@ -56,6 +56,13 @@ class LoginRequest(Sent):
     password: Password
 
 
+class MfaRequest(Sent):
+    """The challenge of a login that was answered `mfa_required`, and a code."""
+
+    challenge: Annotated[SecretStr, Field(min_length=1, max_length=1024)]
+    code: Code
+
+
 class RefreshRequest(Sent):
     """The refresh token of the last answer."""
 
@@ -94,7 +101,10 @@ def _login_answer(login: Login, response: Response) -> LoginAnswer:
 async def log_in(
     request: Request, response: Response, body: LoginRequest, services: Services
 ) -> LoginAnswer:
-    """Open a session. Every refusal of credentials is the same, whatever the reason."""
+    """Open a session. Every refusal of credentials is the same, whatever the reason.
+
+    Who has a second factor is answered 401 `mfa_required`, with a challenge for `/v1/auth/mfa`.
+    """
     login = await services.auth.authenticate_user(
         username=body.username,
         password=body.password.get_secret_value(),
@@ -122,6 +132,23 @@ async def redeem_reset(request: Request, body: ResetRequest, services: Services)
         new_password=body.new_password.get_secret_value(),
         client=client_of(request),
     )
+
+
+@logins.post("/mfa", summary="Log in with a code", responses=responses(401, 413, 422, 503))
+async def finish_login(
+    request: Request, response: Response, body: MfaRequest, services: Services
+) -> LoginAnswer:
+    """Open a session with a code of the second factor, or with a recovery code.
+
+    A challenge is good once, for five minutes and five codes, and a code is good once. Refused
+    are codes as `invalid_code`, and challenges that are not good any more as `invalid_challenge`.
+    """
+    login = await services.auth.finish_login(
+        challenge=body.challenge.get_secret_value(),
+        code=body.code.get_secret_value(),
+        client=client_of(request),
+    )
+    return _login_answer(login, response)
 
 
 @tokens.post("/refresh", summary="Refresh", responses=responses(401, 409, 413, 422, 503))

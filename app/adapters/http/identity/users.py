@@ -10,7 +10,13 @@ from pydantic import BaseModel, Field, StrictBool
 
 from app.adapters.http.authentication import Caller, GuardedRoute
 from app.adapters.http.errors import responses
-from app.adapters.http.identity.asked import NewPassword, Password, Services, id_of_cursor
+from app.adapters.http.identity.asked import (
+    NewOwnPassword,
+    NewPassword,
+    Password,
+    Services,
+    id_of_cursor,
+)
 from app.adapters.http.schemas import Page, PartOfList, Sent, page_of, parts_of
 from app.domain.identity.users import User, UserChanges
 from app.domain.principal import Role
@@ -67,7 +73,7 @@ class PasswordChange(Sent):
     """One's own password, and the one to take its place."""
 
     current_password: Password
-    new_password: NewPassword
+    new_password: NewOwnPassword
 
 
 class ResetAnswer(BaseModel):

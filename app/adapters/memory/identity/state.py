@@ -9,6 +9,7 @@ from app.domain.identity.login_log import (
     LoginAttempt,
 )
 from app.domain.identity.password_resets import PasswordReset
+from app.domain.identity.second_factor import MfaChallenge, SecondFactor
 from app.domain.identity.sessions import RefreshToken, Session
 from app.domain.identity.users import User
 
@@ -36,6 +37,9 @@ class IdentityState:
     clients: dict[tuple[UUID, str], datetime] = field(default_factory=dict)
     password_resets: dict[UUID, PasswordReset] = field(default_factory=dict)
     api_keys: dict[UUID, ApiKey] = field(default_factory=dict)
+    second_factors: dict[UUID, SecondFactor] = field(default_factory=dict)
+    recovery_codes: dict[tuple[UUID, str], datetime | None] = field(default_factory=dict)
+    mfa_challenges: dict[str, MfaChallenge] = field(default_factory=dict)
 
     def __copy__(self) -> Self:
         """Copy the dictionaries; the rows are immutable."""

@@ -2,6 +2,7 @@ from app.adapters.memory.identity.api_keys import MemoryApiKeys
 from app.adapters.memory.identity.login_log import MemoryLoginLog
 from app.adapters.memory.identity.origins import MemoryOrigins
 from app.adapters.memory.identity.password_resets import MemoryPasswordResets
+from app.adapters.memory.identity.second_factor import MemoryMfaChallenges, MemorySecondFactors
 from app.adapters.memory.identity.sessions import MemoryRefreshTokens, MemorySessions
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.throttle import MemoryThrottle
@@ -12,6 +13,7 @@ from app.ports.identity.api_keys import ApiKeys
 from app.ports.identity.login_log import LoginLog
 from app.ports.identity.origins import Origins
 from app.ports.identity.password_resets import PasswordResets
+from app.ports.identity.second_factor import MfaChallenges, SecondFactors
 from app.ports.identity.sessions import RefreshTokens, Sessions
 from app.ports.identity.throttle import Throttle
 from app.ports.identity.user_imports import UserImports
@@ -33,3 +35,5 @@ class MemoryIdentityUnitOfWork(MemoryTransaction[IdentityState], IdentityUnitOfW
         self.password_resets: PasswordResets = MemoryPasswordResets(self)
         self.user_imports: UserImports = MemoryUserImports(self)
         self.api_keys: ApiKeys = MemoryApiKeys(self)
+        self.second_factors: SecondFactors = MemorySecondFactors(self)
+        self.mfa_challenges: MfaChallenges = MemoryMfaChallenges(self)

@@ -3,6 +3,7 @@ from app.adapters.sql.identity.api_keys import SqlApiKeys
 from app.adapters.sql.identity.login_log import SqlLoginLog
 from app.adapters.sql.identity.origins import SqlOrigins
 from app.adapters.sql.identity.password_resets import SqlPasswordResets
+from app.adapters.sql.identity.second_factor import SqlMfaChallenges, SqlSecondFactors
 from app.adapters.sql.identity.sessions import SqlRefreshTokens, SqlSessions
 from app.adapters.sql.identity.throttle import SqlThrottle
 from app.adapters.sql.identity.user_imports import SqlUserImports
@@ -17,6 +18,7 @@ from app.ports.identity.api_keys import ApiKeys
 from app.ports.identity.login_log import LoginLog
 from app.ports.identity.origins import Origins
 from app.ports.identity.password_resets import PasswordResets
+from app.ports.identity.second_factor import MfaChallenges, SecondFactors
 from app.ports.identity.sessions import RefreshTokens
 from app.ports.identity.sessions import Sessions as SessionsPort
 from app.ports.identity.throttle import Throttle
@@ -36,6 +38,9 @@ class SqlIdentityUnitOfWork(SqlTransaction, IdentityUnitOfWork):
         "fk_sessions_user_id": UnknownUser,
         "fk_password_resets_user_id": UnknownUser,
         "fk_api_keys_user_id": UnknownUser,
+        "fk_second_factors_user_id": UnknownUser,
+        "fk_recovery_codes_user_id": UnknownUser,
+        "fk_mfa_challenges_user_id": UnknownUser,
         # SQLite names no foreign key; no use case stores a token without its session.
         "FOREIGN KEY constraint failed": UnknownUser,
     }
@@ -51,3 +56,5 @@ class SqlIdentityUnitOfWork(SqlTransaction, IdentityUnitOfWork):
         self.password_resets: PasswordResets = SqlPasswordResets(self)
         self.user_imports: UserImports = SqlUserImports(self)
         self.api_keys: ApiKeys = SqlApiKeys(self)
+        self.second_factors: SecondFactors = SqlSecondFactors(self)
+        self.mfa_challenges: MfaChallenges = SqlMfaChallenges(self)
