@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app import __version__
+from app.adapters.background import repeated
 from app.adapters.cli.identity import IdentityServices as IdentityCommandServices
 from app.adapters.cli.main import DatabaseCommands, Runtime, build_cli
 from app.adapters.cli.range_units import RangeUnitsServices as RangeUnitsCommandServices
@@ -33,6 +34,7 @@ from app.adapters.sql.range_units import SqlRangeUnitsUnitOfWork
 from app.adapters.system import RandomSecrets, SystemClock, UuidIds
 from app.domain.errors import SchemaOutOfDate, StoreUnavailable
 from app.services.identity.auth_service import AuthService
+from app.services.identity.login_log_upkeep_service import LoginLogUpkeepService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
 from app.services.range_units.price_service import PriceService
@@ -43,6 +45,7 @@ T = TypeVar("T")
 
 READY_SECONDS = 2
 SHUTDOWN_SECONDS = 10
+UPKEEP_SECONDS = 6 * 60 * 60
 
 
 class Application:
@@ -77,6 +80,11 @@ class Application:
             user_agents=self._user_agents,
             clock=self._clock,
             ids=self._ids,
+        )
+        self.upkeep = LoginLogUpkeepService(
+            uow=self._identity_uow,
+            clock=self._clock,
+            retention=settings.login_log_retention,
         )
         self.range_units = RangeUnitsService(
             uow=partial(SqlRangeUnitsUnitOfWork, self.database.sessions),
@@ -172,19 +180,21 @@ def http_app(settings: Settings | None = None) -> FastAPI:
     known = settings or Settings.load()
 
     @asynccontextmanager
-    async def services() -> AsyncIterator[HttpServices]:
+    async def opened_services() -> AsyncIterator[HttpServices]:
         async with opened(known) as application:
             application.warm_up()
-            yield HttpServices(
+            services = HttpServices(
                 identity=IdentityServices(
                     application.auth(), application.users, application.login_log
                 ),
                 range_units=RangeUnitsServices(application.range_units, application.prices),
                 ready=application.ready,
             )
+            async with repeated(application.upkeep.keep_up, wait=_until_next_upkeep):
+                yield services
 
     return create_app(
-        opened=services,
+        opened=opened_services,
         ids=UuidIds(),
         body_limit=known.max_body_bytes,
         payload_limit=known.max_payload_bytes,
@@ -193,13 +203,19 @@ def http_app(settings: Settings | None = None) -> FastAPI:
     )
 
 
+async def _until_next_upkeep() -> None:
+    await anyio.sleep(UPKEEP_SECONDS)
+
+
 def command_line() -> typer.Typer:
     """Make the command line; settings are read by the commands that need them."""
 
     @asynccontextmanager
     async def identity() -> AsyncIterator[IdentityCommandServices]:
         async with opened(Settings.load()) as application:
-            yield IdentityCommandServices(application.users, application.login_log)
+            yield IdentityCommandServices(
+                application.users, application.login_log, application.upkeep
+            )
 
     @asynccontextmanager
     async def range_units() -> AsyncIterator[RangeUnitsCommandServices]:

@@ -26,6 +26,7 @@ from app.domain.errors import TickgateError
 from app.ports.identity.work import IdentityWork
 from app.ports.range_units import RangeUnitsWork
 from app.services.identity.auth_service import AuthService
+from app.services.identity.login_log_upkeep_service import LoginLogUpkeepService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
 from app.services.range_units.price_service import PriceService
@@ -34,6 +35,7 @@ from app.services.range_units.range_units_service import RangeUnitsService
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=5)
 SESSION_IDLE_LIFETIME = timedelta(days=14)
 SESSION_LIFETIME = timedelta(days=90)
+RETENTION = timedelta(days=365)
 BODY_LIMIT = 64 * 1024
 PAYLOAD_LIMIT = 1024 * 1024
 PASSWORD = "correct horse battery staple"
@@ -83,6 +85,10 @@ class FakedApplication:
             user_agents=self.user_agents,
             clock=self.clock,
             ids=self.ids,
+        )
+        self.upkeep = LoginLogUpkeepService(uow=identity, clock=self.clock, retention=RETENTION)
+        self.upkeep_without_retention = LoginLogUpkeepService(
+            uow=identity, clock=self.clock, retention=None
         )
         self.range_units = RangeUnitsService(
             uow=range_units,

@@ -34,6 +34,7 @@ from tests.use_cases import (
 class Budget:
     """What a use case costs in one situation.
 
+    `on_postgres` is the number of statements there, where it keeps the login log by months.
     `rollbacks` are units of work that were left after they had written, or held, something, and
     `readings` those that were left otherwise: a database sees a rollback in either.
     """
@@ -45,17 +46,31 @@ class Budget:
     rollbacks: int = 0
     readings: int = 0
     refusal: type[TickgateError] | None = None
+    on_postgres: int | None = None
 
     def __str__(self) -> str:
         """Name it in a test's name."""
         return self.name
 
 
-def of_writing(name: str, *, statements: int, commits: int = 1, readings: int = 0) -> Budget:
+def of_writing(
+    name: str,
+    *,
+    statements: int,
+    commits: int = 1,
+    readings: int = 0,
+    on_postgres: int | None = None,
+) -> Budget:
     """Give the budget of a use case that is described already."""
     [found] = [use_case for use_case in USE_CASES if use_case.name == name]
     return Budget(
-        name, found.prepare, statements, commits, readings=readings, refusal=found.refusal
+        name,
+        found.prepare,
+        statements,
+        commits,
+        readings=readings,
+        refusal=found.refusal,
+        on_postgres=on_postgres,
     )
 
 
@@ -226,6 +241,8 @@ BUDGETS: Final = (
     of_writing("disabling", statements=3),
     of_writing("change of password", statements=4, readings=1),
     of_writing("new password", statements=4, readings=1),
+    of_writing("upkeep of the login log", statements=2, commits=2, on_postgres=4),
+    of_writing("pruning of the login log", statements=2, on_postgres=3),
     of_writing("exchange", statements=1),
     of_writing("first reply", statements=6, readings=1),
     of_writing("reply that replaces", statements=7, readings=1),

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from app.domain.identity.sessions import REFRESH_GRACE
 from app.domain.identity.users import User
 from app.domain.range_units.revisions import Observation
 from app.services.identity.auth_service import AuthService, Login
+from app.services.identity.login_log_upkeep_service import LoginLogUpkeepService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
 from app.services.range_units.range_units_service import RangeUnitsService
@@ -152,6 +154,23 @@ async def a_new_password(application: FakedApplication) -> Call:
     return partial(application.users.set_password, user_id=user.id, new_password=OTHER_PASSWORD)
 
 
+async def an_old_log(application: FakedApplication) -> None:
+    """Let users log in, and two years go by."""
+    await registered(application)
+    await log_in(application)
+    application.clock.advance(timedelta(days=730))
+
+
+async def an_upkeep(application: FakedApplication) -> Call:
+    await an_old_log(application)
+    return application.upkeep.keep_up
+
+
+async def a_pruning(application: FakedApplication) -> Call:
+    await an_old_log(application)
+    return partial(application.upkeep.prune, older_than=timedelta(days=365))
+
+
 async def an_exchange_to_put(application: FakedApplication) -> Call:
     return partial(application.range_units.put_exchange, exchange=an_exchange())
 
@@ -247,6 +266,8 @@ USE_CASES: Final = (
         done_before=WrongPassword,
     ),
     UseCase("new password", UserService.set_password, a_new_password),
+    UseCase("upkeep of the login log", LoginLogUpkeepService.keep_up, an_upkeep),
+    UseCase("pruning of the login log", LoginLogUpkeepService.prune, a_pruning),
     UseCase("exchange", RangeUnitsService.put_exchange, an_exchange_to_put),
     UseCase("first reply", RangeUnitsService.ingest, a_reply),
     UseCase("reply that replaces", RangeUnitsService.ingest, a_reply_that_replaces),

@@ -1835,6 +1835,8 @@ class RefreshTokensContract:
 
 UNKNOWN = UUID(int=0)
 
+LONG_AGO = at(-60 * 24 * 365 * 20)
+
 OPERATIONS: dict[str, Operation] = {
     "users.add": lambda uow: uow.users.add(user=a_user()),
     "users.get": lambda uow: uow.users.get(user_id=UNKNOWN),
@@ -1853,6 +1855,8 @@ OPERATIONS: dict[str, Operation] = {
     "origins.see": lambda uow: uow.origins.see(
         user_id=UNKNOWN, network="192.0.2.1", client="curl", at=at()
     ),
+    "upkeep.make_months": lambda uow: uow.upkeep.make_months(months=[]),
+    "upkeep.prune": lambda uow: uow.upkeep.prune(before=LONG_AGO, limit=1),
     "origins.last_success": lambda uow: uow.origins.last_success(
         user_id=UNKNOWN, network="192.0.2.1"
     ),

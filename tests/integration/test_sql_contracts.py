@@ -8,6 +8,7 @@ from app.adapters.sql.identity.login_log import SqlLoginLog
 from app.adapters.sql.identity.origins import SqlOrigins
 from app.adapters.sql.identity.sessions import SqlRefreshTokens, SqlSessions
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
+from app.adapters.sql.identity.upkeep import SqlLoginLogUpkeep
 from app.adapters.sql.identity.users import SqlUsers
 from app.adapters.sql.range_units import SqlCatalogue, SqlRangeUnitsUnitOfWork, SqlRevisions
 from app.ports.identity.work import IdentityWork
@@ -19,6 +20,7 @@ from tests.contracts.identity_store import (
     SessionsContract,
     UsersContract,
 )
+from tests.contracts.login_log_upkeep import LoginLogUpkeepContract
 from tests.contracts.login_origins import OriginsContract
 from tests.contracts.range_units_store import (
     CatalogueContract,
@@ -47,6 +49,10 @@ class TestSqlLoginLog(OnSqlIdentity, LoginLogContract):
 
 class TestSqlOrigins(OnSqlIdentity, OriginsContract):
     adapter: ClassVar[type] = SqlOrigins
+
+
+class TestSqlLoginLogUpkeep(OnSqlIdentity, LoginLogUpkeepContract):
+    adapter: ClassVar[type] = SqlLoginLogUpkeep
 
 
 class TestSqlSessions(OnSqlIdentity, SessionsContract):

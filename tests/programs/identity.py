@@ -29,6 +29,7 @@ from tests.programs.identity_operations import (
     Operation,
     PageAttempts,
     PageUsers,
+    Prune,
     ReplaceUser,
     See,
     SettleAttempt,
@@ -131,6 +132,11 @@ _reading_users = drawn(PageUsers, {"limit": LIMITS, "after": (None, *IDS)})
 _reading_session = drawn(GetSession, _ID)
 
 
+# Months that no store keeps as a whole: to drop one, Postgres has to wait for who reads.
+_MONTHS = ("2026-01-01T00:00:00+00:00", "2026-02-01T00:00:00+00:00")
+_pruning = drawn(Prune, {"before": _MONTHS, "limit": LIMITS})
+
+
 def _logged_in() -> SearchStrategy[tuple[Operation, ...]]:
     """Draw a user with a session, and a token of that."""
 
@@ -158,7 +164,7 @@ USERS: Final[Theme[IdentityUnitOfWork]] = Theme(
 )
 LOG: Final[Theme[IdentityUnitOfWork]] = Theme(
     beginnings=_attempts.map(lambda attempt: (attempt,)),
-    writes=_attempts | drawn(SettleAttempt, _ID, {"at": INSTANTS, **_SETTLEMENT}),
+    writes=_attempts | _pruning | drawn(SettleAttempt, _ID, {"at": INSTANTS, **_SETTLEMENT}),
     reads=drawn(
         PageAttempts,
         {"limit": LIMITS},
@@ -178,7 +184,7 @@ LOG: Final[Theme[IdentityUnitOfWork]] = Theme(
 _seeing = drawn(See, {"user": IDS, "at": INSTANTS}, {"network": _NETWORKS, "client": _CLIENTS})
 ORIGINS: Final[Theme[IdentityUnitOfWork]] = Theme(
     beginnings=_seeing.map(lambda see: (see,)),
-    writes=_seeing,
+    writes=_seeing | _pruning,
     reads=drawn(LastSuccess, {"user": IDS, "network": _NETWORKS}),
     claims=st.sampled_from(
         [

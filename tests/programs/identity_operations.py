@@ -350,5 +350,14 @@ class LastSuccess(Operation):
         return await uow.origins.last_success(user_id=uuid_of(self.user), network=self.network)
 
 
+@dataclass(frozen=True, repr=False)
+class Prune(Operation):
+    before: str
+    limit: int = 100
+
+    async def run(self, uow: Work) -> bool:
+        return await uow.upkeep.prune(before=instant(self.before), limit=self.limit)
+
+
 def _uuid(number: int | None) -> UUID | None:
     return None if number is None else uuid_of(number)

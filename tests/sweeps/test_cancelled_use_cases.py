@@ -17,6 +17,7 @@ from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
 from app.domain.errors import StoreUnavailable
 from app.services.identity.auth_service import AuthService
+from app.services.identity.login_log_upkeep_service import LoginLogUpkeepService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
 from app.services.range_units.price_service import PriceService
@@ -55,7 +56,14 @@ async def test_cancelled_anywhere_it_is_wholly_done_or_not_at_all(
         assert await wrongs(use_case, mode, on_memory) == []
 
 
-SERVICES = (AuthService, UserService, UserLoginLogService, RangeUnitsService, PriceService)
+SERVICES = (
+    AuthService,
+    UserService,
+    UserLoginLogService,
+    LoginLogUpkeepService,
+    RangeUnitsService,
+    PriceService,
+)
 
 
 def writing_methods(service: type) -> set[str]:

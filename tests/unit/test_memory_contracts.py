@@ -9,6 +9,7 @@ from app.adapters.memory.identity.security import FastHasher, PlainTokens
 from app.adapters.memory.identity.sessions import MemoryRefreshTokens, MemorySessions
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
+from app.adapters.memory.identity.upkeep import MemoryLoginLogUpkeep
 from app.adapters.memory.identity.user_agents import FewUserAgents
 from app.adapters.memory.identity.users import MemoryUsers
 from app.adapters.memory.range_units import (
@@ -33,6 +34,7 @@ from tests.contracts.identity_store import (
     SessionsContract,
     UsersContract,
 )
+from tests.contracts.login_log_upkeep import LoginLogUpkeepContract
 from tests.contracts.login_origins import OriginsContract
 from tests.contracts.range_units_store import (
     CatalogueContract,
@@ -63,6 +65,10 @@ class TestMemoryLoginLog(OnMemoryIdentity, LoginLogContract):
 
 class TestMemoryOrigins(OnMemoryIdentity, OriginsContract):
     adapter: ClassVar[type] = MemoryOrigins
+
+
+class TestMemoryLoginLogUpkeep(OnMemoryIdentity, LoginLogUpkeepContract):
+    adapter: ClassVar[type] = MemoryLoginLogUpkeep
 
 
 class TestMemorySessions(OnMemoryIdentity, SessionsContract):

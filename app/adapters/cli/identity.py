@@ -19,6 +19,7 @@ from app.domain.identity.login_log import (
 from app.domain.identity.networks import parse_network
 from app.domain.identity.users import User
 from app.domain.principal import Role
+from app.services.identity.login_log_upkeep_service import LoginLogUpkeepService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
 
@@ -31,6 +32,7 @@ class IdentityServices:
 
     users: UserService
     login_log: UserLoginLogService
+    upkeep: LoginLogUpkeepService
 
 
 class IdentityCommands:

@@ -75,7 +75,7 @@ class SqlTransaction:
 
     def __init__(self, sessions: Sessions) -> None:
         self._session = sessions()
-        self._is_sqlite = self._session.get_bind().dialect.name == "sqlite"
+        self.is_sqlite = self._session.get_bind().dialect.name == "sqlite"
         self._failed = False
 
     async def __aenter__(self) -> Self:
@@ -100,7 +100,7 @@ class SqlTransaction:
         self._failed = True  # until the statement has ended well
         # SQLite cannot be stopped: its thread goes on with the statement, and a connection that is
         # given up meanwhile keeps its locks until the cursor, too, is collected.
-        run = run_to_end if self._is_sqlite else cancelled_once
+        run = run_to_end if self.is_sqlite else cancelled_once
         try:
             result = await run(partial(self._session.execute, statement, parameters))
         except Exception as error:
@@ -120,7 +120,7 @@ class SqlTransaction:
 
     def insert(self, table: type[Base]) -> "postgresql.Insert | sqlite.Insert":
         """Begin an INSERT in the dialect at hand, for its ON CONFLICT clause."""
-        return sqlite.insert(table) if self._is_sqlite else postgresql.insert(table)
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
     async def commit(self) -> None:
         """Commit: to its end, even when cancelled."""

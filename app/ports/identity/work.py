@@ -12,6 +12,7 @@ from typing import Protocol, TypeAlias
 from app.ports.identity.login_log import LoginLog
 from app.ports.identity.origins import Origins
 from app.ports.identity.sessions import RefreshTokens, Sessions
+from app.ports.identity.upkeep import LoginLogUpkeep
 from app.ports.identity.users import Users
 from app.ports.unit_of_work import UnitOfWork
 
@@ -27,6 +28,8 @@ class IdentityUnitOfWork(UnitOfWork, Protocol):
     """From where users have succeeded, in this transaction."""
     sessions: Sessions
     """The sessions, in this transaction."""
+    upkeep: LoginLogUpkeep
+    """The upkeep of the login log, in this transaction."""
     refresh_tokens: RefreshTokens
     """The refresh tokens, in this transaction."""
 

@@ -63,7 +63,7 @@ class Program(MemoryApplication):
 
     @asynccontextmanager
     async def _identity(self) -> AsyncIterator[IdentityServices]:
-        yield IdentityServices(self.users, self.login_log)
+        yield IdentityServices(self.users, self.login_log, self.upkeep)
 
     @asynccontextmanager
     async def _range_units(self) -> AsyncIterator[RangeUnitsServices]:

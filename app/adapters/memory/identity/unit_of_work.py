@@ -2,11 +2,13 @@ from app.adapters.memory.identity.login_log import MemoryLoginLog
 from app.adapters.memory.identity.origins import MemoryOrigins
 from app.adapters.memory.identity.sessions import MemoryRefreshTokens, MemorySessions
 from app.adapters.memory.identity.state import IdentityState
+from app.adapters.memory.identity.upkeep import MemoryLoginLogUpkeep
 from app.adapters.memory.identity.users import MemoryUsers
 from app.adapters.memory.store import MemoryStore, MemoryTransaction
 from app.ports.identity.login_log import LoginLog
 from app.ports.identity.origins import Origins
 from app.ports.identity.sessions import RefreshTokens, Sessions
+from app.ports.identity.upkeep import LoginLogUpkeep
 from app.ports.identity.users import Users
 from app.ports.identity.work import IdentityUnitOfWork
 
@@ -20,4 +22,5 @@ class MemoryIdentityUnitOfWork(MemoryTransaction[IdentityState], IdentityUnitOfW
         self.login_log: LoginLog = MemoryLoginLog(self)
         self.origins: Origins = MemoryOrigins(self)
         self.sessions: Sessions = MemorySessions(self)
+        self.upkeep: LoginLogUpkeep = MemoryLoginLogUpkeep(self)
         self.refresh_tokens: RefreshTokens = MemoryRefreshTokens(self)

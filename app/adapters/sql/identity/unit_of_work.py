@@ -2,6 +2,7 @@ from app.adapters.sql.database import Sessions
 from app.adapters.sql.identity.login_log import SqlLoginLog
 from app.adapters.sql.identity.origins import SqlOrigins
 from app.adapters.sql.identity.sessions import SqlRefreshTokens, SqlSessions
+from app.adapters.sql.identity.upkeep import SqlLoginLogUpkeep
 from app.adapters.sql.identity.users import SqlUsers
 from app.adapters.sql.unit_of_work import SqlTransaction
 from app.domain.identity.errors import (
@@ -13,6 +14,7 @@ from app.ports.identity.login_log import LoginLog
 from app.ports.identity.origins import Origins
 from app.ports.identity.sessions import RefreshTokens
 from app.ports.identity.sessions import Sessions as SessionsPort
+from app.ports.identity.upkeep import LoginLogUpkeep
 from app.ports.identity.users import Users
 from app.ports.identity.work import IdentityUnitOfWork
 
@@ -36,4 +38,5 @@ class SqlIdentityUnitOfWork(SqlTransaction, IdentityUnitOfWork):
         self.login_log: LoginLog = SqlLoginLog(self)
         self.origins: Origins = SqlOrigins(self)
         self.sessions: SessionsPort = SqlSessions(self)
+        self.upkeep: LoginLogUpkeep = SqlLoginLogUpkeep(self)
         self.refresh_tokens: RefreshTokens = SqlRefreshTokens(self)
