@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from app import __version__
 from app.adapters.background import repeated
-from app.adapters.cli.identity import IdentityServices as IdentityCommandServices
+from app.adapters.cli.identity_services import IdentityServices as IdentityCommandServices
 from app.adapters.cli.main import DatabaseCommands, Runtime, build_cli
 from app.adapters.cli.range_units import RangeUnitsServices as RangeUnitsCommandServices
 from app.adapters.cli.welcome import welcome
@@ -203,6 +203,10 @@ def http_app(settings: Settings | None = None) -> FastAPI:
     )
 
 
+async def _until_next_look() -> None:
+    await anyio.sleep(1)
+
+
 async def _until_next_upkeep() -> None:
     await anyio.sleep(UPKEEP_SECONDS)
 
@@ -214,7 +218,7 @@ def command_line() -> typer.Typer:
     async def identity() -> AsyncIterator[IdentityCommandServices]:
         async with opened(Settings.load()) as application:
             yield IdentityCommandServices(
-                application.users, application.login_log, application.upkeep
+                application.users, application.login_log, application.upkeep, _until_next_look
             )
 
     @asynccontextmanager

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Final
@@ -126,6 +127,10 @@ async def a_page_of_the_log(application: FakedApplication, *, depth: int) -> Cal
     passed = await search(limit=depth)
     before = LoginLogPosition(passed[-1].at, passed[-1].id) if passed else None
     return partial(search, before=before, limit=2)
+
+
+async def a_look_for_findings(application: FakedApplication) -> Call:
+    return partial(application.login_log.findings, window=timedelta(minutes=15))
 
 
 def reply(bands: int, *, unit: float = 1) -> bytes:
@@ -268,6 +273,7 @@ BUDGETS: Final = (
     Budget("page of users", a_page_of_users, 1, readings=1),
     Budget("first page of the login log", partial(a_page_of_the_log, depth=0), 1, readings=1),
     Budget("deep page of the login log", partial(a_page_of_the_log, depth=3), 1, readings=1),
+    Budget("findings", a_look_for_findings, 6, readings=1),
     Budget("ingest for nobody", a_reply_for_nobody, 1, readings=1, refusal=UnknownExchange),
     Budget(
         "other content for a start that has come",

@@ -17,6 +17,7 @@ from app.domain.identity.errors import (
     UnknownUser,
     UsernameTaken,
 )
+from app.domain.identity.findings import FindingKind
 from app.domain.identity.login_log import (
     FailReason,
     LoginAttempt,
@@ -1854,6 +1855,9 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "origins.see": lambda uow: uow.origins.see(
         user_id=UNKNOWN, network="192.0.2.1", client="curl", at=at()
+    ),
+    "findings.find": lambda uow: uow.findings.find(
+        kind=FindingKind.SPRAY, since=at(), until=at(), least=1, limit=1
     ),
     "upkeep.make_months": lambda uow: uow.upkeep.make_months(months=[]),
     "upkeep.prune": lambda uow: uow.upkeep.prune(before=LONG_AGO, limit=1),

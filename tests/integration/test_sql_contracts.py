@@ -4,6 +4,7 @@ from typing import ClassVar
 import pytest
 
 from app.adapters.sql.database import AsyncDatabase
+from app.adapters.sql.identity.findings import SqlLoginFindings
 from app.adapters.sql.identity.login_log import SqlLoginLog
 from app.adapters.sql.identity.origins import SqlOrigins
 from app.adapters.sql.identity.sessions import SqlRefreshTokens, SqlSessions
@@ -20,6 +21,7 @@ from tests.contracts.identity_store import (
     SessionsContract,
     UsersContract,
 )
+from tests.contracts.login_findings import LoginFindingsContract
 from tests.contracts.login_log_upkeep import LoginLogUpkeepContract
 from tests.contracts.login_origins import OriginsContract
 from tests.contracts.range_units_store import (
@@ -45,6 +47,10 @@ class TestSqlUsers(OnSqlIdentity, UsersContract):
 
 class TestSqlLoginLog(OnSqlIdentity, LoginLogContract):
     adapter: ClassVar[type] = SqlLoginLog
+
+
+class TestSqlLoginFindings(OnSqlIdentity, LoginFindingsContract):
+    adapter: ClassVar[type] = SqlLoginFindings
 
 
 class TestSqlOrigins(OnSqlIdentity, OriginsContract):

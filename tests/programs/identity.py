@@ -9,6 +9,7 @@ from hypothesis.strategies import SearchStrategy
 
 from app.domain.identity import storage
 from app.domain.identity.devices import DeviceType
+from app.domain.identity.findings import FindingKind
 from app.domain.identity.login_log import FailReason, LoginLogFilter, Outcome
 from app.domain.principal import Role
 from app.ports.identity.work import IdentityUnitOfWork
@@ -19,6 +20,7 @@ from tests.programs.identity_operations import (
     AppendAttempt,
     EndSession,
     EndSessions,
+    Find,
     FindUser,
     GetSession,
     GetUser,
@@ -162,10 +164,16 @@ USERS: Final[Theme[IdentityUnitOfWork]] = Theme(
         ]
     ),
 )
+_finding = drawn(
+    Find,
+    {"kind": [*FindingKind], "least": (0, 1, 2)},
+    {"since": INSTANTS, "until": INSTANTS, "limit": LIMITS},
+)
 LOG: Final[Theme[IdentityUnitOfWork]] = Theme(
     beginnings=_attempts.map(lambda attempt: (attempt,)),
     writes=_attempts | _pruning | drawn(SettleAttempt, _ID, {"at": INSTANTS, **_SETTLEMENT}),
-    reads=drawn(
+    reads=_finding
+    | drawn(
         PageAttempts,
         {"limit": LIMITS},
         {

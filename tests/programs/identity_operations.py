@@ -7,6 +7,7 @@ from typing import Self, TypeAlias
 from uuid import UUID
 
 from app.domain.identity.devices import DeviceType
+from app.domain.identity.findings import Finding, FindingKind
 from app.domain.identity.login_log import (
     FailReason,
     LoginAttempt,
@@ -348,6 +349,24 @@ class LastSuccess(Operation):
 
     async def run(self, uow: Work) -> datetime | None:
         return await uow.origins.last_success(user_id=uuid_of(self.user), network=self.network)
+
+
+@dataclass(frozen=True, repr=False)
+class Find(Operation):
+    kind: FindingKind
+    least: int = 1
+    since: str = NOON
+    until: str = NOON
+    limit: int = 100
+
+    async def run(self, uow: Work) -> list[Finding]:
+        return await uow.findings.find(
+            kind=self.kind,
+            since=instant(self.since),
+            until=instant(self.until),
+            least=self.least,
+            limit=self.limit,
+        )
 
 
 @dataclass(frozen=True, repr=False)

@@ -3,6 +3,7 @@ from typing import ClassVar
 
 import pytest
 
+from app.adapters.memory.identity.findings import MemoryLoginFindings
 from app.adapters.memory.identity.login_log import MemoryLoginLog
 from app.adapters.memory.identity.origins import MemoryOrigins
 from app.adapters.memory.identity.security import FastHasher, PlainTokens
@@ -34,6 +35,7 @@ from tests.contracts.identity_store import (
     SessionsContract,
     UsersContract,
 )
+from tests.contracts.login_findings import LoginFindingsContract
 from tests.contracts.login_log_upkeep import LoginLogUpkeepContract
 from tests.contracts.login_origins import OriginsContract
 from tests.contracts.range_units_store import (
@@ -61,6 +63,10 @@ class TestMemoryUsers(OnMemoryIdentity, UsersContract):
 
 class TestMemoryLoginLog(OnMemoryIdentity, LoginLogContract):
     adapter: ClassVar[type] = MemoryLoginLog
+
+
+class TestMemoryLoginFindings(OnMemoryIdentity, LoginFindingsContract):
+    adapter: ClassVar[type] = MemoryLoginFindings
 
 
 class TestMemoryOrigins(OnMemoryIdentity, OriginsContract):

@@ -9,6 +9,7 @@ and which error it raises is not specified.
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
+from app.ports.identity.findings import LoginFindings
 from app.ports.identity.login_log import LoginLog
 from app.ports.identity.origins import Origins
 from app.ports.identity.sessions import RefreshTokens, Sessions
@@ -24,6 +25,8 @@ class IdentityUnitOfWork(UnitOfWork, Protocol):
     """The users, in this transaction."""
     login_log: LoginLog
     """The login log, in this transaction."""
+    findings: LoginFindings
+    """What the login log shows, in this transaction."""
     origins: Origins
     """From where users have succeeded, in this transaction."""
     sessions: Sessions

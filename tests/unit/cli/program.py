@@ -12,7 +12,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from app.adapters.cli.identity import IdentityServices
+from app.adapters.cli.identity_services import IdentityServices
 from app.adapters.cli.main import DatabaseCommands, Runtime, build_cli
 from app.adapters.cli.range_units import RangeUnitsServices
 from app.adapters.cli.shell import run
@@ -27,13 +27,15 @@ class Program(MemoryApplication):
     """`tickgate` on memory adapters, seen as a shell sees it.
 
     Further controls: `on_serve` is what serving does beside being noted in
-    `served`; `revision` and `differences` are what the migrations say.
+    `served`, `on_pause` what happens between two looks at the log;
+    `revision` and `differences` are what the migrations say.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.served: list[dict[str, object]] = []
         self.on_serve: Callable[[], None] = lambda: None
+        self.on_pause: Callable[[], None] = lambda: None
         self.migrated: list[str] = []
         self.revision = "0001"
         self.differences: list[str] = []
@@ -63,11 +65,14 @@ class Program(MemoryApplication):
 
     @asynccontextmanager
     async def _identity(self) -> AsyncIterator[IdentityServices]:
-        yield IdentityServices(self.users, self.login_log, self.upkeep)
+        yield IdentityServices(self.users, self.login_log, self.upkeep, self._pause)
 
     @asynccontextmanager
     async def _range_units(self) -> AsyncIterator[RangeUnitsServices]:
         yield RangeUnitsServices(self.range_units, self.prices)
+
+    async def _pause(self) -> None:
+        self.on_pause()
 
     def _serve(self, **how: object) -> None:
         self.served.append(how)

@@ -1,3 +1,4 @@
+from app.adapters.memory.identity.findings import MemoryLoginFindings
 from app.adapters.memory.identity.login_log import MemoryLoginLog
 from app.adapters.memory.identity.origins import MemoryOrigins
 from app.adapters.memory.identity.sessions import MemoryRefreshTokens, MemorySessions
@@ -5,6 +6,7 @@ from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.upkeep import MemoryLoginLogUpkeep
 from app.adapters.memory.identity.users import MemoryUsers
 from app.adapters.memory.store import MemoryStore, MemoryTransaction
+from app.ports.identity.findings import LoginFindings
 from app.ports.identity.login_log import LoginLog
 from app.ports.identity.origins import Origins
 from app.ports.identity.sessions import RefreshTokens, Sessions
@@ -20,6 +22,7 @@ class MemoryIdentityUnitOfWork(MemoryTransaction[IdentityState], IdentityUnitOfW
         super().__init__(store)
         self.users: Users = MemoryUsers(self)
         self.login_log: LoginLog = MemoryLoginLog(self)
+        self.findings: LoginFindings = MemoryLoginFindings(self)
         self.origins: Origins = MemoryOrigins(self)
         self.sessions: Sessions = MemorySessions(self)
         self.upkeep: LoginLogUpkeep = MemoryLoginLogUpkeep(self)

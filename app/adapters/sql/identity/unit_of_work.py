@@ -1,4 +1,5 @@
 from app.adapters.sql.database import Sessions
+from app.adapters.sql.identity.findings import SqlLoginFindings
 from app.adapters.sql.identity.login_log import SqlLoginLog
 from app.adapters.sql.identity.origins import SqlOrigins
 from app.adapters.sql.identity.sessions import SqlRefreshTokens, SqlSessions
@@ -10,6 +11,7 @@ from app.domain.identity.errors import (
     UnknownUser,
     UsernameTaken,
 )
+from app.ports.identity.findings import LoginFindings
 from app.ports.identity.login_log import LoginLog
 from app.ports.identity.origins import Origins
 from app.ports.identity.sessions import RefreshTokens
@@ -36,6 +38,7 @@ class SqlIdentityUnitOfWork(SqlTransaction, IdentityUnitOfWork):
         super().__init__(sessions)
         self.users: Users = SqlUsers(self)
         self.login_log: LoginLog = SqlLoginLog(self)
+        self.findings: LoginFindings = SqlLoginFindings(self)
         self.origins: Origins = SqlOrigins(self)
         self.sessions: SessionsPort = SqlSessions(self)
         self.upkeep: LoginLogUpkeep = SqlLoginLogUpkeep(self)
