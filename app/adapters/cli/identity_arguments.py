@@ -54,7 +54,8 @@ Until = Annotated[
     datetime | None, typer.Option(parser=instant, metavar="TIME", help="Before that time.")
 ]
 Window = Annotated[
-    timedelta, typer.Option(parser=_window, metavar="TIME", help="How far back: 15m, 24h.")
+    timedelta | None,
+    typer.Option(parser=_window, metavar="TIME", help="How far back. [default: 15m]"),
 ]
 Address = Annotated[
     str | None,

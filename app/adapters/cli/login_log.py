@@ -25,6 +25,7 @@ from app.domain.identity.login_log_export import ExportFormat, header, line_of
 from app.domain.identity.networks import parse_network
 
 PAGE: Final = 500
+LATEST: Final = timedelta(minutes=15)
 # An attempt is recorded a moment after the instant that it says, and settled later still.
 LATE: Final = timedelta(seconds=60)
 
@@ -106,9 +107,11 @@ class LoginLogCommands:
 
         run(self._opened, tail)
 
-    def findings(self, *, window: Window = timedelta(minutes=15), as_json: Json = False) -> None:
+    def findings(self, *, window: Window = None, as_json: Json = False) -> None:
         """Tell what the latest attempts show: guessing, spraying, logins from somewhere new."""
-        found = run(self._opened, lambda services: services.login_log.findings(window=window))
+        found = run(
+            self._opened, lambda services: services.login_log.findings(window=window or LATEST)
+        )
         print_findings(found, as_json=as_json)
 
     def prune(

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from anyio import sleep_forever
 from starlette.types import Message
 
 from app.domain.identity.login_log import LoginAttempt, Outcome
@@ -139,7 +140,8 @@ async def test_a_store_that_breaks_off_in_the_middle_leaves_no_proper_end(
     sent: list[Message] = []
 
     async def receive() -> Message:
-        return {"type": "http.request"}
+        await sleep_forever()
+        raise NotImplementedError
 
     async def send(message: Message) -> None:
         sent.append(message)
