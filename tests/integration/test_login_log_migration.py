@@ -46,7 +46,8 @@ async def add(database: AsyncDatabase) -> None:
             }
             await connection.execute(
                 text(
-                    "INSERT INTO login_attempts (id, at, username, username_key, user_id, ip, outcome)"
+                    "INSERT INTO login_attempts"
+                    " (id, at, username, username_key, user_id, ip, outcome)"
                     " VALUES (:id, :at, 'trader', 'trader', :user, :ip, :outcome)"
                 ),
                 values,

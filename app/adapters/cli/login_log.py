@@ -108,7 +108,7 @@ class LoginLogCommands:
         run(self._opened, tail)
 
     def findings(self, *, window: Window = None, as_json: Json = False) -> None:
-        """Tell what the latest attempts show: guessing, spraying, logins from somewhere new."""
+        """Tell what the latest attempts show: guessing, and new places."""
         found = run(
             self._opened, lambda services: services.login_log.findings(window=window or LATEST)
         )

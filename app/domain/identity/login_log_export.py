@@ -1,11 +1,9 @@
 """The login log for other programs: a line of JSON or of CSV for each attempt."""
 
-import csv
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
-from io import StringIO
 from typing import Final
 
 from app.domain.identity.login_log import LoginAttempt
@@ -55,6 +53,10 @@ def _cell(value: object) -> str:
 
 
 def _csv_line(cells: Iterable[str]) -> str:
-    line = StringIO()
-    csv.writer(line).writerow(cells)
-    return line.getvalue()
+    return ",".join(map(_quoted, cells)) + "\r\n"
+
+
+def _quoted(cell: str) -> str:
+    """Quote what would end the cell or the line, doubling the quotes in it."""
+    doubled = cell.replace('"', '""')
+    return f'"{doubled}"' if any(mark in cell for mark in '",\r\n') else cell

@@ -29,6 +29,8 @@ SCOPES = {
     "GET /v1/users": "users:admin",
     "GET /v1/users/{user_id}": "users:admin",
     "GET /v1/login-log": "login-log:read",
+    "GET /v1/login-log/export": "login-log:read",
+    "GET /v1/login-log/findings": "login-log:read",
     "PUT /v1/exchanges/{exchange}": "range-units:write",
     "POST /v1/exchanges/{exchange}/range-units/ingest": "range-units:write",
     "PUT /v1/exchanges/{exchange}/markets/{quote}/{target}/range-units": "range-units:write",
