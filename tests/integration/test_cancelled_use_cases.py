@@ -27,16 +27,16 @@ TABLES = AsyncDatabase.get_base().metadata.sorted_tables
 DELETING = "; ".join(f"DELETE FROM {table.name}" for table in reversed(TABLES))  # noqa: S608 - our own names
 
 
-def shown(column: Column[object]) -> str:
-    """Write a column as JSON takes it, which knows no bytes."""
-    is_bytes = isinstance(column.type, LargeBinary)
-    return f"CAST({column.name} AS TEXT)" if is_bytes else column.name
+def shown(column: Column[object], as_json: str) -> str:
+    """Write a column as JSON takes it: SQLite's has no form for bytes."""
+    is_bytes = isinstance(column.type, LargeBinary) and as_json == "json_array"
+    return f"hex({column.name})" if is_bytes else column.name
 
 
 def every_row(as_json: str) -> str:
     """Write one query for all rows of all tables, in an order that is not the database's."""
     selects = (
-        f"SELECT '{table.name}', CAST({as_json}({', '.join(map(shown, table.columns))}) AS TEXT)"  # noqa: S608, E501 - our own names
+        f"SELECT '{table.name}', CAST({as_json}({', '.join(shown(c, as_json) for c in table.columns)}) AS TEXT)"  # noqa: S608, E501 - our own names
         f" FROM {table.name}"
         for table in TABLES
     )
