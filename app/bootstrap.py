@@ -15,8 +15,9 @@ from anyio import to_thread
 from fastapi import FastAPI
 
 from app import __version__
+from app.adapters.background import repeated
 from app.adapters.cli.api_keys import ApiKeyServices
-from app.adapters.cli.identity import IdentityServices as IdentityCommandServices
+from app.adapters.cli.identity_services import IdentityServices as IdentityCommandServices
 from app.adapters.cli.keys import KeyCommands
 from app.adapters.cli.main import DatabaseCommands, Runtime, build_cli
 from app.adapters.cli.range_units import RangeUnitsServices as RangeUnitsCommandServices
@@ -47,6 +48,7 @@ from app.adapters.system import RandomSecrets, SystemClock, UuidIds
 from app.domain.errors import SchemaOutOfDate, StoreUnavailable
 from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
+from app.services.identity.login_log_upkeep_service import LoginLogUpkeepService
 from app.services.identity.password_reset_service import PasswordResetService
 from app.services.identity.second_factor_service import SecondFactorService
 from app.services.identity.session_service import SessionService
@@ -63,6 +65,7 @@ T = TypeVar("T")
 LOGIN_PATIENCE = timedelta(seconds=30)
 READY_SECONDS = 2
 SHUTDOWN_SECONDS = 10
+UPKEEP_SECONDS = 6 * 60 * 60
 
 
 class Application:
@@ -112,6 +115,11 @@ class Application:
             user_agents=self._user_agents,
             clock=self._clock,
             ids=self._ids,
+        )
+        self.upkeep = LoginLogUpkeepService(
+            uow=self._identity_uow,
+            clock=self._clock,
+            retention=settings.login_log_retention,
         )
         self.range_units = RangeUnitsService(
             uow=partial(SqlRangeUnitsUnitOfWork, self.database.sessions),
@@ -268,10 +276,10 @@ def http_app(settings: Settings | None = None) -> FastAPI:
     known = settings or Settings.load()
 
     @asynccontextmanager
-    async def services() -> AsyncIterator[HttpServices]:
+    async def opened_services() -> AsyncIterator[HttpServices]:
         async with opened(known) as application:
             await to_thread.run_sync(application.warm_up)
-            yield HttpServices(
+            services = HttpServices(
                 identity=IdentityServices(
                     auth=application.auth(),
                     users=application.users,
@@ -284,15 +292,25 @@ def http_app(settings: Settings | None = None) -> FastAPI:
                 range_units=RangeUnitsServices(application.range_units, application.prices),
                 ready=application.ready,
             )
+            async with repeated(application.upkeep.keep_up, wait=_until_next_upkeep):
+                yield services
 
     return create_app(
-        opened=services,
+        opened=opened_services,
         ids=UuidIds(),
         body_limit=known.max_body_bytes,
         payload_limit=known.max_payload_bytes,
         version=__version__,
         trusted_proxies=known.trusted_proxies,
     )
+
+
+async def _until_next_look() -> None:
+    await anyio.sleep(1)
+
+
+async def _until_next_upkeep() -> None:
+    await anyio.sleep(UPKEEP_SECONDS)
 
 
 def command_line() -> typer.Typer:
@@ -302,7 +320,12 @@ def command_line() -> typer.Typer:
     async def identity() -> AsyncIterator[IdentityCommandServices]:
         async with opened(Settings.load()) as application:
             yield IdentityCommandServices(
-                application.users, application.login_log, application.imports, application.resets
+                users=application.users,
+                login_log=application.login_log,
+                imports=application.imports,
+                resets=application.resets,
+                upkeep=application.upkeep,
+                pause=_until_next_look,
             )
 
     @asynccontextmanager

@@ -76,6 +76,7 @@ class Settings(BaseModel):
     login_waiting: Annotated[int, Field(ge=0, le=10_000)] = 256
     mfa_required_roles: Annotated[frozenset[Role], BeforeValidator(_roles)] = frozenset()
     database_pool: Annotated[int, Field(ge=1, le=1000)] = 10
+    login_log_retention_days: Annotated[int, Field(ge=0, le=36_500)] = 365
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     max_body_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024
     max_payload_bytes: Annotated[int, Field(ge=1024)] = 32 * 1024 * 1024
@@ -167,6 +168,12 @@ class Settings(BaseModel):
         if self.database_url is not None:
             return make_url(self.database_url.get_secret_value())
         return URL.create("sqlite+aiosqlite", database=str(self.data_dir / "tickgate.db"))
+
+    @property
+    def login_log_retention(self) -> timedelta | None:
+        """How long attempts to log in are kept; None: for ever."""
+        days = self.login_log_retention_days
+        return timedelta(days=days) if days else None
 
     @property
     def is_embedded(self) -> bool:

@@ -35,6 +35,7 @@ from app.ports.identity.work import IdentityWork
 from app.ports.range_units import RangeUnitsWork
 from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
+from app.services.identity.login_log_upkeep_service import LoginLogUpkeepService
 from app.services.identity.password_reset_service import PasswordResetService
 from app.services.identity.second_factor_service import SecondFactorService
 from app.services.identity.session_service import SessionService
@@ -56,6 +57,7 @@ LIMITS = {
 }
 LOGINS_WAITING = 200
 PATIENCE = timedelta(seconds=30)
+RETENTION = timedelta(days=365)
 BODY_LIMIT = 64 * 1024
 PAYLOAD_LIMIT = 1024 * 1024
 PASSWORD = "correct horse battery staple"
@@ -144,6 +146,10 @@ class FakedApplication:
             ids=self.ids,
             secrets=secrets,
             mfa_required_roles=mfa_required_roles,
+        )
+        self.upkeep = LoginLogUpkeepService(uow=identity, clock=self.clock, retention=RETENTION)
+        self.upkeep_without_retention = LoginLogUpkeepService(
+            uow=identity, clock=self.clock, retention=None
         )
         self.range_units = RangeUnitsService(
             uow=range_units,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Final
@@ -49,7 +50,8 @@ from tests.use_cases import (
 class Budget:
     """What a use case costs in one situation.
 
-    `locks` are statements that only Postgres needs: SQLite has one writer at a time anyway.
+    `on_postgres` is the number of statements there, where it is another: quotas are held by a
+    lock, which SQLite has in its one writer, and the login log is kept by months.
     `rollbacks` are units of work that were left after they had written, or held, something, and
     `readings` those that were left otherwise: a database sees a rollback in either.
     """
@@ -60,8 +62,8 @@ class Budget:
     commits: int = 0
     rollbacks: int = 0
     readings: int = 0
-    locks: int = 0
     refusal: type[TickgateError] | None = None
+    on_postgres: int | None = None
 
     def __str__(self) -> str:
         """Name it in a test's name."""
@@ -69,7 +71,12 @@ class Budget:
 
 
 def of_writing(
-    name: str, *, statements: int, commits: int = 1, readings: int = 0, locks: int = 0
+    name: str,
+    *,
+    statements: int,
+    commits: int = 1,
+    readings: int = 0,
+    on_postgres: int | None = None,
 ) -> Budget:
     """Give the budget of a use case that is described already."""
     [found] = [use_case for use_case in USE_CASES if use_case.name == name]
@@ -79,8 +86,8 @@ def of_writing(
         statements,
         commits,
         readings=readings,
-        locks=locks,
         refusal=found.refusal,
+        on_postgres=on_postgres,
     )
 
 
@@ -195,6 +202,10 @@ async def a_page_of_the_log(application: FakedApplication, *, depth: int) -> Cal
     return partial(search, before=before, limit=2)
 
 
+async def a_look_for_findings(application: FakedApplication) -> Call:
+    return partial(application.login_log.findings, window=timedelta(minutes=15))
+
+
 def reply(bands: int, *, unit: float = 1) -> bytes:
     """Give a reply of Coinone with that many bands."""
     return json.dumps(
@@ -295,11 +306,11 @@ INGESTS: Final = tuple(
 )
 
 BUDGETS: Final = (
-    of_writing("login", statements=11, commits=2, locks=1),
-    of_writing("login with an old hash", statements=12, commits=2, locks=1),
-    of_writing("login with a wrong password", statements=7, commits=2, locks=1),
-    of_writing("login of nobody", statements=7, commits=2, locks=1),
-    of_writing("login that is throttled", statements=4, locks=1),
+    of_writing("login", statements=11, on_postgres=12, commits=2),
+    of_writing("login with an old hash", statements=12, on_postgres=13, commits=2),
+    of_writing("login with a wrong password", statements=7, on_postgres=8, commits=2),
+    of_writing("login of nobody", statements=7, on_postgres=8, commits=2),
+    of_writing("login that is throttled", statements=4, on_postgres=5),
     of_writing("refused attempt", statements=1),
     of_writing("refresh", statements=6),
     of_writing("refresh with a stolen token", statements=5),
@@ -309,9 +320,9 @@ BUDGETS: Final = (
     of_writing("change of password", statements=5, readings=1),
     of_writing("new password", statements=5, readings=1),
     of_writing("reset", statements=2),
-    Budget("redemption", a_redemption, 10, commits=1, rollbacks=1, locks=1),
-    of_writing("redemption with a wrong code", statements=7, locks=1),
-    of_writing("redemption of nobody", statements=7, locks=1),
+    Budget("redemption", a_redemption, 10, on_postgres=11, commits=1, rollbacks=1),
+    of_writing("redemption with a wrong code", statements=7, on_postgres=8),
+    of_writing("redemption of nobody", statements=7, on_postgres=8),
     of_writing("import of one", statements=1),
     *(
         Budget(f"import of {users} users", partial(an_import, users=users), 2, commits=1)
@@ -328,7 +339,7 @@ BUDGETS: Final = (
     of_writing("end of a session", statements=2),
     of_writing("end of other sessions", statements=1),
     of_writing("end of all sessions of a user", statements=2),
-    of_writing("login that lacks a code", statements=10, commits=2, locks=1),
+    of_writing("login that lacks a code", statements=10, on_postgres=11, commits=2),
     of_writing("login with a code", statements=9),
     of_writing("login with a recovery code", statements=9),
     of_writing("login with a wrong code", statements=5),
@@ -340,6 +351,8 @@ BUDGETS: Final = (
     of_writing("lost device", statements=5),
     of_writing("demand of a second factor", statements=2),
     Budget("status of a second factor", a_status_of_a_second_factor, 3, readings=1),
+    of_writing("upkeep of the login log", statements=2, commits=2, on_postgres=4),
+    of_writing("pruning of the login log", statements=2, on_postgres=3),
     of_writing("exchange", statements=1),
     of_writing("first reply", statements=6, readings=1),
     of_writing("reply that replaces", statements=7, readings=1),
@@ -349,7 +362,7 @@ BUDGETS: Final = (
     of_writing("statement that confirms", statements=4),
     of_writing("bundled ladders", statements=6),
     *INGESTS,
-    Budget("login after others", a_login_after_others, 11, commits=2, locks=1),
+    Budget("login after others", a_login_after_others, 11, on_postgres=12, commits=2),
     Budget("refresh with an unknown token", an_unknown_token, 1, rollbacks=1, refusal=InvalidToken),
     Budget(
         "refresh at once again",
@@ -379,6 +392,7 @@ BUDGETS: Final = (
     Budget("page of users", a_page_of_users, 1, readings=1),
     Budget("first page of the login log", partial(a_page_of_the_log, depth=0), 1, readings=1),
     Budget("deep page of the login log", partial(a_page_of_the_log, depth=3), 1, readings=1),
+    Budget("findings", a_look_for_findings, 6, readings=1),
     Budget("ingest for nobody", a_reply_for_nobody, 1, readings=1, refusal=UnknownExchange),
     Budget(
         "other content for a start that has come",

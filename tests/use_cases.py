@@ -35,6 +35,7 @@ from app.domain.principal import Principal, Role, Scope
 from app.domain.range_units.revisions import Observation
 from app.services.identity.api_key_service import ApiKeyService, IssuedKey
 from app.services.identity.auth_service import AuthService, Login
+from app.services.identity.login_log_upkeep_service import LoginLogUpkeepService
 from app.services.identity.password_reset_service import PasswordResetService
 from app.services.identity.second_factor_service import SecondFactorService
 from app.services.identity.session_service import SessionService
@@ -406,6 +407,23 @@ async def a_demand_of_a_second_factor(application: FakedApplication) -> Call:
     return partial(application.users.set_mfa_required, user_id=user.id, required=True)
 
 
+async def an_old_log(application: FakedApplication) -> None:
+    """Let users log in, and two years go by."""
+    await registered(application)
+    await log_in(application)
+    application.clock.advance(timedelta(days=730))
+
+
+async def an_upkeep(application: FakedApplication) -> Call:
+    await an_old_log(application)
+    return application.upkeep.keep_up
+
+
+async def a_pruning(application: FakedApplication) -> Call:
+    await an_old_log(application)
+    return partial(application.upkeep.prune, older_than=timedelta(days=365))
+
+
 async def an_exchange_to_put(application: FakedApplication) -> Call:
     return partial(application.range_units.put_exchange, exchange=an_exchange())
 
@@ -602,6 +620,8 @@ USE_CASES: Final = (
     ),
     UseCase("lost device", UserService.remove_second_factor, a_lost_device),
     UseCase("demand of a second factor", UserService.set_mfa_required, a_demand_of_a_second_factor),
+    UseCase("upkeep of the login log", LoginLogUpkeepService.keep_up, an_upkeep),
+    UseCase("pruning of the login log", LoginLogUpkeepService.prune, a_pruning),
     UseCase("exchange", RangeUnitsService.put_exchange, an_exchange_to_put),
     UseCase("first reply", RangeUnitsService.ingest, a_reply),
     UseCase("reply that replaces", RangeUnitsService.ingest, a_reply_that_replaces),

@@ -11,6 +11,8 @@ pytest.register_assert_rewrite(
     "tests.contracts.api_keys",
     "tests.contracts.identity_security",
     "tests.contracts.identity_store",
+    "tests.contracts.login_findings",
+    "tests.contracts.login_log_upkeep",
     "tests.contracts.login_origins",
     "tests.contracts.payload_format",
     "tests.contracts.races",

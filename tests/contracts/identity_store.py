@@ -19,6 +19,7 @@ from app.domain.identity.errors import (
     UnknownUser,
     UsernameTaken,
 )
+from app.domain.identity.findings import FindingKind
 from app.domain.identity.login_log import (
     FailReason,
     LoginAttempt,
@@ -2046,6 +2047,8 @@ UNKNOWN = UUID(int=0)
 A_FACTOR = a_second_factor(user_id=UNKNOWN)
 A_CHALLENGE = a_challenge(user_id=UNKNOWN)
 
+LONG_AGO = at(-60 * 24 * 365 * 20)
+
 OPERATIONS: dict[str, Operation] = {
     "users.add": lambda uow: uow.users.add(user=a_user()),
     "users.get": lambda uow: uow.users.get(user_id=UNKNOWN),
@@ -2064,6 +2067,11 @@ OPERATIONS: dict[str, Operation] = {
     "origins.see": lambda uow: uow.origins.see(
         user_id=UNKNOWN, network="192.0.2.1", client="curl", at=at()
     ),
+    "findings.find": lambda uow: uow.findings.find(
+        kind=FindingKind.SPRAY, since=at(), until=at(), least=1, limit=1
+    ),
+    "upkeep.make_months": lambda uow: uow.upkeep.make_months(months=[]),
+    "upkeep.prune": lambda uow: uow.upkeep.prune(before=LONG_AGO, limit=1),
     "origins.last_success": lambda uow: uow.origins.last_success(
         user_id=UNKNOWN, network="192.0.2.1"
     ),

@@ -5,6 +5,7 @@ import pytest
 
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity.api_keys import SqlApiKeys
+from app.adapters.sql.identity.findings import SqlLoginFindings
 from app.adapters.sql.identity.login_log import SqlLoginLog
 from app.adapters.sql.identity.origins import SqlOrigins
 from app.adapters.sql.identity.password_resets import SqlPasswordResets
@@ -12,6 +13,7 @@ from app.adapters.sql.identity.second_factor import SqlMfaChallenges, SqlSecondF
 from app.adapters.sql.identity.sessions import SqlRefreshTokens, SqlSessions
 from app.adapters.sql.identity.throttle import SqlThrottle
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
+from app.adapters.sql.identity.upkeep import SqlLoginLogUpkeep
 from app.adapters.sql.identity.user_imports import SqlUserImports
 from app.adapters.sql.identity.users import SqlUsers
 from app.adapters.sql.range_units import SqlCatalogue, SqlRangeUnitsUnitOfWork, SqlRevisions
@@ -25,6 +27,8 @@ from tests.contracts.identity_store import (
     SessionsContract,
     UsersContract,
 )
+from tests.contracts.login_findings import LoginFindingsContract
+from tests.contracts.login_log_upkeep import LoginLogUpkeepContract
 from tests.contracts.login_origins import OriginsContract
 from tests.contracts.password_resets import PasswordResetsContract
 from tests.contracts.range_units_store import (
@@ -55,8 +59,16 @@ class TestSqlLoginLog(OnSqlIdentity, LoginLogContract):
     adapter: ClassVar[type] = SqlLoginLog
 
 
+class TestSqlLoginFindings(OnSqlIdentity, LoginFindingsContract):
+    adapter: ClassVar[type] = SqlLoginFindings
+
+
 class TestSqlOrigins(OnSqlIdentity, OriginsContract):
     adapter: ClassVar[type] = SqlOrigins
+
+
+class TestSqlLoginLogUpkeep(OnSqlIdentity, LoginLogUpkeepContract):
+    adapter: ClassVar[type] = SqlLoginLogUpkeep
 
 
 class TestSqlSessions(OnSqlIdentity, SessionsContract):

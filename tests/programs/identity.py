@@ -9,6 +9,7 @@ from hypothesis.strategies import SearchStrategy
 
 from app.domain.identity import storage
 from app.domain.identity.devices import DeviceType
+from app.domain.identity.findings import FindingKind
 from app.domain.identity.login_log import FailReason, LoginLogFilter, Outcome
 from app.domain.principal import Role, Scope
 from app.ports.identity.work import IdentityUnitOfWork
@@ -22,6 +23,7 @@ from tests.programs.identity_operations import (
     CountApiKeys,
     EndSession,
     EndSessions,
+    Find,
     FindUser,
     GetApiKey,
     GetSession,
@@ -33,12 +35,14 @@ from tests.programs.identity_operations import (
     HoldUser,
     ImportUsers,
     LastSuccess,
+    MakeNoMonths,
     OfUser,
     Operation,
     PageApiKeys,
     PageAttempts,
     PageSessions,
     PageUsers,
+    Prune,
     PutReset,
     RemoveReset,
     ReplaceApiKey,
@@ -196,6 +200,11 @@ _reading_sessions = drawn(
 )
 
 
+# Months that no store keeps as a whole: to drop one, Postgres has to wait for who reads.
+_MONTHS = ("2026-01-01T00:00:00+00:00", "2026-02-01T00:00:00+00:00")
+_pruning = drawn(Prune, {"before": _MONTHS, "limit": LIMITS})
+
+
 def _logged_in() -> SearchStrategy[tuple[Operation, ...]]:
     """Draw a user with a session, and a token of that."""
 
@@ -247,10 +256,16 @@ USERS: Final[Theme[IdentityUnitOfWork]] = Theme(
         ]
     ),
 )
+_finding = drawn(
+    Find,
+    {"kind": [*FindingKind], "least": (0, 1, 2)},
+    {"since": INSTANTS, "until": INSTANTS, "limit": LIMITS},
+)
 LOG: Final[Theme[IdentityUnitOfWork]] = Theme(
     beginnings=_attempts.map(lambda attempt: (attempt,)),
-    writes=_attempts | drawn(SettleAttempt, _ID, {"at": INSTANTS, **_SETTLEMENT}),
-    reads=drawn(
+    writes=_attempts | _pruning | drawn(SettleAttempt, _ID, {"at": INSTANTS, **_SETTLEMENT}),
+    reads=_finding
+    | drawn(
         PageAttempts,
         {"limit": LIMITS},
         {
@@ -269,7 +284,7 @@ LOG: Final[Theme[IdentityUnitOfWork]] = Theme(
 _seeing = drawn(See, {"user": IDS, "at": INSTANTS}, {"network": _NETWORKS, "client": _CLIENTS})
 ORIGINS: Final[Theme[IdentityUnitOfWork]] = Theme(
     beginnings=_seeing.map(lambda see: (see,)),
-    writes=_seeing,
+    writes=_seeing | _pruning | st.just(MakeNoMonths()),
     reads=drawn(LastSuccess, {"user": IDS, "network": _NETWORKS}),
     claims=st.sampled_from(
         [

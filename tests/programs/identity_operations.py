@@ -8,6 +8,7 @@ from uuid import UUID
 
 from app.domain.identity.api_keys import ApiKey
 from app.domain.identity.devices import DeviceType
+from app.domain.identity.findings import Finding, FindingKind
 from app.domain.identity.login_log import (
     FailReason,
     LoginAttempt,
@@ -535,6 +536,41 @@ class LastSuccess(Operation):
 
     async def run(self, uow: Work) -> datetime | None:
         return await uow.origins.last_success(user_id=uuid_of(self.user), network=self.network)
+
+
+@dataclass(frozen=True, repr=False)
+class Find(Operation):
+    kind: FindingKind
+    least: int = 1
+    since: str = NOON
+    until: str = NOON
+    limit: int = 100
+
+    async def run(self, uow: Work) -> list[Finding]:
+        return await uow.findings.find(
+            kind=self.kind,
+            since=instant(self.since),
+            until=instant(self.until),
+            least=self.least,
+            limit=self.limit,
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class Prune(Operation):
+    before: str
+    limit: int = 100
+
+    async def run(self, uow: Work) -> bool:
+        return await uow.upkeep.prune(before=instant(self.before), limit=self.limit)
+
+
+@dataclass(frozen=True, repr=False)
+class MakeNoMonths(Operation):
+    """Asks for no months: whoever reads has to wait for the one that makes one on Postgres."""
+
+    async def run(self, uow: Work) -> None:
+        await uow.upkeep.make_months(months=())
 
 
 def _uuid(number: int | None) -> UUID | None:

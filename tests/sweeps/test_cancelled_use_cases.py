@@ -18,6 +18,7 @@ from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
 from app.domain.errors import StoreUnavailable
 from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
+from app.services.identity.login_log_upkeep_service import LoginLogUpkeepService
 from app.services.identity.password_reset_service import PasswordResetService
 from app.services.identity.second_factor_service import SecondFactorService
 from app.services.identity.session_service import SessionService
@@ -72,6 +73,8 @@ SERVICES = (
     SecondFactorService,
     UserService,
     UserLoginLogService,
+    UserLoginLogService,
+    LoginLogUpkeepService,
     RangeUnitsService,
     PriceService,
 )

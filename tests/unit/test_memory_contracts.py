@@ -4,6 +4,7 @@ from typing import ClassVar
 import pytest
 
 from app.adapters.memory.identity.api_keys import MemoryApiKeys
+from app.adapters.memory.identity.findings import MemoryLoginFindings
 from app.adapters.memory.identity.login_log import MemoryLoginLog
 from app.adapters.memory.identity.one_time_codes import SequentialCodes
 from app.adapters.memory.identity.origins import MemoryOrigins
@@ -19,6 +20,7 @@ from app.adapters.memory.identity.sessions import MemoryRefreshTokens, MemorySes
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.throttle import MemoryThrottle
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
+from app.adapters.memory.identity.upkeep import MemoryLoginLogUpkeep
 from app.adapters.memory.identity.user_agents import FewUserAgents
 from app.adapters.memory.identity.user_imports import MemoryUserImports
 from app.adapters.memory.identity.users import MemoryUsers
@@ -47,6 +49,8 @@ from tests.contracts.identity_store import (
     SessionsContract,
     UsersContract,
 )
+from tests.contracts.login_findings import LoginFindingsContract
+from tests.contracts.login_log_upkeep import LoginLogUpkeepContract
 from tests.contracts.login_origins import OriginsContract
 from tests.contracts.password_resets import PasswordResetsContract
 from tests.contracts.range_units_store import (
@@ -84,8 +88,16 @@ class TestMemoryLoginLog(OnMemoryIdentity, LoginLogContract):
     adapter: ClassVar[type] = MemoryLoginLog
 
 
+class TestMemoryLoginFindings(OnMemoryIdentity, LoginFindingsContract):
+    adapter: ClassVar[type] = MemoryLoginFindings
+
+
 class TestMemoryOrigins(OnMemoryIdentity, OriginsContract):
     adapter: ClassVar[type] = MemoryOrigins
+
+
+class TestMemoryLoginLogUpkeep(OnMemoryIdentity, LoginLogUpkeepContract):
+    adapter: ClassVar[type] = MemoryLoginLogUpkeep
 
 
 class TestMemorySessions(OnMemoryIdentity, SessionsContract):

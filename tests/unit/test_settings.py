@@ -1,5 +1,6 @@
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ NUMBERS = [
     pytest.param("session_idle_days", 1, 365, id="session_idle_days"),
     pytest.param("session_max_days", 1, 365, id="session_max_days"),
     pytest.param("database_pool", 1, 1000, id="database_pool"),
+    pytest.param("login_log_retention_days", 0, 36_500, id="login_log_retention_days"),
     pytest.param("max_body_bytes", 1024, None, id="max_body_bytes"),
     pytest.param("max_payload_bytes", 1024, None, id="max_payload_bytes"),
 ]
@@ -46,6 +48,17 @@ def refusal(environment: dict[str, str]) -> str:
     with pytest.raises(WrongSetting) as caught:
         load(environment)
     return str(caught.value)
+
+
+# -- the login log ---------------------------------------------------------------------------
+
+
+def test_the_login_log_is_kept_for_a_year_or_as_it_is_said_or_for_ever() -> None:
+    kept = [
+        load({"TICKGATE_LOGIN_LOG_RETENTION_DAYS": days}).login_log_retention
+        for days in ("", "30", "0")
+    ]
+    assert kept == [timedelta(days=365), timedelta(days=30), None]
 
 
 # -- proxies ---------------------------------------------------------------------------------

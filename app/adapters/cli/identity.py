@@ -1,63 +1,27 @@
-"""`tickgate user …` and `tickgate login-log …`."""
+"""`tickgate user …`."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.adapters.cli.identity_answers import (
-    print_attempts,
-    print_reset,
-    print_user,
-    print_users,
-)
-from app.adapters.cli.identity_arguments import (
-    Address,
-    FromStdin,
-    HashFromStdin,
-    Name,
-    Since,
-    Until,
-    new_password,
-)
+from app.adapters.cli.identity_answers import print_reset, print_user, print_users
+from app.adapters.cli.identity_arguments import FromStdin, HashFromStdin, Name, new_password
 from app.adapters.cli.identity_imports import hash_from_stdin, lines_of
+from app.adapters.cli.identity_services import IdentityServices
 from app.adapters.cli.output import complain
 from app.adapters.cli.shell import Json, Opened, examples, run
 from app.domain.identity.errors import ImportRefused
-from app.domain.identity.login_log import (
-    FailReason,
-    LoginAttempt,
-    LoginLogFilter,
-    LoginLogPosition,
-    Outcome,
-    username_key,
-)
-from app.domain.identity.networks import parse_network
 from app.domain.identity.user_imports import ImportedUser
 from app.domain.identity.users import User
 from app.domain.principal import Role
-from app.services.identity.password_reset_service import IssuedReset, PasswordResetService
-from app.services.identity.user_import_service import UserImportService
-from app.services.identity.user_login_log_service import UserLoginLogService
-from app.services.identity.user_service import UserService
+from app.services.identity.password_reset_service import IssuedReset
 
 PAGE = 500
 
 
-@dataclass(frozen=True, slots=True)
-class IdentityServices:
-    """What the commands about users and logins work with; `resets` needs the keys."""
-
-    users: UserService
-    login_log: UserLoginLogService
-    imports: UserImportService
-    resets: Callable[[], PasswordResetService]
-
-
 class IdentityCommands:
-    """Users and the login log, for an operator at the machine."""
+    """Users, for an operator at the machine."""
 
     def __init__(self, opened: Opened[IdentityServices]) -> None:
         self._opened = opened
@@ -209,30 +173,6 @@ class IdentityCommands:
 
         return run(self._opened, set_disabled)
 
-    def search_login_log(  # noqa: PLR0913 - one parameter per option
-        self,
-        *,
-        user: Annotated[str | None, typer.Option(metavar="NAME", help="As it was typed.")] = None,
-        ip: Address = None,
-        outcome: Annotated[Outcome | None, typer.Option(help="How it ended.")] = None,
-        reason: Annotated[FailReason | None, typer.Option(help="Why it failed, truly.")] = None,
-        since: Since = None,
-        until: Until = None,
-        limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
-        as_json: Json = False,
-    ) -> None:
-        """Search the attempts to log in, newest first. A pending one counts as failed."""
-        matching = LoginLogFilter(
-            username_key=None if user is None else username_key(user),
-            network=None if ip is None else parse_network(ip),
-            outcome=outcome,
-            fail_reason=reason,
-            since=since,
-            until=until,
-        )
-        attempts = run(self._opened, lambda services: _search(services, matching, limit))
-        print_attempts(attempts, as_json=as_json)
-
 
 def user_commands(opened: Opened[IdentityServices]) -> typer.Typer:
     """Put `tickgate user …` together."""
@@ -259,37 +199,9 @@ def user_commands(opened: Opened[IdentityServices]) -> typer.Typer:
     return group
 
 
-def login_log_commands(opened: Opened[IdentityServices]) -> typer.Typer:
-    """Put `tickgate login-log …` together."""
-    group = typer.Typer(help="The log of every attempt to log in.", no_args_is_help=True)
-    group.command(
-        "search",
-        epilog=examples(
-            "login-log search --user alice --outcome failed",
-            "login-log search --since 2026-01-02T00:00:00+09:00 --json",
-        ),
-    )(IdentityCommands(opened).search_login_log)
-    return group
-
-
 async def _all_users(services: IdentityServices) -> list[User]:
     users = page = await services.users.list_users(limit=PAGE)
     while len(page) == PAGE:
         page = await services.users.list_users(after=page[-1].id, limit=PAGE)
         users = users + page
     return users
-
-
-async def _search(
-    services: IdentityServices, matching: LoginLogFilter, limit: int
-) -> list[LoginAttempt]:
-    found: list[LoginAttempt] = []
-    before = None
-    while len(found) < limit:
-        size = min(PAGE, limit - len(found))
-        page = await services.login_log.search(matching=matching, before=before, limit=size)
-        found += page
-        if len(page) < size:
-            break
-        before = LoginLogPosition(page[-1].at, page[-1].id)
-    return found

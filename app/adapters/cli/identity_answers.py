@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from app.adapters.cli.output import print_json, print_line, print_table, shown
+from app.adapters.cli.output import print_json, print_line, print_table, shown, write_text
+from app.domain.identity.findings import Findings
 from app.domain.identity.login_log import LoginAttempt
+from app.domain.identity.login_log_export import FIELDS, ExportFormat, line_of
 from app.domain.identity.users import User
 
 
@@ -45,13 +47,28 @@ def print_attempts(attempts: Sequence[LoginAttempt], *, as_json: bool) -> None:
         print_table(["at", "username", "outcome", "fail_reason", "ip", "user_agent"], items)
 
 
+def print_attempt(attempt: LoginAttempt, *, as_json: bool) -> None:
+    """Write one attempt, on a line of its own and at once."""
+    if as_json:
+        write_text(line_of(attempt, ExportFormat.NDJSON))
+    else:
+        told = (attempt.at, attempt.outcome, attempt.fail_reason, attempt.username, attempt.ip)
+        print_line(" ".join(shown(value) for value in (*told, attempt.client)))
+
+
+def print_findings(findings: Findings, *, as_json: bool) -> None:
+    """List what was found; for programs each without what its kind says nothing of."""
+    items = [asdict(item) for item in findings.items]
+    if as_json:
+        told = [{name: v for name, v in item.items() if v is not None} for item in items]
+        print_json({"since": findings.since, "until": findings.until, "items": told})
+    else:
+        columns = ["at", "kind", "network", "username", "client", "failures", "users", "networks"]
+        print_table(columns, items, numbers=columns[-3:])
+
+
 def _attempt(attempt: LoginAttempt) -> dict[str, object]:
-    document = asdict(attempt) | {
-        "error_code": attempt.error_code,
-        "network": attempt.network,
-    }
-    del document["username_key"]
-    return document
+    return {field: getattr(attempt, field) for field in FIELDS}
 
 
 def _user(user: User) -> dict[str, object]:

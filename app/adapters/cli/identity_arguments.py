@@ -1,14 +1,19 @@
 """The arguments of `tickgate user …` and `login-log …`; what does not read is wrong usage."""
 
+import re
 import sys
-from datetime import datetime
-from typing import Annotated
+from datetime import datetime, timedelta
+from typing import Annotated, Final
 
 import typer
 
 from app.adapters.cli.shell import instant, quoted
+from app.domain.identity.findings import LONGEST_WINDOW, SHORTEST_WINDOW
 from app.domain.identity.networks import parse_network
 from app.domain.identity.users import PASSWORD_MOST_BYTES
+
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_DURATION: Final = re.compile("([0-9]{1,6})([smhd])")
 
 
 def _network(text: str) -> str:
@@ -18,6 +23,21 @@ def _network(text: str) -> str:
         raise typer.BadParameter(
             f"{quoted(text)} is not an IP address, nor a network such as 192.0.2.0/24."
         ) from error
+
+
+def duration(text: str) -> timedelta:
+    """Read a number and its unit: `90s`, `15m`, `24h`, `365d`."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise typer.BadParameter(f"{quoted(text)} is not a time such as 15m, 24h or 365d.")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _window(text: str) -> timedelta:
+    found = duration(text)
+    if not SHORTEST_WINDOW <= found <= LONGEST_WINDOW:
+        raise typer.BadParameter(f"{quoted(text)} is not from 1m to 7d.")
+    return found
 
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The username, in any case.")]
@@ -39,6 +59,10 @@ Since = Annotated[
 ]
 Until = Annotated[
     datetime | None, typer.Option(parser=instant, metavar="TIME", help="Before that time.")
+]
+Window = Annotated[
+    timedelta | None,
+    typer.Option(parser=_window, metavar="TIME", help="How far back. [default: 15m]"),
 ]
 Address = Annotated[
     str | None,

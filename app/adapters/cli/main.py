@@ -12,8 +12,10 @@ import typer
 from typer.core import TyperGroup
 
 from app.adapters.cli.api_keys import ApiKeyServices, api_key_commands
-from app.adapters.cli.identity import IdentityServices, login_log_commands, user_commands
+from app.adapters.cli.identity import user_commands
+from app.adapters.cli.identity_services import IdentityServices
 from app.adapters.cli.keys import KeyCommands, key_commands
+from app.adapters.cli.login_log import login_log_commands
 from app.adapters.cli.output import complain, print_json, print_line
 from app.adapters.cli.range_units import RangeUnitsServices, range_units_commands
 from app.adapters.cli.shell import Json, Opened, examples

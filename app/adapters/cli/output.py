@@ -23,6 +23,11 @@ def print_json(document: Mapping[str, object]) -> None:
     typer.echo(json.dumps(document, indent=2, default=_text))
 
 
+def write_text(text: str) -> None:
+    """Write a text that is made for programs as it is, in UTF-8 whatever the terminal speaks."""
+    typer.echo(text.encode(), nl=False)
+
+
 def print_line(text: str) -> None:
     """Write a line for people."""
     typer.echo(_encodable(harmless(text)))

@@ -53,6 +53,8 @@ ACCESS: Final[dict[tuple[str, str], Access | Scope]] = {
     ("PATCH", "/v1/users/{user_id}"): Scope.USERS_ADMIN,
     ("DELETE", "/v1/users/{user_id}/sessions"): Scope.USERS_ADMIN,
     ("GET", "/v1/login-log"): Scope.LOGIN_LOG_READ,
+    ("GET", "/v1/login-log/export"): Scope.LOGIN_LOG_READ,
+    ("GET", "/v1/login-log/findings"): Scope.LOGIN_LOG_READ,
     ("GET", "/v1/exchanges"): Scope.RANGE_UNITS_READ,
     ("PUT", _EXCHANGE): Scope.RANGE_UNITS_WRITE,
     ("GET", f"{_EXCHANGE}/markets"): Scope.RANGE_UNITS_READ,

@@ -28,12 +28,12 @@ def domain_error(error: BaseException, violations: Violations) -> TickgateError 
     """Give what a driver's error means, or None where it is a defect of ours."""
     if isinstance(error, TickgateError):
         return error
-    if isinstance(error, exc.IntegrityError):
+    if isinstance(error, exc.IntegrityError) and not _is_of_no_partition(error):
         return _violation(error, violations)
     if _is_refused(error):
         reason = str(getattr(error, "orig", error)).rpartition(">: ")[2].partition("\n")[0]
         return StoreUnavailable(f"The database cannot be used: {reason}.")
-    if _is_passing(error):
+    if _is_passing(error) or _is_of_no_partition(error):
         return StoreUnavailable("The database does not answer.", retry_after=1)
     if _is_about_schema(error):
         return SchemaOutOfDate()
@@ -47,6 +47,15 @@ def _violation(error: exc.IntegrityError, violations: Violations) -> TickgateErr
     key = named or str(error.orig).rpartition(": ")[2]
     meaning = violations.get(key)
     return None if meaning is None else meaning((meaning.__doc__ or "").partition("\n")[0])
+
+
+def _is_of_no_partition(error: BaseException) -> bool:
+    """Whether a row came for a default partition just when its own month was being made."""
+    driver_error = getattr(getattr(error, "orig", None), "__cause__", None)
+    return (
+        getattr(driver_error, "sqlstate", None) == "23514"
+        and getattr(driver_error, "constraint_name", None) is None
+    )
 
 
 def _is_passing(error: BaseException) -> bool:

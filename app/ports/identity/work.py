@@ -10,12 +10,14 @@ from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 from app.ports.identity.api_keys import ApiKeys
+from app.ports.identity.findings import LoginFindings
 from app.ports.identity.login_log import LoginLog
 from app.ports.identity.origins import Origins
 from app.ports.identity.password_resets import PasswordResets
 from app.ports.identity.second_factor import MfaChallenges, SecondFactors
 from app.ports.identity.sessions import RefreshTokens, Sessions
 from app.ports.identity.throttle import Throttle
+from app.ports.identity.upkeep import LoginLogUpkeep
 from app.ports.identity.user_imports import UserImports
 from app.ports.identity.users import Users
 from app.ports.unit_of_work import UnitOfWork
@@ -30,10 +32,14 @@ class IdentityUnitOfWork(UnitOfWork, Protocol):
     """The users, in this transaction."""
     login_log: LoginLog
     """The login log, in this transaction."""
+    findings: LoginFindings
+    """What the login log shows, in this transaction."""
     origins: Origins
     """From where users have succeeded, in this transaction."""
     sessions: Sessions
     """The sessions, in this transaction."""
+    upkeep: LoginLogUpkeep
+    """The upkeep of the login log, in this transaction."""
     refresh_tokens: RefreshTokens
     """The refresh tokens, in this transaction."""
     throttle: Throttle

@@ -1,3 +1,8 @@
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+from typing import Final
+
+from app.domain.identity.findings import LEAST, MOST_FINDINGS, Finding, FindingKind, Findings
 from app.domain.identity.login_log import (
     Client,
     FailReason,
@@ -10,6 +15,8 @@ from app.ports.clock import Clock
 from app.ports.identity.user_agents import UserAgents
 from app.ports.identity.work import IdentityWork
 from app.ports.ids import Ids
+
+PAGE: Final = 500
 
 
 class UserLoginLogService:
@@ -54,3 +61,26 @@ class UserLoginLogService:
         """Give attempts that match, newest first, strictly older than `before`."""
         async with self._reading() as uow:
             return await uow.login_log.page(matching=matching, before=before, limit=limit)
+
+    async def pages(self, *, matching: LoginLogFilter) -> AsyncGenerator[list[LoginAttempt], None]:
+        """Give all attempts that match, newest first, a page at a time and none of them empty.
+
+        Each page is read for itself, so that a slow reader holds nothing; what comes in meanwhile
+        is newer, and not among them.
+        """
+        before = None
+        while page := await self.search(matching=matching, before=before, limit=PAGE):
+            yield page
+            before = LoginLogPosition(page[-1].at, page[-1].id)
+
+    async def findings(self, *, window: timedelta) -> Findings:
+        """Tell what the attempts of the last so much time show together."""
+        until = self._clock.now()
+        since = until - window
+        found: list[Finding] = []
+        async with self._reading() as uow:
+            for kind in FindingKind:
+                found += await uow.findings.find(
+                    kind=kind, since=since, until=until, least=LEAST[kind], limit=MOST_FINDINGS
+                )
+        return Findings(since, until, tuple(found))

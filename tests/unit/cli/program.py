@@ -13,7 +13,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from app.adapters.cli.api_keys import ApiKeyServices
-from app.adapters.cli.identity import IdentityServices
+from app.adapters.cli.identity_services import IdentityServices
 from app.adapters.cli.keys import KeyCommands
 from app.adapters.cli.main import DatabaseCommands, Runtime, build_cli
 from app.adapters.cli.range_units import RangeUnitsServices
@@ -30,13 +30,15 @@ class Program(MemoryApplication):
     """`tickgate` on memory adapters, seen as a shell sees it.
 
     Further controls: `on_serve` is what serving does beside being noted in
-    `served`; `revision` and `differences` are what the migrations say.
+    `served`, `on_pause` what happens between two looks at the log;
+    `revision` and `differences` are what the migrations say.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.served: list[dict[str, object]] = []
         self.on_serve: Callable[[], None] = lambda: None
+        self.on_pause: Callable[[], None] = lambda: None
         self.migrated: list[str] = []
         self.revision = "0001"
         self.differences: list[str] = []
@@ -73,7 +75,14 @@ class Program(MemoryApplication):
 
     @asynccontextmanager
     async def _identity(self) -> AsyncIterator[IdentityServices]:
-        yield IdentityServices(self.users, self.login_log, self.imports, lambda: self.resets)
+        yield IdentityServices(
+            users=self.users,
+            login_log=self.login_log,
+            imports=self.imports,
+            resets=lambda: self.resets,
+            upkeep=self.upkeep,
+            pause=self._pause,
+        )
 
     @asynccontextmanager
     async def _api_keys(self) -> AsyncIterator[ApiKeyServices]:
@@ -86,6 +95,9 @@ class Program(MemoryApplication):
     def _rotate(self) -> str:
         self.keys.insert(0, f"{len(self.keys) + 1:04}")
         return self.keys[0]
+
+    async def _pause(self) -> None:
+        self.on_pause()
 
     def _serve(self, **how: object) -> None:
         self.served.append(how)

@@ -47,6 +47,8 @@ SCOPES = {
     "DELETE /v1/users/{user_id}/sessions": "users:admin",
     "DELETE /v1/users/{user_id}/mfa": "users:admin",
     "GET /v1/login-log": "login-log:read",
+    "GET /v1/login-log/export": "login-log:read",
+    "GET /v1/login-log/findings": "login-log:read",
     "PUT /v1/exchanges/{exchange}": "range-units:write",
     "POST /v1/exchanges/{exchange}/range-units/ingest": "range-units:write",
     "PUT /v1/exchanges/{exchange}/markets/{quote}/{target}/range-units": "range-units:write",

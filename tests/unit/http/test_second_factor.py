@@ -6,7 +6,9 @@ import pytest
 
 from app.adapters.http.access import ACCESS, BEFORE_ENROLMENT
 from app.adapters.memory.identity.one_time_codes import SequentialCodes
+from app.domain.identity.api_keys import WantedKey
 from app.domain.identity.users import User
+from app.domain.principal import Scope
 from tests.application import PASSWORD, MemoryApplication
 from tests.unit.http.api import GUARDED, JSON, refusal
 from tests.use_cases import STEP, Device

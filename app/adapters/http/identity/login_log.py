@@ -1,11 +1,16 @@
 """The login log: one's own, and everyone's."""
 
-from datetime import datetime
-from typing import Annotated
+import re
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
+from fastapi.responses import StreamingResponse
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from app.adapters.http.authentication import Caller, GuardedRoute
 from app.adapters.http.errors import responses
@@ -15,11 +20,13 @@ from app.adapters.http.schemas import (
     InvalidCursor,
     Page,
     PartOfList,
+    Sent,
     page_of,
     parts_of,
     read_instant,
 )
 from app.domain.identity.devices import DeviceType
+from app.domain.identity.findings import LONGEST_WINDOW, SHORTEST_WINDOW, FindingKind
 from app.domain.identity.login_log import (
     FailReason,
     LoginAttempt,
@@ -28,6 +35,7 @@ from app.domain.identity.login_log import (
     Outcome,
     username_key,
 )
+from app.domain.identity.login_log_export import ExportFormat, header, line_of
 from app.domain.identity.networks import parse_network
 
 own_login_log = APIRouter(prefix="/v1/users", tags=["login log"], route_class=GuardedRoute)
@@ -61,6 +69,14 @@ class AttemptAnswer(BaseModel):
     )
 
 
+_MEDIA_TYPES: Final = {
+    ExportFormat.NDJSON: "application/x-ndjson",
+    ExportFormat.CSV: "text/csv; charset=utf-8; header=present",
+}
+_DURATION: Final = re.compile(
+    r"P(?:(?P<days>[0-9]{1,6})D)?"
+    r"(?:T(?=[0-9])(?:(?P<hours>[0-9]{1,6})H)?(?:(?P<minutes>[0-9]{1,6})M)?(?:(?P<seconds>[0-9]{1,6})S)?)?"
+)
 _BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _ADDRESS_OR_NETWORK = WithJsonSchema(
     {
@@ -82,7 +98,7 @@ def _of_network(text: str) -> str:
     return text
 
 
-class AttemptsAsked(PartOfList):
+class AttemptsWanted(Sent):
     """Which attempts: those that match everything that is given."""
 
     user_id: UUID | None = None
@@ -98,6 +114,73 @@ class AttemptsAsked(PartOfList):
     since: Annotated[Instant | None, Field(description="From this instant on.")] = None
     until: Annotated[Instant | None, Field(description="Before this instant.")] = None
 
+    @property
+    def matching(self) -> LoginLogFilter:
+        """Give what is asked for."""
+        return LoginLogFilter(
+            user_id=self.user_id,
+            username_key=None if self.username is None else username_key(self.username),
+            network=None if self.ip is None else parse_network(self.ip),
+            outcome=self.outcome,
+            fail_reason=self.reason,
+            since=self.since,
+            until=self.until,
+        )
+
+
+class AttemptsAsked(AttemptsWanted, PartOfList):
+    """A page of those attempts."""
+
+
+class ExportAsked(AttemptsWanted):
+    """All of those attempts, and how they are written."""
+
+    format: ExportFormat = ExportFormat.NDJSON
+
+
+class FindingAnswer(BaseModel):
+    """One thing found. `at` is the last attempt of it; what a kind says nothing of is left out."""
+
+    kind: FindingKind
+    at: datetime
+    network: str | None = None
+    user_id: UUID | None = None
+    username: str | None = Field(None, description="Folded, as it is searched by.")
+    client: str | None = None
+    failures: int | None = None
+    users: int | None = Field(None, description="Names that were tried.")
+    networks: int | None = None
+
+
+class FindingsAnswer(BaseModel):
+    """What was found from `since` to `until`."""
+
+    since: datetime
+    until: datetime
+    items: list[FindingAnswer]
+
+
+def _window(value: object) -> timedelta:
+    """Read an ISO 8601 duration of days, hours, minutes and seconds."""
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    numbers = match.groupdict("0") if match else {}
+    found = timedelta(**{unit: int(number) for unit, number in numbers.items()})
+    if not SHORTEST_WINDOW <= found <= LONGEST_WINDOW:
+        raise ValueError("is not an ISO 8601 duration from PT1M to P7D, such as PT15M")
+    return found
+
+
+class FindingsAsked(Sent):
+    """How far back to look."""
+
+    window: Annotated[
+        timedelta,
+        BeforeValidator(_window),
+        WithJsonSchema(
+            {"type": "string", "pattern": "^P([1-7]D|T[1-9][0-9]?M)$", "examples": ["PT15M", "P1D"]}
+        ),
+    ] = timedelta(minutes=15)
+
 
 @own_login_log.get("/me/login-log", summary="My logins", responses=responses(401, 403, 422, 503))
 async def list_own_attempts(
@@ -112,16 +195,63 @@ async def search_login_log(
     page: Annotated[AttemptsAsked, Query()], services: Services
 ) -> Page[AttemptAnswer]:
     """Give attempts to log in, newest first."""
-    matching = LoginLogFilter(
-        user_id=page.user_id,
-        username_key=None if page.username is None else username_key(page.username),
-        network=None if page.ip is None else parse_network(page.ip),
-        outcome=page.outcome,
-        fail_reason=page.reason,
-        since=page.since,
-        until=page.until,
+    return await _attempts(services, page.matching, page)
+
+
+@login_log.get(
+    "/export",
+    summary="Export the login log",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "A line for each attempt, newest first.",
+            "content": {
+                media.partition(";")[0]: {"schema": {"type": "string"}}
+                for media in _MEDIA_TYPES.values()
+            },
+        },
+        **responses(401, 403, 422, 503),
+    },
+)
+async def export_login_log(
+    asked: Annotated[ExportAsked, Query()], services: Services
+) -> StreamingResponse:
+    """Give all attempts that match, as they are read.
+
+    An answer that breaks off in the middle has no proper end, and is not all there is. In CSV,
+    cells that a spreadsheet would take for formulas begin with an apostrophe.
+    """
+    pages = services.login_log.pages(matching=asked.matching)
+    first: list[LoginAttempt] = await anext(pages, [])  # while a refusal can still be one
+
+    async def lines() -> AsyncIterator[str]:
+        yield header(asked.format)
+        async with aclosing(pages):
+            page = first
+            while page:
+                yield "".join(line_of(attempt, asked.format) for attempt in page)
+                page = await anext(pages, [])
+
+    return StreamingResponse(
+        lines(),
+        media_type=_MEDIA_TYPES[asked.format],
+        headers={"Content-Disposition": f'attachment; filename="login-log.{asked.format}"'},
     )
-    return await _attempts(services, matching, page)
+
+
+@login_log.get(
+    "/findings",
+    summary="What the login log shows",
+    response_model_exclude_none=True,
+    responses=responses(401, 403, 422, 503),
+)
+async def find_in_login_log(
+    asked: Annotated[FindingsAsked, Query()], services: Services
+) -> FindingsAnswer:
+    """Give what operators look for among the latest attempts, at most a hundred of each kind."""
+    found = await services.login_log.findings(window=asked.window)
+    items = [FindingAnswer(**asdict(item)) for item in found.items]
+    return FindingsAnswer(since=found.since, until=found.until, items=items)
 
 
 async def _attempts(

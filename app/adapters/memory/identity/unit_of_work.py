@@ -1,4 +1,5 @@
 from app.adapters.memory.identity.api_keys import MemoryApiKeys
+from app.adapters.memory.identity.findings import MemoryLoginFindings
 from app.adapters.memory.identity.login_log import MemoryLoginLog
 from app.adapters.memory.identity.origins import MemoryOrigins
 from app.adapters.memory.identity.password_resets import MemoryPasswordResets
@@ -6,16 +7,19 @@ from app.adapters.memory.identity.second_factor import MemoryMfaChallenges, Memo
 from app.adapters.memory.identity.sessions import MemoryRefreshTokens, MemorySessions
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.throttle import MemoryThrottle
+from app.adapters.memory.identity.upkeep import MemoryLoginLogUpkeep
 from app.adapters.memory.identity.user_imports import MemoryUserImports
 from app.adapters.memory.identity.users import MemoryUsers
 from app.adapters.memory.store import MemoryStore, MemoryTransaction
 from app.ports.identity.api_keys import ApiKeys
+from app.ports.identity.findings import LoginFindings
 from app.ports.identity.login_log import LoginLog
 from app.ports.identity.origins import Origins
 from app.ports.identity.password_resets import PasswordResets
 from app.ports.identity.second_factor import MfaChallenges, SecondFactors
 from app.ports.identity.sessions import RefreshTokens, Sessions
 from app.ports.identity.throttle import Throttle
+from app.ports.identity.upkeep import LoginLogUpkeep
 from app.ports.identity.user_imports import UserImports
 from app.ports.identity.users import Users
 from app.ports.identity.work import IdentityUnitOfWork
@@ -28,8 +32,10 @@ class MemoryIdentityUnitOfWork(MemoryTransaction[IdentityState], IdentityUnitOfW
         super().__init__(store)
         self.users: Users = MemoryUsers(self)
         self.login_log: LoginLog = MemoryLoginLog(self)
+        self.findings: LoginFindings = MemoryLoginFindings(self)
         self.origins: Origins = MemoryOrigins(self)
         self.sessions: Sessions = MemorySessions(self)
+        self.upkeep: LoginLogUpkeep = MemoryLoginLogUpkeep(self)
         self.refresh_tokens: RefreshTokens = MemoryRefreshTokens(self)
         self.throttle: Throttle = MemoryThrottle(self)
         self.password_resets: PasswordResets = MemoryPasswordResets(self)

@@ -1,11 +1,13 @@
 from app.adapters.sql.database import Sessions
 from app.adapters.sql.identity.api_keys import SqlApiKeys
+from app.adapters.sql.identity.findings import SqlLoginFindings
 from app.adapters.sql.identity.login_log import SqlLoginLog
 from app.adapters.sql.identity.origins import SqlOrigins
 from app.adapters.sql.identity.password_resets import SqlPasswordResets
 from app.adapters.sql.identity.second_factor import SqlMfaChallenges, SqlSecondFactors
 from app.adapters.sql.identity.sessions import SqlRefreshTokens, SqlSessions
 from app.adapters.sql.identity.throttle import SqlThrottle
+from app.adapters.sql.identity.upkeep import SqlLoginLogUpkeep
 from app.adapters.sql.identity.user_imports import SqlUserImports
 from app.adapters.sql.identity.users import SqlUsers
 from app.adapters.sql.unit_of_work import SqlTransaction
@@ -15,6 +17,7 @@ from app.domain.identity.errors import (
     UsernameTaken,
 )
 from app.ports.identity.api_keys import ApiKeys
+from app.ports.identity.findings import LoginFindings
 from app.ports.identity.login_log import LoginLog
 from app.ports.identity.origins import Origins
 from app.ports.identity.password_resets import PasswordResets
@@ -22,6 +25,7 @@ from app.ports.identity.second_factor import MfaChallenges, SecondFactors
 from app.ports.identity.sessions import RefreshTokens
 from app.ports.identity.sessions import Sessions as SessionsPort
 from app.ports.identity.throttle import Throttle
+from app.ports.identity.upkeep import LoginLogUpkeep
 from app.ports.identity.user_imports import UserImports
 from app.ports.identity.users import Users
 from app.ports.identity.work import IdentityUnitOfWork
@@ -49,8 +53,10 @@ class SqlIdentityUnitOfWork(SqlTransaction, IdentityUnitOfWork):
         super().__init__(sessions)
         self.users: Users = SqlUsers(self)
         self.login_log: LoginLog = SqlLoginLog(self)
+        self.findings: LoginFindings = SqlLoginFindings(self)
         self.origins: Origins = SqlOrigins(self)
         self.sessions: SessionsPort = SqlSessions(self)
+        self.upkeep: LoginLogUpkeep = SqlLoginLogUpkeep(self)
         self.refresh_tokens: RefreshTokens = SqlRefreshTokens(self)
         self.throttle: Throttle = SqlThrottle(self)
         self.password_resets: PasswordResets = SqlPasswordResets(self)

@@ -1,0 +1,40 @@
+"""What the service does by itself, beside answering requests."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from anyio import create_task_group
+
+from app.domain.errors import TickgateError
+
+Work = Callable[[], Awaitable[object]]
+
+_LOGGER: Final = logging.getLogger("tickgate")
+
+
+@asynccontextmanager
+async def repeated(work: Work, *, wait: Work) -> AsyncIterator[None]:
+    """Do something now, and again after each wait, for as long as the block lasts.
+
+    Whatever becomes of it, the block is not held up, and ends when it ends: a refusal is logged in
+    a line, a defect in full, and the next time may be better.
+    """
+
+    async def repeat() -> None:
+        while True:
+            try:
+                await work()
+            except TickgateError as error:
+                _LOGGER.warning("The upkeep has to wait: %s [%s]", error.detail, error.code)
+            except Exception:
+                _LOGGER.exception("The upkeep has failed.")
+            await wait()
+
+    async with create_task_group() as tasks:
+        tasks.start_soon(repeat)
+        try:
+            yield
+        finally:
+            tasks.cancel_scope.cancel()
