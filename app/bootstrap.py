@@ -49,6 +49,7 @@ from app.domain.errors import SchemaOutOfDate, StoreUnavailable
 from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
 from app.services.identity.login_log_upkeep_service import LoginLogUpkeepService
+from app.services.identity.own_password import OwnPassword
 from app.services.identity.password_reset_service import PasswordResetService
 from app.services.identity.second_factor_service import SecondFactorService
 from app.services.identity.session_service import SessionService
@@ -93,11 +94,18 @@ class Application:
             waiting=settings.login_waiting,
             patience=LOGIN_PATIENCE,
         )
+        self._own_password = OwnPassword(
+            uow=self._identity_uow,
+            hasher=self._hasher,
+            throttling=self._throttling,
+            ids=self._ids,
+        )
         self.common_passwords = ShippedCommonPasswords()
         self.users = UserService(
             uow=self._identity_uow,
             reading=self._identity_reading,
             hasher=self._hasher,
+            own_password=self._own_password,
             common=self.common_passwords,
             clock=self._clock,
             ids=self._ids,
@@ -136,7 +144,9 @@ class Application:
         return SecondFactorService(
             uow=self._identity_uow,
             reading=self._identity_reading,
-            hasher=self._hasher,
+            own_password=self._own_password,
+            throttling=self._throttling,
+            ids=self._ids,
             codes=TotpCodes(),
             vault=vault(self.settings),
             clock=self._clock,

@@ -36,6 +36,7 @@ from app.ports.range_units import RangeUnitsWork
 from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
 from app.services.identity.login_log_upkeep_service import LoginLogUpkeepService
+from app.services.identity.own_password import OwnPassword
 from app.services.identity.password_reset_service import PasswordResetService
 from app.services.identity.second_factor_service import SecondFactorService
 from app.services.identity.session_service import SessionService
@@ -91,6 +92,9 @@ class FakedApplication:
             waiting=LOGINS_WAITING,
             patience=PATIENCE,
         )
+        self.own_password = OwnPassword(
+            uow=identity, hasher=self.hasher, throttling=self.throttling, ids=self.ids
+        )
         self._identity_work = identity
         self._identity_reading_work = identity_reading
         self._secrets = secrets
@@ -98,7 +102,9 @@ class FakedApplication:
         self.second_factor = SecondFactorService(
             uow=identity,
             reading=identity_reading,
-            hasher=self.hasher,
+            own_password=self.own_password,
+            throttling=self.throttling,
+            ids=self.ids,
             codes=self.codes,
             vault=GlassVault(),
             clock=self.clock,
@@ -111,6 +117,7 @@ class FakedApplication:
             uow=identity,
             reading=identity_reading,
             hasher=self.hasher,
+            own_password=self.own_password,
             common=self.common_passwords,
             clock=self.clock,
             ids=self.ids,

@@ -66,7 +66,8 @@ class UseCase:
 
     `prepare` brings the situation about and gives the call. The call is refused with `refusal`
     when it is, its writes being kept all the same; once it was done, a second one may be refused
-    with `done_before`.
+    with `done_before`. A guess at a password counts when it is cancelled: where one logs in, it is
+    in the log, and where one is asked for the password again, it is not.
     """
 
     name: str
@@ -75,6 +76,7 @@ class UseCase:
     refusal: type[TickgateError] | None = None
     done_before: type[TickgateError] | None = None
     checks_password: bool = False
+    asks_password_again: bool = False
 
     def __str__(self) -> str:
         """Name it in a test's name."""
@@ -536,6 +538,7 @@ USE_CASES: Final = (
         UserService.change_password,
         a_change_of_password,
         done_before=WrongPassword,
+        asks_password_again=True,
     ),
     UseCase("new password", UserService.set_password, a_new_password),
     UseCase("reset", PasswordResetService.issue, a_reset),
@@ -599,7 +602,7 @@ USE_CASES: Final = (
         a_login_with_an_unknown_challenge,
         refusal=InvalidChallenge,
     ),
-    UseCase("enrolment", SecondFactorService.enrol, an_enrolment),
+    UseCase("enrolment", SecondFactorService.enrol, an_enrolment, asks_password_again=True),
     UseCase(
         "confirmation",
         SecondFactorService.confirm,
@@ -611,12 +614,14 @@ USE_CASES: Final = (
         SecondFactorService.new_recovery_codes,
         new_recovery_codes,
         done_before=WrongCode,
+        asks_password_again=True,
     ),
     UseCase(
         "removal of a second factor",
         SecondFactorService.remove,
         a_removal_of_a_second_factor,
         done_before=NoSecondFactor,
+        asks_password_again=True,
     ),
     UseCase("lost device", UserService.remove_second_factor, a_lost_device),
     UseCase("demand of a second factor", UserService.set_mfa_required, a_demand_of_a_second_factor),

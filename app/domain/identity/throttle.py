@@ -48,6 +48,10 @@ class Guessing(StrEnum):
     PASSWORD = "password"  # noqa: S105 - a kind of secret
     CODE = "code"
     """Of a second factor, by who knows the password."""
+    OWN_PASSWORD = "own-password"  # noqa: S105 - a kind of secret
+    """Asked for again of who has a session: it may be stolen."""
+    OWN_CODE = "own-code"
+    """The same, of a second factor."""
     RESET = "reset"
     """Codes that replace a password: nobody guesses those, but each attempt writes a row."""
 
@@ -55,6 +59,8 @@ class Guessing(StrEnum):
 _COUNTED: Final[dict[Guessing, frozenset[Kind]]] = {
     Guessing.PASSWORD: frozenset(Kind),
     Guessing.CODE: frozenset({Kind.PAIR, Kind.USER}),
+    Guessing.OWN_PASSWORD: frozenset({Kind.PAIR}),
+    Guessing.OWN_CODE: frozenset({Kind.PAIR}),
     # Not by user: else anyone could keep a user from the one way in that is left to them.
     Guessing.RESET: frozenset({Kind.PAIR, Kind.NETWORK}),
 }

@@ -9,7 +9,6 @@ from app.domain.errors import TickgateError
 from app.domain.identity.errors import (
     HasherBusy,
     InvalidChallenge,
-    InvalidCode,
     InvalidCredentials,
     InvalidToken,
     RefreshInProgress,
@@ -18,6 +17,7 @@ from app.domain.identity.errors import (
 )
 from app.domain.identity.login_log import Client, FailReason, LoginAttempt, pending_attempt
 from app.domain.identity.login_log import username_key as folded
+from app.domain.identity.networks import client_network
 from app.domain.identity.second_factor import must_enrol, scopes_of
 from app.domain.identity.sessions import (
     AccessClaims,
@@ -102,8 +102,7 @@ class AuthService:
         attempt cannot be recorded: there is no success without a row.
         """
         attempt, user, guess = await self._claim(username, client)
-        if guess.standing.blocked is not None:
-            raise TooManyAttempts(guess.standing.rate_limit)
+        guess.check()
         verdict = _Verdict(FailReason.CANCELLED)
         try:
             await self._throttling.turn(guess)
@@ -129,26 +128,29 @@ class AuthService:
         """Log in with a code, once `authenticate_user` has raised `MfaRequired`.
 
         One transaction decides, records and commits before anything is told: nobody learns of a
-        guess what is not counted. Raises `InvalidChallenge` and `InvalidCode`.
+        guess what is not counted. Raises `InvalidChallenge`, `InvalidCode` and `TooManyAttempts`.
         """
+        guess_id = self._ids.new_id()
+        network = client_network(client.ip)
         async with self._uow() as uow:
-            judged = await self._second_factor.judge(uow=uow, challenge=challenge, code=code)
+            judged = await self._second_factor.judge(
+                uow=uow, challenge=challenge, code=code, guess_id=guess_id, network=network
+            )
             user, now = judged.user, judged.at
             attempt = pending_attempt(
-                attempt_id=self._ids.new_id(),
+                attempt_id=guess_id,
                 at=now,
                 username="" if user is None else user.username,
                 user_id=None if user is None else user.id,
                 client=client,
                 device=self._user_agents.read(user_agent=client.user_agent),
             )
-            if judged.reason is not None or user is None:
+            if judged.refusal is not None or user is None:
                 await uow.login_log.append(attempt=attempt.settled(at=now, reason=judged.reason))
                 await uow.commit()
-                raise InvalidChallenge if user is None else InvalidCode
+                raise judged.refusal or InvalidChallenge
             session, refresh_token = await self._open_session(uow, user, attempt, now)
-            attempt = await self._succeeded(uow, attempt, session)
-            await uow.login_log.append(attempt=attempt)
+            await uow.login_log.append(attempt=await self._succeeded(uow, attempt, session))
             await uow.commit()
         return self._login(session, user, refresh_token, now)
 

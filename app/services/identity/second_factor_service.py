@@ -1,10 +1,15 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
+from app.domain.errors import TickgateError
 from app.domain.identity.errors import (
+    InvalidChallenge,
+    InvalidCode,
     MfaRequired,
     NoSecondFactor,
     SecondFactorEnrolled,
+    TooManyAttempts,
     UnknownUser,
     WrongCode,
     WrongPassword,
@@ -23,13 +28,16 @@ from app.domain.identity.second_factor import (
     plain_code,
     recovery_code,
 )
+from app.domain.identity.throttle import Guessing
 from app.domain.identity.users import User, check_length
 from app.domain.principal import Principal, Role
 from app.ports.clock import Clock
 from app.ports.identity.second_factor import OneTimeCodes
-from app.ports.identity.security import PasswordHasher, Vault
+from app.ports.identity.security import Vault
 from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
-from app.ports.ids import Secrets
+from app.ports.ids import Ids, Secrets
+from app.services.identity.own_password import OwnPassword
+from app.services.identity.throttling import Throttling
 
 ISSUER = "tickgate"
 
@@ -49,6 +57,7 @@ class Judgement:
     at: datetime
     user: User | None
     reason: FailReason | None
+    refusal: TickgateError | None
 
 
 class SecondFactorService:
@@ -59,7 +68,9 @@ class SecondFactorService:
         *,
         uow: IdentityWork,
         reading: IdentityWork,
-        hasher: PasswordHasher,
+        own_password: OwnPassword,
+        throttling: Throttling,
+        ids: Ids,
         codes: OneTimeCodes,
         vault: Vault,
         clock: Clock,
@@ -68,7 +79,9 @@ class SecondFactorService:
     ) -> None:
         self._uow = uow
         self._reading = reading
-        self._hasher = hasher
+        self._own_password = own_password
+        self._throttling = throttling
+        self._ids = ids
         self._codes = codes
         self._vault = vault
         self._clock = clock
@@ -94,7 +107,7 @@ class SecondFactorService:
         What was begun before is forgotten. Raises `WrongPassword`, and `SecondFactorEnrolled`
         once one is confirmed.
         """
-        checked = await self._check_password(principal, current_password)
+        checked = await self._own_password.check(principal=principal, password=current_password)
         async with self._uow() as uow:
             user = await _hold_unchanged(uow, checked)
             if user.has_second_factor:
@@ -137,7 +150,7 @@ class SecondFactorService:
 
         Raises `WrongPassword`, `NoSecondFactor` and `WrongCode`.
         """
-        checked = await self._check_password(principal, current_password)
+        checked = await self._own_password.check(principal=principal, password=current_password)
         async with self._uow() as uow:
             user, _ = await self._hold_with_code(uow, checked, code)
             given = await self._replace_recovery_codes(uow, user)
@@ -150,7 +163,7 @@ class SecondFactorService:
         Raises `WrongPassword`, `NoSecondFactor`, `WrongCode`, and `WeakPassword` where the
         password is good enough only beside a second factor.
         """
-        checked = await self._check_password(principal, current_password)
+        checked = await self._own_password.check(principal=principal, password=current_password)
         async with self._uow() as uow:
             user, now = await self._hold_with_code(uow, checked, code)
             check_length(current_password, field="current_password", has_second_factor=False)
@@ -172,34 +185,73 @@ class SecondFactorService:
         await uow.mfa_challenges.add(challenge=challenge)
         return MfaRequired(challenge=secret, expires_in=CHALLENGE_LIFETIME // timedelta(seconds=1))
 
-    async def judge(self, *, uow: IdentityUnitOfWork, challenge: str, code: str) -> Judgement:
+    async def judge(
+        self,
+        *,
+        uow: IdentityUnitOfWork,
+        challenge: str,
+        code: str,
+        guess_id: UUID,
+        network: str | None,
+    ) -> Judgement:
         """Decide, within a login's transaction, what a code is worth; the caller commits.
 
-        A guess at a login begins and ends here, wrong ones counted against the challenge.
+        A guess at a login begins and ends here, wrong ones counted against the challenge, and
+        against the quotas of codes.
         """
         held = await uow.mfa_challenges.hold(digest=self._vault.digest(secret=challenge))
         user = None if held is None else await uow.users.hold(user_id=held.user_id)
         now = self._clock.now()
         if held is None or user is None or not held.is_open(now):
-            return Judgement(now, None, FailReason.MFA_FAILED)
-        reason = held.fault_of(user)
-        if reason is None:
-            factor = await _confirmed(uow, user)
-            if factor is None or not await self._accepts(uow, factor, code, now):
-                reason = FailReason.MFA_FAILED
+            return Judgement(now, None, FailReason.MFA_FAILED, InvalidChallenge())
+        guess = await self._throttling.claim(
+            uow,
+            guess_id=guess_id,
+            guessing=Guessing.CODE,
+            user_id=user.id,
+            username_key=user.username_key,
+            network=network,
+        )
+        if guess.blocked_by is not None:
+            refusal = TooManyAttempts(guess.standing.rate_limit)
+            return Judgement(now, user, guess.blocked_by, refusal)
+        reason = held.fault_of(user) or await self._fault_of(uow, user, code, now)
+        await self._throttling.settle(uow, guess, failed=reason is not None)
         await uow.mfa_challenges.replace(challenge=held.tried(at=now, reason=reason))
-        return Judgement(now, user, reason)
+        return Judgement(now, user, reason, None if reason is None else InvalidCode())
+
+    async def _fault_of(
+        self, uow: IdentityUnitOfWork, user: User, code: str, at: datetime
+    ) -> FailReason | None:
+        factor = await _confirmed(uow, user)
+        if factor is not None and await self._accepts(uow, factor, code, at):
+            return None
+        return FailReason.MFA_FAILED
 
     async def _hold_with_code(
         self, uow: IdentityUnitOfWork, checked: User, code: str
     ) -> tuple[User, datetime]:
-        """Hold a user who gave their password and a code, and tell the time."""
+        """Hold a user who gave their password and a code, and tell the time.
+
+        A wrong code is counted before the client hears of it.
+        """
         user = await _hold_unchanged(uow, checked)
-        now = self._clock.now()
-        factor = await _confirmed(uow, user)
-        if factor is None:
+        if not user.has_second_factor:
             raise NoSecondFactor
-        if not await self._accepts(uow, factor, code, now):
+        guess = await self._throttling.claim(
+            uow,
+            guess_id=self._ids.new_id(),
+            guessing=Guessing.OWN_CODE,
+            user_id=user.id,
+            username_key=user.username_key,
+            network=None,
+        )
+        guess.check()
+        now = self._clock.now()
+        failed = await self._fault_of(uow, user, code, now) is not None
+        await self._throttling.settle(uow, guess, failed=failed)
+        if failed:
+            await uow.commit()
             raise WrongCode
         return user, now
 
@@ -226,13 +278,6 @@ class SecondFactorService:
         digests = [self._vault.digest(secret=plain_code(code)) for code in codes]
         await uow.second_factors.put_recovery_codes(user_id=user.id, digests=digests)
         return tuple(codes)
-
-    async def _check_password(self, principal: Principal, password: str) -> User:
-        async with self._reading() as uow:
-            user = _known(await uow.users.get(user_id=principal.user_id))
-        if not await self._hasher.verify(password=password, stored=user.password_hash):
-            raise WrongPassword
-        return user
 
 
 async def _hold_unchanged(uow: IdentityUnitOfWork, checked: User) -> User:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from anyio import CancelScope, Event, Lock, fail_after, move_on_after
 
-from app.domain.identity.errors import TooManyWaiting
+from app.domain.identity.errors import TooManyAttempts, TooManyWaiting
 from app.domain.identity.login_log import FailReason
 from app.domain.identity.throttle import (
     FAMILIAR_FOR,
@@ -43,6 +43,11 @@ class Guess:
         """Why it may not be checked: the quota that is full."""
         blocked = self.standing.blocked
         return None if blocked is None else REASONS[blocked.kind]
+
+    def check(self) -> None:
+        """Raise `TooManyAttempts` where it may not be checked."""
+        if self.standing.blocked is not None:
+            raise TooManyAttempts(self.standing.rate_limit)
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -90,8 +95,10 @@ class Throttling:
         Who succeeded from there not long ago is exempt from the
         quotas of others: nobody can lock them out from elsewhere.
         """
-        last = await uow.origins.last_success(user_id=user_id, network=network or "")
-        is_familiar = last is not None and self._clock.now() - last < FAMILIAR_FOR
+        is_familiar = False
+        if network is not None:
+            last = await uow.origins.last_success(user_id=user_id, network=network)
+            is_familiar = last is not None and self._clock.now() - last < FAMILIAR_FOR
         quotas = quotas_of(
             self._limits,
             guessing=guessing,
@@ -159,6 +166,14 @@ class Throttling:
         if guess.slots:
             settle = uow.throttle.keep if failed else uow.throttle.give_back
             await settle(guess_id=guess.id, slots=guess.slots)
+
+    async def end(self, guess: Guess, *, failed: bool) -> None:
+        """Settle a guess in a unit of work of its own, and tell those who wait."""
+        if guess.slots:
+            async with self._uow() as uow:
+                await self.settle(uow, guess, failed=failed)
+                await uow.commit()
+        self.wake()
 
     def wake(self) -> None:
         """Tell those who wait that a guess is settled, and committed."""

@@ -25,6 +25,7 @@ from app.ports.clock import Clock
 from app.ports.identity.security import CommonPasswords, PasswordHasher
 from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
 from app.ports.ids import Ids, Secrets
+from app.services.identity.own_password import OwnPassword
 
 FIRST_ADMIN = "admin"
 FIRST_PASSWORD_LIFETIME = timedelta(hours=72)
@@ -39,6 +40,7 @@ class UserService:
         uow: IdentityWork,
         reading: IdentityWork,
         hasher: PasswordHasher,
+        own_password: OwnPassword,
         common: CommonPasswords,
         clock: Clock,
         ids: Ids,
@@ -47,6 +49,7 @@ class UserService:
         self._uow = uow
         self._reading = reading
         self._hasher = hasher
+        self._own_password = own_password
         self._common = common
         self._clock = clock
         self._ids = ids
@@ -164,16 +167,14 @@ class UserService:
     ) -> None:
         """Change one's own password; all one's other sessions end, and the code of a reset dies.
 
-        Raises `WrongPassword` when the current one is wrong, `WeakPassword` for the new.
+        Raises `WrongPassword` when the current one is wrong, as `OwnPassword` does, and
+        `WeakPassword` for the new.
         """
-        user = await self.get_user_by_id(user_id=principal.user_id)
-        self._check_of(user, new_password)
+        self._check_of(await self.get_user_by_id(user_id=principal.user_id), new_password)
         if new_password == current_password:
             faults = [Fault("new_password", "is the current password")]
             raise WeakPassword("That password cannot be set.", faults=faults)
-        matches = await self._hasher.verify(password=current_password, stored=user.password_hash)
-        if not matches:
-            raise WrongPassword
+        user = await self._own_password.check(principal=principal, password=current_password)
         hashed = await self._hasher.hash(password=new_password)
         async with self._uow() as uow:
             current = _known(await uow.users.hold(user_id=user.id), user.id)

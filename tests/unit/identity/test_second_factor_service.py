@@ -16,6 +16,7 @@ from app.domain.identity.errors import (
     NoSecondFactor,
     OwnSecondFactor,
     SecondFactorEnrolled,
+    TooManyAttempts,
     UnknownUser,
     WeakPassword,
     WrongCode,
@@ -537,7 +538,53 @@ async def test_a_change_needs_the_password_and_a_code(
         for password, typed in ((OTHER_PASSWORD, code), (PASSWORD, WRONG), (PASSWORD, ""))
     ]
     assert refusals == [WrongPassword, WrongCode, WrongCode] * 2
-    assert application.identity_store.committed == before
+    counted = replace(application.identity_store.committed, slots=before.slots)
+    assert counted == before
+
+
+async def test_codes_for_ones_own_changes_are_not_guessed_without_end(
+    application: MemoryApplication, principal: Principal, device: Device
+) -> None:
+    def remove(code: str) -> Coroutine[Any, Any, object]:
+        return application.second_factor.remove(
+            principal=principal, current_password=PASSWORD, code=code
+        )
+
+    refusals = [await refusal_of(remove(WRONG)) for _ in range(5)]
+    assert refusals == [WrongCode] * 5
+    assert await refusal_of(remove(device.code())) is TooManyAttempts
+
+
+async def test_a_login_is_not_guessed_at_by_one_challenge_after_another(
+    application: MemoryApplication, device: Device
+) -> None:
+    for _ in range(5):
+        guess = finish(application, await challenge_of(application), WRONG)
+        assert await refusal_of(guess) is InvalidCode
+    last = finish(application, await challenge_of(application), device.code())
+    assert await refusal_of(last) is TooManyAttempts
+    [row] = await application.login_log.search(matching=LoginLogFilter(), limit=1)
+    assert (row.outcome, row.fail_reason) == (Outcome.THROTTLED, FailReason.THROTTLED_PAIR)
+
+
+async def test_a_code_that_was_not_looked_at_is_no_guess_at_its_challenge(
+    application: MemoryApplication, device: Device
+) -> None:
+    for _ in range(5):
+        await refusal_of(finish(application, await challenge_of(application), WRONG))
+    challenge = await challenge_of(application)
+    for _ in range(6):
+        await refusal_of(finish(application, challenge, WRONG))
+    application.clock.advance(timedelta(minutes=4, seconds=59))
+    assert await refusal_of(finish(application, challenge, device.code())) is TooManyAttempts
+
+
+async def test_who_knows_the_code_gives_back_what_they_took(
+    application: MemoryApplication, recovery_codes: tuple[str, ...]
+) -> None:
+    for code in recovery_codes:
+        assert await finish(application, await challenge_of(application), code)
+    assert application.identity_store.committed.slots == {}
 
 
 async def test_where_there_is_none_nothing_is_changed(application: MemoryApplication) -> None:

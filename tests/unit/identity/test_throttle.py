@@ -93,6 +93,8 @@ def test_what_has_no_limit_is_not_counted() -> None:
     [
         (Guessing.PASSWORD, [*Kind]),
         (Guessing.CODE, [Kind.PAIR, Kind.USER]),
+        (Guessing.OWN_PASSWORD, [Kind.PAIR]),
+        (Guessing.OWN_CODE, [Kind.PAIR]),
         (Guessing.RESET, [Kind.PAIR, Kind.NETWORK]),
     ],
 )

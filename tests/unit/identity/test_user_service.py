@@ -26,6 +26,7 @@ from app.domain.identity.login_log import Client, FailReason
 from app.domain.identity.users import User
 from app.domain.principal import Principal, Role
 from app.services.identity.auth_service import Login
+from app.services.identity.own_password import OwnPassword
 from app.services.identity.user_service import UserService
 from tests.application import PASSWORD, MemoryApplication
 from tests.builders import new_id
@@ -77,6 +78,12 @@ def user_service(application: MemoryApplication, hasher: FastHasher) -> UserServ
         uow=identity,
         reading=identity,
         hasher=hasher,
+        own_password=OwnPassword(
+            uow=identity,
+            hasher=hasher,
+            throttling=application.throttling,
+            ids=application.ids,
+        ),
         common=application.common_passwords,
         clock=application.clock,
         ids=application.ids,

@@ -134,7 +134,7 @@ async def redeem_reset(request: Request, body: ResetRequest, services: Services)
     )
 
 
-@logins.post("/mfa", summary="Log in with a code", responses=responses(401, 413, 422, 503))
+@logins.post("/mfa", summary="Log in with a code", responses=responses(401, 413, 422, 429, 503))
 async def finish_login(
     request: Request, response: Response, body: MfaRequest, services: Services
 ) -> LoginAnswer:

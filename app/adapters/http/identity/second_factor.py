@@ -72,7 +72,7 @@ async def get_second_factor(principal: Caller, services: Services) -> SecondFact
     "/me/mfa",
     summary="Enrol a second factor",
     status_code=HTTPStatus.CREATED,
-    responses=responses(401, 403, 409, 413, 422, 503),
+    responses=responses(401, 403, 409, 413, 422, 429, 503),
 )
 async def enrol(
     principal: Caller, body: EnrolmentRequest, services: Services, response: Response
@@ -104,7 +104,7 @@ async def confirm(
 @second_factor.post(
     "/me/mfa/recovery-codes",
     summary="Make new recovery codes",
-    responses=responses(401, 403, 409, 413, 422, 503),
+    responses=responses(401, 403, 409, 413, 422, 429, 503),
 )
 async def make_recovery_codes(
     principal: Caller, body: ProofRequest, services: Services, response: Response
@@ -124,7 +124,7 @@ async def make_recovery_codes(
     summary="Remove my second factor",
     status_code=HTTPStatus.NO_CONTENT,
     response_class=Response,
-    responses=responses(401, 403, 409, 413, 422, 503),
+    responses=responses(401, 403, 409, 413, 422, 429, 503),
 )
 async def remove_own(principal: Caller, body: ProofRequest, services: Services) -> None:
     """Remove one's own second factor; one's other sessions end.

@@ -109,7 +109,7 @@ async def get_me(principal: Caller, services: Services) -> UserAnswer:
     summary="Change my password",
     status_code=HTTPStatus.NO_CONTENT,
     response_class=Response,
-    responses=responses(401, 403, 413, 422, 503),
+    responses=responses(401, 403, 413, 422, 429, 503),
 )
 async def change_password(principal: Caller, body: PasswordChange, services: Services) -> None:
     """Change one's own password; one's other sessions end."""
