@@ -351,7 +351,7 @@ BUDGETS: Final = (
     of_writing("lost device", statements=5),
     of_writing("demand of a second factor", statements=2),
     Budget("status of a second factor", a_status_of_a_second_factor, 3, readings=1),
-    of_writing("upkeep of the login log", statements=2, commits=2, on_postgres=4),
+    of_writing("upkeep of the login log", statements=3, commits=3, on_postgres=5),
     of_writing("pruning of the login log", statements=2, on_postgres=3),
     of_writing("exchange", statements=1),
     of_writing("first reply", statements=6, readings=1),

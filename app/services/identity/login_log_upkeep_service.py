@@ -10,7 +10,10 @@ BATCH: Final = 5_000  # so many rows are gone in a fraction of a second, then ot
 
 
 class LoginLogUpkeepService:
-    """Keeps the login log within its bounds: months made ahead, old ones forgotten."""
+    """Keeps the login log within its bounds, and what is counted for its quotas.
+
+    Months are made ahead, old ones forgotten, and so are the slots of guesses that have expired.
+    """
 
     def __init__(self, *, uow: IdentityWork, clock: Clock, retention: timedelta | None) -> None:
         self._uow = uow
@@ -20,8 +23,8 @@ class LoginLogUpkeepService:
     async def keep_up(self) -> None:
         """Make room for the months to come, and forget what is older than it is to be kept.
 
-        To be called now and then, by any number of processes; without a retention (None)
-        everything is kept.
+        Slots are forgotten once they have expired. To be called now and then, by any number of
+        processes; without a retention (None) every attempt is kept.
         """
         now = self._clock.now()
         async with self._uow() as uow:
@@ -29,6 +32,11 @@ class LoginLogUpkeepService:
             await uow.commit()
         if self._retention is not None:
             await self._forget(first_kept(now, self._retention))
+        pruned = BATCH
+        while pruned == BATCH:
+            async with self._uow() as uow:
+                pruned = await uow.throttle.prune(now=now, limit=BATCH)
+                await uow.commit()
 
     async def prune(self, *, older_than: timedelta) -> datetime:
         """Forget whole months that are older, and tell the first instant that is kept."""

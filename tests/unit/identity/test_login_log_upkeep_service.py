@@ -1,12 +1,15 @@
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
+from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
 from app.domain.errors import StoreUnavailable
 from app.domain.identity.months import month_of
+from app.domain.identity.throttle import Slot
 from app.services.identity.login_log_upkeep_service import BATCH
 from tests.application import RETENTION, MemoryApplication
-from tests.builders import an_attempt
+from tests.builders import an_attempt, new_id
 
 
 @pytest.fixture
@@ -67,3 +70,16 @@ async def test_what_breaks_off_keeps_the_batches_that_are_done(
     with pytest.raises(StoreUnavailable):
         await application.upkeep.prune(older_than=timedelta(days=50))
     assert len(ages(application)) == 1
+
+
+async def test_slots_of_guesses_are_forgotten_once_they_have_expired(
+    application: MemoryApplication,
+) -> None:
+    work = partial(MemoryIdentityUnitOfWork, application.identity_store)
+    now = application.clock.now()
+    slots = [Slot("one", now), Slot("two", now + timedelta(microseconds=1))]
+    async with work() as uow:
+        await uow.throttle.take(guess_id=new_id(), slots=slots, at=now)
+        await uow.commit()
+    await application.upkeep_without_retention.keep_up()
+    assert [slot.key for slot in application.identity_store.committed.slots.values()] == ["two"]
