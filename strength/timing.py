@@ -21,7 +21,7 @@ import bcrypt
 import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from app.bootstrap import Application, opened
+from app.bootstrap.application import Application, opened
 from app.domain.identity.user_imports import ImportedUser
 from app.settings import Settings
 from tests.application import PASSWORD

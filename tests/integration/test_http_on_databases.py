@@ -17,7 +17,8 @@ from app.adapters.memory.identity.one_time_codes import SequentialCodes
 from app.adapters.security.signing_keys import make_first_key
 from app.adapters.security.vault import make_vault_key
 from app.adapters.sql.database import AsyncDatabase
-from app.bootstrap import Application, http_app, opened
+from app.bootstrap import http_app
+from app.bootstrap.application import Application, opened
 from app.domain.principal import Role
 from app.settings import Settings
 from tests.application import PASSWORD, client_of

@@ -22,7 +22,7 @@ from anyio import create_task_group, run_process
 from pydantic import SecretStr
 
 from app.adapters.sql.database import AsyncDatabase
-from app.bootstrap import Application, opened
+from app.bootstrap.application import Application, opened
 from app.domain.range_units.revisions import Market
 from app.settings import Settings
 from tests.integration.server import (

@@ -16,7 +16,7 @@ from app.adapters.sql import schema
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
 from app.adapters.sql.range_units import BandRow, RevisionRow, SqlRangeUnitsUnitOfWork
-from app.bootstrap import Application, opened
+from app.bootstrap.application import Application, opened
 from app.domain.errors import SchemaOutOfDate
 from app.settings import Settings
 from tests.builders import a_market, a_table, an_exchange

@@ -1,45 +1,23 @@
-"""The composition root: settings in, a wired application out. No other module makes an adapter."""
+"""Every service, wired to its adapters: settings in, an application out."""
 
-import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio
-import typer
-import uvicorn
-from anyio import to_thread
-from fastapi import FastAPI
 
-from app import __version__
-from app.adapters.background import repeated
-from app.adapters.cli.api_keys import ApiKeyServices
-from app.adapters.cli.identity_services import IdentityServices as IdentityCommandServices
-from app.adapters.cli.keys import KeyCommands
-from app.adapters.cli.main import DatabaseCommands, Runtime, build_cli
-from app.adapters.cli.range_units import RangeUnitsServices as RangeUnitsCommandServices
-from app.adapters.cli.welcome import welcome
 from app.adapters.clients.user_agents import UapUserAgents
 from app.adapters.exchanges.coinone import CoinoneFormat
-from app.adapters.exchanges.curated import bundled, read_table
-from app.adapters.http.app import HttpServices, create_app
-from app.adapters.http.identity.asked import IdentityServices
-from app.adapters.http.range_units.asked import RangeUnitsServices
+from app.adapters.exchanges.curated import bundled
 from app.adapters.security.common_passwords import ShippedCommonPasswords
 from app.adapters.security.key_files import KeysUnreadable
 from app.adapters.security.one_time_codes import TotpCodes
 from app.adapters.security.passwords import BcryptHasher
-from app.adapters.security.signing_keys import (
-    list_keys,
-    make_first_key,
-    make_next_key,
-    remove_key,
-)
 from app.adapters.security.tokens import Ed25519AccessTokens
-from app.adapters.security.vault import KeyVault, make_vault_key
+from app.adapters.security.vault import KeyVault
 from app.adapters.sql import schema
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
@@ -65,8 +43,6 @@ T = TypeVar("T")
 
 LOGIN_PATIENCE = timedelta(seconds=30)
 READY_SECONDS = 2
-SHUTDOWN_SECONDS = 10
-UPKEEP_SECONDS = 6 * 60 * 60
 
 
 class Application:
@@ -246,7 +222,8 @@ def vault(settings: Settings) -> KeyVault:
         raise WrongSetting(f"TICKGATE_TOKEN_KEYS: {error}") from error
 
 
-def _keys(use: Callable[[Path], T]) -> T:
+def keys_of(use: Callable[[Path], T]) -> T:
+    """Do something with the directory of keys. Raises `WrongSetting`."""
     try:
         return use(Settings.load().token_keys_dir)
     except (KeysUnreadable, OSError) as error:
@@ -279,159 +256,3 @@ def _find(file: Path, *, makes: bool) -> None:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     elif not file.exists():
         raise SchemaOutOfDate
-
-
-def http_app(settings: Settings | None = None) -> FastAPI:
-    """Make the ASGI application; each server process calls this, and reads the environment."""
-    known = settings or Settings.load()
-
-    @asynccontextmanager
-    async def opened_services() -> AsyncIterator[HttpServices]:
-        async with opened(known) as application:
-            await to_thread.run_sync(application.warm_up)
-            services = HttpServices(
-                identity=IdentityServices(
-                    auth=application.auth(),
-                    users=application.users,
-                    login_log=application.login_log,
-                    sessions=application.sessions,
-                    resets=application.resets(),
-                    api_keys=application.api_keys(),
-                    second_factor=application.second_factor,
-                ),
-                range_units=RangeUnitsServices(application.range_units, application.prices),
-                ready=application.ready,
-            )
-            async with repeated(application.upkeep.keep_up, wait=_until_next_upkeep):
-                yield services
-
-    return create_app(
-        opened=opened_services,
-        ids=UuidIds(),
-        body_limit=known.max_body_bytes,
-        payload_limit=known.max_payload_bytes,
-        version=__version__,
-        trusted_proxies=known.trusted_proxies,
-    )
-
-
-async def _until_next_look() -> None:
-    await anyio.sleep(1)
-
-
-async def _until_next_upkeep() -> None:
-    await anyio.sleep(UPKEEP_SECONDS)
-
-
-def command_line() -> typer.Typer:
-    """Make the command line; settings are read by the commands that need them."""
-
-    @asynccontextmanager
-    async def identity() -> AsyncIterator[IdentityCommandServices]:
-        async with opened(Settings.load()) as application:
-            yield IdentityCommandServices(
-                users=application.users,
-                login_log=application.login_log,
-                imports=application.imports,
-                resets=application.resets,
-                upkeep=application.upkeep,
-                pause=_until_next_look,
-            )
-
-    @asynccontextmanager
-    async def api_keys() -> AsyncIterator[ApiKeyServices]:
-        async with opened(Settings.load()) as application:
-            yield ApiKeyServices(application.users, application.api_keys())
-
-    @asynccontextmanager
-    async def range_units() -> AsyncIterator[RangeUnitsCommandServices]:
-        async with opened(Settings.load()) as application:
-            yield RangeUnitsCommandServices(application.range_units, application.prices)
-
-    return build_cli(
-        Runtime(
-            identity=identity,
-            api_keys=api_keys,
-            range_units=range_units,
-            read_curated=read_table,
-            serve=serve,
-            keys=KeyCommands(
-                list=lambda: [(key.key_id, key.made_at, key.signs) for key in _keys(list_keys)],
-                rotate=lambda: _keys(make_next_key),
-                remove=lambda key_id: _keys(lambda directory: remove_key(directory, key_id)),
-            ),
-            database=DatabaseCommands(
-                upgrade=lambda revision: _on_database(
-                    lambda application: schema.upgrade(application.database, revision), makes=True
-                ),
-                downgrade=lambda revision: _on_database(
-                    lambda application: schema.downgrade(application.database, revision)
-                ),
-                current=lambda: (
-                    _on_database(lambda application: schema.current(application.database)) or ""
-                ),
-                check=lambda: _on_database(lambda application: schema.drift(application.database)),
-            ),
-            openapi=lambda: http_app(Settings()).openapi(),
-            version=__version__,
-        )
-    )
-
-
-def serve(*, host: str, port: int, workers: int, init: bool | None) -> None:
-    """Serve HTTP until interrupted, after making the database ready where that is wanted."""
-    settings = Settings.load()
-    _make_first_key(settings)
-    signing_tokens(settings)
-    vault(settings)
-    if init is None:
-        init = settings.is_embedded
-    if port == 0:
-        with socket.create_server((host, 0)) as probe:
-            port = probe.getsockname()[1]  # or the lines to paste could not name it
-    made = _on_database(lambda application: _before_serving(application, init=init), makes=init)
-    if made is not None:
-        typer.echo(welcome(*made, host=host, port=port))
-    uvicorn.run(
-        "app.bootstrap:http_app",
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        # The peer is the client: forwarded addresses are for proxies that are known.
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )
-
-
-def _make_first_key(settings: Settings) -> None:
-    variable = "DATA_DIR"
-    try:
-        # On its own, for its mode: `mkdir` makes parents readable for everyone.
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        variable = "TOKEN_KEYS"
-        make_first_key(settings.token_keys_dir)
-        make_vault_key(settings.token_keys_dir)
-    except OSError as error:
-        raise WrongSetting(f"TICKGATE_{variable}: {error}") from error
-
-
-async def _before_serving(application: Application, *, init: bool) -> tuple[str, str] | None:
-    if init:
-        return await application.prepare()
-    try:
-        await application.ready()
-    except StoreUnavailable as error:
-        typer.echo(f"tickgate: {error.detail} Starting all the same.", err=True)
-    return None
-
-
-def _on_database(
-    work: Callable[[Application], Coroutine[Any, Any, T]], *, makes: bool = False
-) -> T:
-    async def run() -> T:
-        async with opened(Settings.load(), makes=makes) as application:
-            return await work(application)
-
-    return anyio.run(run)
