@@ -138,6 +138,14 @@ async def test_the_service_is_ready_when_nothing_speaks_against_it(
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
+async def test_a_503_says_when_to_come_again_where_nobody_knows_better(
+    application: MemoryApplication, client: httpx.AsyncClient
+) -> None:
+    application.not_ready = SchemaOutOfDate()
+    answer = await client.get("/readyz")
+    assert (answer.headers["Retry-After"], answer.json()["retry_after"]) == ("30", 30)
+
+
 async def test_the_service_says_why_it_is_not_ready(
     application: MemoryApplication, client: httpx.AsyncClient
 ) -> None:
