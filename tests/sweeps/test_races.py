@@ -195,3 +195,16 @@ async def unseat_after(
         await application.users.change_user(user_id=user_id, changes=changes)
     except LastAdmin as error:
         refused.append(error)
+
+
+async def test_a_guess_that_waited_has_its_slots_from_when_its_turn_came() -> None:
+    application = MemoryApplication()
+    await registered(application)
+
+    async def guess() -> None:
+        with suppress(InvalidCredentials):
+            await log_in(application, password=OTHER_PASSWORD)
+
+    await done_while_it_waited(application, application.identity_store, guess)
+    slots = application.identity_store.committed.slots.values()
+    assert {slot.taken_at for slot in slots} == {application.clock.now()}
