@@ -14,7 +14,7 @@ from anyio.lowlevel import checkpoint
 
 from app.adapters.memory.store import MemoryStore
 from app.domain.errors import TickgateError
-from app.domain.identity.errors import LastAdmin
+from app.domain.identity.errors import InvalidCredentials, LastAdmin
 from app.domain.identity.users import User, UserChanges
 from app.domain.principal import Principal, Role
 from tests.application import PASSWORD, MemoryApplication
