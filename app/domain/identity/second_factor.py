@@ -20,10 +20,10 @@ CHALLENGE_KEPT: Final = timedelta(days=1)
 MOST_WRONG_CODES: Final = 5
 """How many guesses a challenge is worth."""
 
-_RECOVERY_BYTES: Final = 10
+_RECOVERY_BYTES: Final = 15  # ASVS 6.5.2: from 112 bits on a plain keyed digest is enough
 _GROUP: Final = 4
 _ONE_TIME_CODE: Final = re.compile("[0-9]{6}")
-_RECOVERY_CODE: Final = re.compile("[A-Z2-7]{16}")
+_RECOVERY_CODE: Final = re.compile("[A-Z2-7]{24}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def is_recovery_code(code: str) -> bool:
 
 
 def recovery_code(secret: str) -> str:
-    """Make a recovery code of 80 bits out of a secret that nobody can guess."""
+    """Make a recovery code of 120 bits out of a secret that nobody can guess."""
     drawn = hashlib.sha256(secret.encode()).digest()[:_RECOVERY_BYTES]
     code = base64.b32encode(drawn).decode()
     return "-".join(code[place : place + _GROUP] for place in range(0, len(code), _GROUP))

@@ -44,17 +44,17 @@ def test_a_code_of_six_digits_is_of_a_device() -> None:
     assert [text for text in texts if is_one_time_code(plain_code(text))] == ["123456"]
 
 
-def test_a_code_of_sixteen_letters_is_a_recovery_code() -> None:
+def test_a_code_of_twenty_four_letters_is_a_recovery_code() -> None:
     code = recovery_code("secret")
-    texts = [code, code.lower(), code[1:], f"{code}A", code.replace("-", "_"), "1" * 16, "", "0"]
+    texts = [code, code.lower(), code[1:], f"{code}A", code.replace("-", "_"), "1" * 24, "", "0"]
     texts += [f"{code[:-1]}\u0131", f"{code[:-1]}\u017f"]  # I and S in upper case
     assert [text for text in texts if is_recovery_code(plain_code(text))] == [code, code.lower()]
 
 
-def test_a_recovery_code_is_80_bits_in_groups() -> None:
+def test_a_recovery_code_is_120_bits_in_groups() -> None:
     codes = {recovery_code(f"secret {number}") for number in range(1000)}
     assert len(codes) == 1000
-    assert {bool(re.fullmatch("([A-Z2-7]{4}-){3}[A-Z2-7]{4}", code)) for code in codes} == {True}
+    assert {bool(re.fullmatch("([A-Z2-7]{4}-){5}[A-Z2-7]{4}", code)) for code in codes} == {True}
 
 
 # -- challenges ------------------------------------------------------------------------------
