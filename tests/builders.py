@@ -9,9 +9,10 @@ from decimal import Decimal
 from itertools import count
 from uuid import UUID
 
-from app.domain.identity.api_keys import ApiKey, Network
+from app.domain.identity.api_keys import ApiKey
 from app.domain.identity.devices import DeviceType
 from app.domain.identity.login_log import FailReason, LoginAttempt, Outcome
+from app.domain.identity.networks import Network
 from app.domain.identity.password_resets import PasswordReset
 from app.domain.identity.second_factor import MfaChallenge, SecondFactor
 from app.domain.identity.sessions import RefreshToken, Session, refresh_digest

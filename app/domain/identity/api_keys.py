@@ -5,23 +5,13 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-    ip_network,
-)
-from typing import Final, TypeAlias
+from typing import Final
 from uuid import UUID
 
 from app.domain.errors import Fault
 from app.domain.identity.errors import InvalidApiKey
+from app.domain.identity.networks import Address, Network, parse_network
 from app.domain.principal import SCOPES_OF_ROLE, Role, Scope
-
-Address: TypeAlias = IPv4Address | IPv6Address
-Network: TypeAlias = IPv4Network | IPv6Network
 
 API_KEY_PREFIX: Final = "tg_"
 """What every key begins with, and no access token: so programs that look for leaks find keys."""
@@ -42,8 +32,6 @@ _KEY: Final = re.compile(
     rf"(?P<check>[0-9A-Za-z]{{{_CHECK_DIGITS}}})"
 )
 _IDS: Final = 2**128
-_LONGEST_NETWORK: Final = 64  # as text; an IPv6 one with its prefix is 43 at most
-_MAPPED: Final = IPv6Network("::ffff:0:0/96")
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,32 +192,11 @@ def _networks(texts: Sequence[str]) -> tuple[list[Network], list[Fault]]:
     faults = []
     for place, text in enumerate(texts):
         try:
-            networks.append(_network(text))
+            networks.append(parse_network(text, strict=True))
         except ValueError:
             message = "is not a network such as 203.0.113.0/24 or 2001:db8::/32"
             faults.append(Fault(f"allowed_networks[{place}]", message))
     return list(dict.fromkeys(networks)), faults
-
-
-def _network(text: str) -> Network:
-    if len(text) > _LONGEST_NETWORK or "%" in text:
-        raise ValueError
-    network = ip_network(text)
-    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
-        address = network.network_address.ipv4_mapped
-        return IPv4Network(f"{address}/{network.prefixlen - _MAPPED.prefixlen}")
-    return network
-
-
-def client_address(text: str | None) -> Address | None:
-    """Read where a client is; None where that is not known. IPv4 inside IPv6 is IPv4."""
-    try:
-        address = ip_address(text or "")
-    except ValueError:
-        return None
-    if isinstance(address, IPv4Address):
-        return address
-    return address.ipv4_mapped or IPv6Address(int(address))  # without the zone of a link
 
 
 def check_overlap(overlap: timedelta) -> None:

@@ -37,15 +37,18 @@ def parse_address(text: str | None) -> Address | None:
     return mapped or found
 
 
-def parse_network(text: str) -> Network:
+def parse_network(text: str, *, strict: bool = False) -> Network:
     """Read an address, or a network as CIDR has it, of which the bits of a host are dropped.
 
-    Raises `ValueError`. A network within `::ffff:0:0/96` is one of IPv4.
+    Raises `ValueError`; where it is `strict`, for bits of a host and for zones, too, as they are
+    not what somebody means to write down. A network within `::ffff:0:0/96` is one of IPv4.
     """
+    if len(text) > _LONGEST or (strict and "%" in text):
+        raise ValueError("is no network")
     address = parse_address(text)
     if address is not None:
         return ip_network(address)
-    found = ip_network(text, strict=False)
+    found = ip_network(text, strict=strict)
     if isinstance(found, IPv6Network) and found.prefixlen >= _MAPPED:
         mapped = found.network_address.ipv4_mapped
         if mapped is not None:

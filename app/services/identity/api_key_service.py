@@ -13,7 +13,6 @@ from app.domain.identity.api_keys import (
     KeyUse,
     WantedKey,
     check_overlap,
-    client_address,
     later,
     read_api_key,
     write_api_key,
@@ -25,6 +24,7 @@ from app.domain.identity.errors import (
     UnknownApiKey,
     UnknownUser,
 )
+from app.domain.identity.networks import parse_address
 from app.domain.identity.second_factor import must_enrol, scopes_of
 from app.domain.principal import Principal, Role
 from app.ports.clock import Clock
@@ -139,7 +139,7 @@ class ApiKeyService:
         if found is None:
             raise InvalidToken
         api_key, owner = found
-        now, address = self._clock.now(), client_address(ip)
+        now, address = self._clock.now(), parse_address(ip)
         digest = self._vault.digest(secret=parts.secret)
         is_proved = hmac.compare_digest(digest.encode(), api_key.digest.encode())
         if not is_proved or not api_key.is_good(now, address) or owner.disabled:

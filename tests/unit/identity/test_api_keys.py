@@ -18,12 +18,12 @@ from app.domain.identity.api_keys import (
     KeyUse,
     WantedKey,
     check_overlap,
-    client_address,
     later,
     read_api_key,
     write_api_key,
 )
 from app.domain.identity.errors import InvalidApiKey
+from app.domain.identity.networks import parse_address
 from app.domain.principal import SCOPES_OF_ROLE, Role, Scope
 from tests.builders import an_api_key, at, new_id
 
@@ -165,21 +165,21 @@ def test_a_revoked_key_is_good_at_no_time() -> None:
 def test_a_key_is_good_from_its_networks_only(address: str | None, is_good: bool) -> None:
     networks = tuple(map(ip_network, ("203.0.113.0/24", "2001:db8::/32", "fe80::/64")))
     api_key = an_api_key(allowed_networks=networks)
-    assert api_key.is_good(at(), client_address(address)) is is_good
+    assert api_key.is_good(at(), parse_address(address)) is is_good
 
 
 @pytest.mark.parametrize("address", [None, "203.0.113.7", "::1"])
 def test_a_key_without_networks_is_good_from_anywhere(address: str | None) -> None:
-    assert an_api_key().is_good(at(), client_address(address))
+    assert an_api_key().is_good(at(), parse_address(address))
 
 
 def test_a_key_that_is_over_is_good_from_nowhere() -> None:
-    assert not an_api_key(revoked_at=at()).is_good(at(), client_address("203.0.113.7"))
+    assert not an_api_key(revoked_at=at()).is_good(at(), parse_address("203.0.113.7"))
 
 
 def test_an_address_is_spelled_in_one_way() -> None:
     texts = ["::FFFF:192.0.2.1", "2001:DB8::0:1", "fe80::1%averylonginterfacename"]
-    assert [str(client_address(text)) for text in texts] == ["192.0.2.1", "2001:db8::1", "fe80::1"]
+    assert [str(parse_address(text)) for text in texts] == ["192.0.2.1", "2001:db8::1", "fe80::1"]
 
 
 def test_a_use_is_worth_noting_once_a_minute() -> None:
@@ -191,7 +191,7 @@ def test_a_use_is_worth_noting_once_a_minute() -> None:
 
 def test_the_first_use_is_worth_noting_with_its_address() -> None:
     api_key = an_api_key()
-    use = api_key.use_to_note(at(), client_address("::ffff:192.0.2.1"))
+    use = api_key.use_to_note(at(), parse_address("::ffff:192.0.2.1"))
     assert use == KeyUse(api_key.id, at(), "192.0.2.1")
 
 
