@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from anyio import CancelScope, Event, Lock, fail_after, move_on_after
+from anyio import Event, Lock, fail_after, move_on_after
 
 from app.domain.identity.errors import TooManyAttempts, TooManyWaiting
 from app.domain.identity.login_log import FailReason
@@ -27,7 +27,6 @@ from app.ports.identity.throttle import Throttle
 from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
 
 LOOK_AGAIN: Final = timedelta(milliseconds=50)
-"""How often the first in a line looks for itself: other processes do not tell what they settle."""
 
 
 @dataclass(slots=True)
@@ -66,17 +65,26 @@ class _Line:
 class Throttling:
     """Lets guesses through as their quotas allow; those that race one another, in turn.
 
-    `waiting` guesses may wait at a time, each no longer than `patience`.
+    `waiting` guesses may wait at a time, each no longer than `patience`. What this process settles
+    wakes them; for what others do, the first in each line looks again every so often.
     """
 
-    def __init__(
-        self, *, uow: IdentityWork, clock: Clock, limits: Limits, waiting: int, patience: timedelta
+    def __init__(  # noqa: PLR0913 - what bounds a wait
+        self,
+        *,
+        uow: IdentityWork,
+        clock: Clock,
+        limits: Limits,
+        waiting: int,
+        patience: timedelta,
+        look_again: timedelta = LOOK_AGAIN,
     ) -> None:
         self._uow = uow
         self._clock = clock
         self._limits = limits
         self._places = waiting
         self._patience = patience
+        self._look_again = look_again
         self._lines: defaultdict[str, _Line] = defaultdict(_Line)
         self._settled = Event()
 
@@ -137,14 +145,12 @@ class Throttling:
         async with self._line(contended.key):
             while guess.standing.contended == contended:
                 settled = self._settled  # whatever is settled from now on, is heard of
-                # What was taken has to be known, or it could not be given back.
-                with CancelScope(shield=True):
-                    async with self._uow() as uow:
-                        standing = await self._claim(uow.throttle, guess.id, guess.quotas)
-                        await uow.commit()
-                    guess.standing = standing
-                if standing.contended == contended:
-                    with move_on_after(LOOK_AGAIN.total_seconds()):
+                async with self._uow() as uow:
+                    # Known before it is kept: who is cancelled meanwhile can give it back.
+                    guess.standing = await self._claim(uow.throttle, guess.id, guess.quotas)
+                    await uow.commit()
+                if guess.standing.contended == contended:
+                    with move_on_after(self._look_again.total_seconds()):
                         await settled.wait()
 
     @asynccontextmanager

@@ -15,7 +15,7 @@ from app.domain.identity.errors import InvalidCredentials, TooManyAttempts, TooM
 from app.domain.identity.login_log import Client, FailReason, LoginLogFilter, Outcome
 from app.domain.identity.throttle import FAMILIAR_FOR, PENDING_FOR, Kind, Limit, Limits
 from app.services.identity.auth_service import AuthService
-from app.services.identity.throttling import Throttling
+from app.services.identity.throttling import LOOK_AGAIN, Throttling
 from tests.application import PASSWORD, PATIENCE, MemoryApplication
 from tests.cancellation import until
 
@@ -262,20 +262,27 @@ def another_process(
     *,
     waiting: int = 200,
     patience: timedelta = PATIENCE,
+    look_again: timedelta = LOOK_AGAIN,
+    limit: Limit = FIVE,
 ) -> AuthService:
     """Give the service as another process has it: all that it shares is the store."""
     throttling = Throttling(
         uow=partial(MemoryIdentityUnitOfWork, application.identity_store),
         clock=application.clock,
-        limits={Kind.PAIR: FIVE},
+        limits={Kind.PAIR: limit},
         waiting=waiting,
         patience=patience,
+        look_again=look_again,
     )
     return application.auth_with(throttling)
 
 
 def has_spent(application: MemoryApplication, hashes: int) -> bool:
     return application.hasher.spent == hashes
+
+
+def has_begun(application: MemoryApplication, attempts: int) -> bool:
+    return len(application.identity_store.committed.attempts) == attempts
 
 
 # -- guesses that die --------------------------------------------------------------------------
@@ -389,6 +396,32 @@ async def test_who_is_cancelled_while_waiting_has_not_guessed() -> None:
             others.cancel_scope.cancel()
         application.hasher.gate.set()
     assert await attempt(application, PASSWORD) is None
+
+
+async def test_who_waits_is_woken_by_what_is_settled() -> None:
+    application = await an_application()
+    never = timedelta(days=1)
+    process = another_process(application, look_again=never, limit=Limit(1, MINUTES))
+    ended = await all_at_once(*[partial(attempt, application, PASSWORD, auth=process)] * 20)
+    assert ended == {None: 20}
+
+
+async def test_whenever_a_wait_is_cancelled_no_slot_is_left_pending() -> None:
+    for moment in range(40):
+        application = await an_application(limits={Kind.PAIR: Limit(1, 5 * MINUTES)})
+        application.hasher.gate = Event()
+        async with create_task_group() as tasks:
+            tasks.start_soon(attempt, application, PASSWORD)
+            await until(partial(has_spent, application, 1))
+            async with create_task_group() as others:
+                others.start_soon(attempt, application)
+                await until(partial(has_begun, application, 2))
+                application.hasher.gate.set()
+                for _ in range(moment):
+                    await checkpoint()
+                others.cancel_scope.cancel()
+        slots = application.identity_store.committed.slots.values()
+        assert [slot for slot in slots if slot.pending] == [], moment
 
 
 # -- whom nobody can lock out ------------------------------------------------------------------
