@@ -1,9 +1,10 @@
 """The password that is asked for again: as exact as at a login, and apart from it."""
 
 from collections import Counter
+from functools import partial
 
 import pytest
-from anyio import create_task_group
+from anyio import Event, create_task_group
 
 from app.domain.errors import TickgateError
 from app.domain.identity.errors import (
@@ -16,6 +17,7 @@ from app.domain.identity.throttle import Kind
 from app.domain.principal import Principal
 from tests.application import LIMITS, PASSWORD, MemoryApplication
 from tests.builders import new_id
+from tests.cancellation import until
 from tests.use_cases import log_in, principal_of, registered
 
 WRONG = "another password"
@@ -115,3 +117,21 @@ async def test_nothing_is_left_taken_by_who_knows_it(
 ) -> None:
     await refusal(application, principal, PASSWORD)
     assert application.identity_store.committed.slots == {}
+
+
+async def test_a_guess_that_is_cancelled_while_its_hash_runs_counts(
+    application: MemoryApplication, principal: Principal
+) -> None:
+    application.hasher.spent = 0
+    for guess in range(1, 6):
+        application.hasher.gate = Event()
+        async with create_task_group() as tasks:
+            tasks.start_soon(refusal, application, principal)
+            await until(partial(has_spent, application, guess))
+            tasks.cancel_scope.cancel()
+    application.hasher.gate = None
+    assert await refusal(application, principal, PASSWORD) is TooManyAttempts
+
+
+def has_spent(application: MemoryApplication, hashes: int) -> bool:
+    return application.hasher.spent == hashes
