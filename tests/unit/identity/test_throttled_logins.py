@@ -398,6 +398,14 @@ async def test_who_is_cancelled_while_waiting_has_not_guessed() -> None:
     assert await attempt(application, PASSWORD) is None
 
 
+async def test_those_who_wait_look_one_after_the_other() -> None:
+    application = await an_application(limits={Kind.PAIR: Limit(1, MINUTES)})
+    before = application.identity_store.commits
+    await all_at_once(*[partial(attempt, application, PASSWORD)] * 50)
+    # Claim and settle, and a look or two; all at once, each would look as often as all others.
+    assert application.identity_store.commits - before < 50 * 5
+
+
 async def test_who_waits_is_woken_by_what_is_settled() -> None:
     application = await an_application()
     never = timedelta(days=1)
