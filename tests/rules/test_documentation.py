@@ -1,13 +1,20 @@
 """What the documents list is what there is."""
 
+import ast
 import doctest
 import re
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 from app.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
+REQUIREMENT = re.compile(
+    r"^\| (\d+)(\.\d+\.\d+) \| ([123]) \| [^|]+ \| \*\*(met|n/a|open)\*\* \| [^|]+ \|$",
+    re.MULTILINE,
+)
+SUMMARY = re.compile(r"^\| V(\d+) [^|]+((?:\| \d+ )+)\|$", re.MULTILINE)
 
 
 def test_every_direct_dependency_has_a_reason() -> None:
@@ -45,3 +52,34 @@ def test_every_command_of_the_guide_to_testing_is_a_target() -> None:
     makefile = (ROOT / "Makefile").read_text()
     asked = set(re.findall(r"`make ([a-z-]+)", (ROOT / "docs" / "testing.md").read_text()))
     assert asked <= set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+
+
+def test_every_test_that_the_page_on_security_names_is_there() -> None:
+    page = (ROOT / "docs" / "security.md").read_text()
+    named = set(re.findall(r"([^\s`]*)::([^\s`]*)", page))
+    there = {
+        (str(file.relative_to(ROOT)), node.name)
+        for file in (ROOT / "tests").rglob("*.py")
+        if str(file.relative_to(ROOT)) in {name for name, _ in named}
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert sorted(named - there) == []
+
+
+def test_the_page_on_security_has_every_requirement_once() -> None:
+    rows = REQUIREMENT.findall((ROOT / "docs" / "security.md").read_text())
+    found = Counter(chapter + rest for chapter, rest, *_ in rows)
+    assert found == dict.fromkeys(found, 1)
+
+
+def test_the_page_on_security_counts_its_requirements() -> None:
+    page = (ROOT / "docs" / "security.md").read_text()
+    counted: dict[str, Counter[str]] = {}
+    for chapter, _, level, state in REQUIREMENT.findall(page):
+        counted.setdefault(chapter, Counter()).update([level, state])
+    columns = ("1", "2", "3", "met", "n/a", "open")
+    told = {
+        chapter: [int(n) for n in re.findall(r"\d+", row)] for chapter, row in SUMMARY.findall(page)
+    }
+    assert told == {chapter: [found[c] for c in columns] for chapter, found in counted.items()}
