@@ -254,5 +254,7 @@ async def opened(settings: Settings, *, makes: bool = False) -> AsyncIterator[Ap
 def _find(file: Path, *, makes: bool) -> None:
     if makes:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # SQLite would make it readable for everyone; what it makes beside it has the same mode.
+        file.touch(mode=0o600, exist_ok=True)
     elif not file.exists():
         raise SchemaOutOfDate

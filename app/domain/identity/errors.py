@@ -253,6 +253,16 @@ class NoSecondFactor(TickgateError):
         super().__init__("No second factor is enrolled.")
 
 
+class OwnReset(TickgateError):
+    """An administrator resets others; their own password takes the one they have."""
+
+    kind = ErrorKind.FORBIDDEN
+    code = "own_reset"
+
+    def __init__(self) -> None:
+        super().__init__("Your own password is changed with the one that you have.")
+
+
 class OwnSecondFactor(TickgateError):
     """An administrator removes those of others; their own only as everyone does, with a code."""
 

@@ -3,7 +3,14 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from app.domain.identity.errors import InvalidResetCode, TooManyAttempts, UnknownUser
+from app.domain.errors import Fault
+from app.domain.identity.errors import (
+    InvalidResetCode,
+    OwnReset,
+    TooManyAttempts,
+    UnknownUser,
+    WeakPassword,
+)
 from app.domain.identity.login_log import Client, FailReason, LoginAttempt, pending_attempt
 from app.domain.identity.login_log import username_key as folded
 from app.domain.identity.password_resets import (
@@ -61,12 +68,17 @@ class PasswordResetService:
         self._user_agents = user_agents
         self._throttling = throttling
 
-    async def issue(self, *, user_id: UUID) -> IssuedReset:
-        """Give a user a code, in place of the one they may have. Raises `UnknownUser`.
+    async def issue(self, *, user_id: UUID, by: UUID | None = None) -> IssuedReset:
+        """Give a user a code, in place of the one they may have.
+
+        `by` is the administrator who asks, or None at the machine. Raises `UnknownUser`, and
+        `OwnReset` where they ask for themselves: a stolen session would be worth the account.
 
         Until it is redeemed, everything is as it was: the password, the sessions, and whether
         the user is disabled.
         """
+        if by == user_id:
+            raise OwnReset
         code = reset_code(self._secrets.new_secret())
         async with self._uow() as uow:
             if await uow.users.hold(user_id=user_id) is None:
@@ -94,6 +106,10 @@ class PasswordResetService:
             field="new_password",
             has_second_factor=user.has_second_factor,
         )
+        if await self._hasher.verify(password=new_password, stored=user.password_hash):
+            # Or one that was given for the first login only would be there for good.
+            faults = [Fault("new_password", "is the current password")]
+            raise WeakPassword("That password cannot be set.", faults=faults)
         hashed = await self._hasher.hash(password=new_password)
         async with self._uow() as uow:
             held = await uow.users.hold(user_id=user.id)

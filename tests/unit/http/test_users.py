@@ -96,6 +96,23 @@ async def test_a_redemption_that_is_no_request_is_in_the_log_too(
     assert [item["username"] for item in found.json()["items"]] == ["bot"]
 
 
+async def test_nobody_resets_themselves(client: httpx.AsyncClient, admin: dict[str, str]) -> None:
+    me = (await client.get(f"{USERS}/me", headers=admin)).json()["id"]
+    answer = await client.post(f"{USERS}/{me}/reset", headers=admin)
+    assert refusal(answer) == (403, "own_reset")
+
+
+async def test_the_current_password_cannot_be_set_again_by_a_reset(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    issued = await reset(client, admin)
+    answer = await redeem(client, code=issued["code"], new_password=PASSWORD)
+    assert (refusal(answer), faults(answer)) == (
+        (422, "weak_password"),
+        {"new_password": "is the current password"},
+    )
+
+
 async def test_an_unknown_user_has_no_reset(
     client: httpx.AsyncClient, admin: dict[str, str]
 ) -> None:

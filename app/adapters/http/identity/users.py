@@ -157,12 +157,15 @@ async def get_user(user_id: UUID, services: Services) -> UserAnswer:
     summary="Reset a user's password",
     responses=responses(401, 403, 404, 422, 503),
 )
-async def reset_password(user_id: UUID, services: Services, response: Response) -> ResetAnswer:
+async def reset_password(
+    principal: Caller, user_id: UUID, services: Services, response: Response
+) -> ResetAnswer:
     """Give a code that sets a new password at `/v1/auth/reset`, once, within the hour.
 
-    It takes the place of an earlier one. Until it is used, nothing changes for the user.
+    It takes the place of an earlier one. Until it is used, nothing changes for the user. Nobody
+    resets themselves: 403 `own_reset`.
     """
-    issued = await services.resets.issue(user_id=user_id)
+    issued = await services.resets.issue(user_id=user_id, by=principal.user_id)
     response.headers["Cache-Control"] = "no-store"
     return ResetAnswer(code=issued.code, expires_at=issued.expires_at)
 
