@@ -10,7 +10,7 @@ import signal
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
@@ -520,61 +520,39 @@ def resident(process: int) -> int:
     return int(re.findall(r"^VmRSS:\s+(\d+) kB", told, re.MULTILINE)[0])
 
 
-@dataclass
-class Flood:
-    """Answers to logins that all came at once, and to questions meanwhile."""
-
-    logins: list[httpx.Response] = field(default_factory=list)
-    alive: list[int] = field(default_factory=list)
-    memory_before: int = 0
-    memory_after: int = 0
-
-
-@pytest.fixture(scope="module")
-async def flood(attacked: Attacked) -> Flood:
+async def test_in_a_flood_of_logins_it_stays_alive_and_small_and_refuses_politely(
+    attacked: Attacked,
+) -> None:
     names = [(await attacked.newcomer(cost=COST_OF_A_FLOOD)).username for _ in range(20)]
     guesses = [
         partial(attacked.trusting.post, LOGIN, json=body(name, password), headers=elsewhere())
         for name in names
         for password in [PASSWORD] * 20 + [WRONG] * 5
     ]
-    assert len(guesses) == FLOOD
     server = attacked.servers[0]
-    flood = Flood(memory_before=resident(server.process.pid))
+    answers: list[httpx.Response] = []
+    alive: list[int] = []
+    before = resident(server.process.pid)
 
     async def ask(guess: partial[Any]) -> None:
-        flood.logins.append(await guess())
+        answers.append(await guess())
 
     async def look() -> None:
-        while len(flood.logins) < FLOOD:
+        while len(answers) < FLOOD:
             answer = await client.get("/livez")
-            if len(flood.logins) < FLOOD:
-                flood.alive.append(answer.status_code)
+            if len(answers) < FLOOD:  # or it might have waited for them
+                alive.append(answer.status_code)
 
     async with server.client() as client, create_task_group() as tasks:
         tasks.start_soon(look)
         for guess in guesses:
             tasks.start_soon(ask, guess)
-    flood.memory_after = resident(server.process.pid)
-    return flood
-
-
-def test_in_a_flood_of_logins_it_answers_that_it_is_alive(flood: Flood) -> None:
-    assert len(flood.alive) > A_FEW
-    assert set(flood.alive) == {200}
-
-
-def test_in_a_flood_of_logins_every_refusal_says_when_to_come_again(flood: Flood) -> None:
-    told = statuses(flood.logins)
+    told = statuses(answers)
+    refusals = [answer for answer in answers if answer.status_code in {429, 503}]
     assert set(told) <= {200, 401, 429, 503}
-    assert told[503] > 0
-    refusals = [answer for answer in flood.logins if answer.status_code in {429, 503}]
+    assert told[200] >= QUEUE
+    assert refusals
     assert all(int(answer.headers["Retry-After"]) > 0 for answer in refusals)
-
-
-def test_in_a_flood_of_logins_those_that_fit_are_answered(flood: Flood) -> None:
-    assert statuses(flood.logins)[200] >= QUEUE
-
-
-def test_a_flood_of_logins_does_not_stay_in_memory(flood: Flood) -> None:
-    assert flood.memory_after < 2 * flood.memory_before
+    assert len(alive) > A_FEW
+    assert set(alive) == {200}
+    assert resident(server.process.pid) < 2 * before
