@@ -284,6 +284,24 @@ async def test_after_a_client_hung_up_there_is_room_for_the_next(attacked: Attac
     assert answer.status_code == 200
 
 
+async def test_while_a_password_is_checked_it_answers_that_it_is_alive(attacked: Attacked) -> None:
+    name = (await attacked.newcomer(cost=COST_OF_A_WHILE)).username
+    server = attacked.servers[1]
+    told: list[httpx.Response] = []
+
+    async def log_in() -> None:
+        told.append(await attacked.wary.post(LOGIN, json=body(name, PASSWORD)))
+
+    async with server.client() as client, create_task_group() as tasks:
+        tasks.start_soon(log_in)
+        await server.eventually(partial(attacked.pending, name))
+        for _ in range(2 * A_FEW):
+            told.append(await client.get("/livez"))
+    paths = [answer.request.url.path for answer in told]
+    assert paths == ["/livez"] * (2 * A_FEW) + [LOGIN]
+    assert statuses(told) == {200: 2 * A_FEW + 1}
+
+
 # -- a process that dies ---------------------------------------------------------------------
 
 
