@@ -27,6 +27,10 @@ from tests.postgres import postgres_server
 from tests.sweeps.hostile import USERNAME
 
 TOKEN_SECONDS: Final = 3600  # longer than anyone fuzzes
+UNLIMITED: Final = {
+    f"TICKGATE_LOGIN_LIMIT_{kind}": "off" for kind in ("PAIR", "USER", "NETWORK", "GLOBAL")
+}
+"""For services that are asked to log in more often than anyone may fail."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ async def _new_account(users: UserService, auth: AuthService, role: Role) -> str
 @contextmanager
 def on_memory(portal: BlockingPortal) -> Iterator[Target]:
     """Give the application on memory adapters, in this process."""
-    application = MemoryApplication()
+    application = MemoryApplication(limits={})
     exchanges, observations = bundled()
     load = application.range_units.load_ladders
     portal.call(partial(load, exchanges=exchanges, observations=observations))
@@ -81,7 +85,11 @@ def on_memory(portal: BlockingPortal) -> Iterator[Target]:
 @contextmanager
 def on_database(portal: BlockingPortal, *, name: str, url: str | None = None) -> Iterator[Target]:
     """Give the service in a process of its own; without a URL, on a file of SQLite."""
-    settings = {"TICKGATE_BCRYPT_COST": "4", "TICKGATE_ACCESS_TOKEN_SECONDS": str(TOKEN_SECONDS)}
+    settings = {
+        "TICKGATE_BCRYPT_COST": "4",
+        "TICKGATE_ACCESS_TOKEN_SECONDS": str(TOKEN_SECONDS),
+        **UNLIMITED,
+    }
     if url is not None:
         settings["TICKGATE_DATABASE_URL"] = url
     with ExitStack() as stack:

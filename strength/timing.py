@@ -24,6 +24,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from app.bootstrap.application import Application, opened
 from app.domain.identity.user_imports import ImportedUser
 from app.settings import Settings
+from strength.targets import UNLIMITED
 from tests.application import PASSWORD
 from tests.integration.server import PATIENCE, new_postgres_database, serving
 from tests.postgres import postgres_server
@@ -61,7 +62,7 @@ async def _people(application: Application) -> None:
 @contextmanager
 def service(portal: BlockingPortal, url: str | None = None) -> Iterator[str]:
     """Serve in a process of its own, with everyone who is asked for; give its address."""
-    settings = {"TICKGATE_BCRYPT_COST": str(COST)}
+    settings = {"TICKGATE_BCRYPT_COST": str(COST), **UNLIMITED}
     if url is not None:
         settings["TICKGATE_DATABASE_URL"] = url
     with TemporaryDirectory() as directory:
