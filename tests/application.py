@@ -57,6 +57,7 @@ LIMITS = {
     Kind.EVERYONE: Limit(1000, timedelta(minutes=1)),
 }
 LOGINS_WAITING = 200
+CLAIMS = 10
 PATIENCE = timedelta(seconds=30)
 RETENTION = timedelta(days=365)
 BODY_LIMIT = 64 * 1024
@@ -91,6 +92,7 @@ class FakedApplication:
             limits=limits,
             waiting=LOGINS_WAITING,
             patience=PATIENCE,
+            claims=CLAIMS,
         )
         self.own_password = OwnPassword(
             uow=identity, hasher=self.hasher, throttling=self.throttling, ids=self.ids

@@ -69,6 +69,7 @@ class Application:
             limits=settings.login_limits,
             waiting=settings.login_waiting,
             patience=LOGIN_PATIENCE,
+            claims=settings.database_pool,  # of as many more that may overflow it
         )
         self._own_password = OwnPassword(
             uow=self._identity_uow,

@@ -157,7 +157,7 @@ class AuthService:
     async def _claim(
         self, username: str, client: Client
     ) -> tuple[LoginAttempt, User | None, Guess]:
-        async with self._uow() as uow:
+        async with self._throttling.entrance, self._uow() as uow:
             user = await uow.users.by_username(username_key=folded(username))
             attempt = pending_attempt(
                 attempt_id=self._ids.new_id(),

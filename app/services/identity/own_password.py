@@ -27,7 +27,7 @@ class OwnPassword:
         As at a login, a guess has its slot before it is looked at. Raises `WrongPassword`,
         `TooManyAttempts`, `HasherBusy` and `TooManyWaiting`.
         """
-        async with self._uow() as uow:
+        async with self._throttling.entrance, self._uow() as uow:
             user = await uow.users.get(user_id=principal.user_id)
             if user is None:
                 raise UnknownUser(f"There is no user {principal.user_id}.")

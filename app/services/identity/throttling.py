@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from anyio import Event, Lock, fail_after, move_on_after
+from anyio import CapacityLimiter, Event, Lock, fail_after, move_on_after
 
 from app.domain.identity.errors import TooManyAttempts, TooManyWaiting
 from app.domain.identity.login_log import FailReason
@@ -66,7 +66,9 @@ class Throttling:
     """Lets guesses through as their quotas allow; those that race one another, in turn.
 
     `waiting` guesses may wait at a time, each no longer than `patience`. What this process settles
-    wakes them; for what others do, the first in each line looks again every so often.
+    wakes them; for what others do, the first in each line looks again every so often. `claims` are
+    made at a time: whoever makes one passes the `entrance`, and those who settle do not, so that
+    there is always a connection left for them.
     """
 
     def __init__(  # noqa: PLR0913 - what bounds a wait
@@ -77,6 +79,7 @@ class Throttling:
         limits: Limits,
         waiting: int,
         patience: timedelta,
+        claims: int,
         look_again: timedelta = LOOK_AGAIN,
     ) -> None:
         self._uow = uow
@@ -84,6 +87,7 @@ class Throttling:
         self._limits = limits
         self._places = waiting
         self._patience = patience
+        self.entrance = CapacityLimiter(claims)
         self._look_again = look_again
         self._lines: defaultdict[str, _Line] = defaultdict(_Line)
         self._settled = Event()
@@ -145,7 +149,7 @@ class Throttling:
         async with self._line(contended.key):
             while guess.standing.contended == contended:
                 settled = self._settled  # whatever is settled from now on, is heard of
-                async with self._uow() as uow:
+                async with self.entrance, self._uow() as uow:
                     # Known before it is kept: who is cancelled meanwhile can give it back.
                     guess.standing = await self._claim(uow.throttle, guess.id, guess.quotas)
                     await uow.commit()

@@ -16,7 +16,7 @@ from app.domain.identity.login_log import Client, FailReason, LoginLogFilter, Ou
 from app.domain.identity.throttle import FAMILIAR_FOR, PENDING_FOR, Kind, Limit, Limits
 from app.services.identity.auth_service import AuthService
 from app.services.identity.throttling import LOOK_AGAIN, Throttling
-from tests.application import PASSWORD, PATIENCE, MemoryApplication
+from tests.application import CLAIMS, PASSWORD, PATIENCE, MemoryApplication
 from tests.cancellation import until
 
 MINUTES = timedelta(minutes=1)
@@ -272,6 +272,7 @@ def another_process(
         limits={Kind.PAIR: limit},
         waiting=waiting,
         patience=patience,
+        claims=CLAIMS,
         look_again=look_again,
     )
     return application.auth_with(throttling)
@@ -430,6 +431,24 @@ async def test_whenever_a_wait_is_cancelled_no_slot_is_left_pending() -> None:
                 others.cancel_scope.cancel()
         slots = application.identity_store.committed.slots.values()
         assert [slot for slot in slots if slot.pending] == [], moment
+
+
+async def test_who_settles_does_not_wait_for_those_who_claim() -> None:
+    application = await an_application()
+    application.hasher.gate = Event()
+    application.throttling.entrance.total_tokens = 1
+    ended: list[object] = []
+
+    async def one() -> None:
+        ended.append(await attempt(application, PASSWORD))
+
+    with fail_after(A_WHILE):
+        async with create_task_group() as tasks:
+            tasks.start_soon(one)
+            await until(partial(has_spent, application, 1))
+            async with application.throttling.entrance:
+                application.hasher.gate.set()
+                await until(lambda: ended == [None])
 
 
 # -- whom nobody can lock out ------------------------------------------------------------------

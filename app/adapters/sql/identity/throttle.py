@@ -49,13 +49,16 @@ class SqlThrottle(Throttle):
     async def hold(self, *, keys: Collection[str]) -> None:
         """Take advisory locks, in one order; SQLite's writers are one at a time anyway.
 
-        Locks on rows would need a row for each key, and leave a dead one behind at every guess.
+        The order is that of the keys, backwards: everyone's quota comes last, so that nobody has
+        it while they wait for a lock of somebody in particular. Locks on rows would need a row for
+        each key, and leave a dead one behind at every guess.
         """
         with self._transaction.refusing():
             storage.check_throttle_keys(keys)
         if self._transaction.is_sqlite or not keys:
             return
-        numbers = cast(sorted({_number(key) for key in keys}), ARRAY(BigInteger))
+        ordered = dict.fromkeys(_number(key) for key in sorted(keys, reverse=True))
+        numbers = cast(list(ordered), ARRAY(BigInteger))
         number = func.unnest(numbers).column_valued("number")
         await self._transaction.execute(select(func.pg_advisory_xact_lock(number)))
 
