@@ -14,12 +14,12 @@ PACKAGES := domain ports services \
     adapters/http adapters/cli
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check thorough fuzz mutants bench-tests lock format clean
+.PHONY: help setup run test check thorough fuzz mutants bench-tests bench-log bench-throttle timing lock format clean
 
 help: ## Say what each target does
 	@echo 'usage: make TARGET [NAME=value ...]'
 	@echo
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' Makefile
 
 setup: $(VENV)/.project ## Make .venv with the locked packages and the tickgate command
 
@@ -108,6 +108,15 @@ mutants: setup ## Break the core in thousands of ways: a test has to notice [ARG
 
 bench-tests: setup ## Compare what a test costs: plain, on fakes, on mocks, on databases [ARGS='--rounds 9']
 	@$(BIN)/python -m benchmarks.tests $(ARGS)
+
+bench-log: setup ## Measure a login log of ten million rows on Postgres [ARGS='--rows 1000000']
+	@$(BIN)/python -m benchmarks.login_log --rows 10000000 $(ARGS)
+
+bench-throttle: setup ## Measure logins and refusals a second, alone and under attack [ARGS='--seconds 5']
+	@$(BIN)/python -m benchmarks.throttle $(ARGS)
+
+timing: setup ## Compare how long refusals take: unknown, mistyped, disabled [ARGS='--rounds 200']
+	@$(BIN)/python -m strength.timing $(ARGS)
 
 # With ARGS=--upgrade every version moves; without it only what pyproject.toml asks for. The locks
 # name no index, so that each machine installs from its own; the hashes say what it must be.
