@@ -154,8 +154,27 @@ def staged(sets: Sets) -> Staged:
 SOME = [use_case for use_case in USE_CASES if use_case.name in ("registration", "exchange")]
 
 
-@pytest.mark.parametrize("mode", [Mode.EARLY, Mode.LATE, Mode.SCOPE], ids=lambda mode: mode.value)
-@pytest.mark.parametrize("use_case", USE_CASES, ids=str)
+ONE_OF_A_KIND = {
+    *("login", "login with a wrong password", "refresh", "registration", "change of password"),
+    *("redemption", "reply that replaces"),
+}
+"""Of the many use cases that wait and write alike, those that are struck by the cancellation of a
+task, too: before what they wait for is done, and after. The others are in `make thorough`."""
+MODES = [
+    pytest.param(
+        use_case,
+        mode,
+        id=f"{use_case}-{mode.value}",
+        marks=[]
+        if mode is Mode.SCOPE or use_case.name in ONE_OF_A_KIND
+        else [pytest.mark.thorough],
+    )
+    for use_case in USE_CASES
+    for mode in (Mode.EARLY, Mode.LATE, Mode.SCOPE)
+]
+
+
+@pytest.mark.parametrize(("use_case", "mode"), MODES)
 async def test_cancelled_anywhere_it_is_wholly_done_or_not_at_all(
     use_case: UseCase, mode: Mode, staged: Staged
 ) -> None:
