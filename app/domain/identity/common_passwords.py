@@ -4,6 +4,7 @@ What is common is looked up elsewhere; here is only what is looked up.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final, Protocol
 
 from app.domain.identity.text import fold
@@ -25,15 +26,38 @@ def is_common(password: str, contains: Lookup) -> bool:
     """Whether a password is a common one, however cased, repeated, or between digits and symbols.
 
     So are `Password123456!!`, `qwerty-qwerty-qwerty` and `123456789012345`, if `password`,
-    `qwerty` and `1234567890` are on the list.
+    `qwerty` and `1234567890` are on the list; and two of the list in a row, such as
+    `passwordqwerty`. What a list need not hold is common, too: `aaaaaaaa`, `abcabcabc`, `abcdefgh`.
     """
     folded = fold(password)
-    return any(
+    texts = (folded, folded.translate(_SEPARATORS))
+    return any(_is_pattern(text) or _is_of_two(text, contains) for text in texts) or any(
         contains(password=stem)
-        for text in (folded, folded.translate(_SEPARATORS))
+        for text in texts
         for bare in _bare(text)
         for stem in _stems(bare)
         if len(stem) in STEM_LENGTHS
+    )
+
+
+def _is_pattern(text: str) -> bool:
+    """Whether a text is a few characters again and again, or a run of neighbours."""
+    steps = {ord(after) - ord(before) for before, after in pairwise(text)}
+    if steps <= {1} or steps <= {-1}:
+        return len(text) > 1
+    return any(
+        (text[:length] * (len(text) // length + 1)).startswith(text)
+        for length in range(1, STEM_LENGTHS[0] + 1)
+        if len(text) > 2 * length
+    )
+
+
+def _is_of_two(text: str, contains: Lookup) -> bool:
+    """Whether a text is one entry of the list behind another."""
+    return any(
+        contains(password=text[:place]) and contains(password=text[place:])
+        for place in STEM_LENGTHS
+        if len(text) - place in STEM_LENGTHS
     )
 
 

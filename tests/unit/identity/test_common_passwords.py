@@ -55,13 +55,42 @@ def test_a_common_password_is_found_however_it_is_dressed_up(password: str) -> N
         pytest.param("123456739184620", id="a-number-that-only-begins-so"),
         pytest.param("xpasswordx12345", id="letters-around-one"),
         pytest.param("qwertyuiopassword", id="two-that-overlap"),
-        pytest.param("!!!!!!!!!!!!!!!!", id="symbols"),
-        pytest.param("abc" * 5, id="too-short-a-stem"),
-        pytest.param("\ud800" * 15, id="surrogates"),
+        pytest.param("!(!)!?!=!&!/!%!$", id="symbols"),
+        pytest.param("\ud800\udfff\ud801 \ud800\ud800", id="surrogates"),
     ],
 )
 def test_other_passwords_are_not(password: str) -> None:
     assert not is_it_common(password)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        *(
+            "aaaaaaaaaaaaaaa",
+            "zzzzzzzzzzzzzzzzz",
+            " " * 16,
+            "." * 16,
+            "aaaaaaaa",
+            "abc" * 5,
+        ),
+        *("abcdefghijklmnop", "ponmlkjihgfedcba", "a-a-a-a-a-a-a-a-a", "\U0001f642" * 8),
+    ],
+)
+def test_a_pattern_is_common_though_no_list_has_it(password: str) -> None:
+    assert is_common(password, lambda *, password: not password)
+
+
+@pytest.mark.parametrize("password", ["abcdefghijklmnoq", "aaaaaaaaaaaaaab", "abab cdcd efef ghgh"])
+def test_what_breaks_its_pattern_is_none(password: str) -> None:
+    assert not is_common(password, lambda *, password: not password)
+
+
+def test_one_common_password_behind_another_is_common() -> None:
+    common = {"password", "qwerty"}
+    texts = ["passwordqwerty", "qwerty-password", "passwordqwertz", "xpasswordqwerty"]
+    found = [is_common(text, lambda *, password: password in common) for text in texts]
+    assert found == [True, True, False, False]
 
 
 @given(st.text(AROUND, max_size=20), st.text(AROUND, max_size=20))

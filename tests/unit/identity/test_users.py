@@ -73,9 +73,9 @@ NO_EMAILS = [
 
 PASSWORDS = [
     pytest.param("a sentence of it", id="words"),
-    pytest.param("x7!" * 5, id="just-long-enough"),
-    pytest.param("k" * PASSWORD_MOST_BYTES, id="just-not-too-long"),
-    pytest.param("\U0001f642" * (PASSWORD_MOST_BYTES // 4), id="of-emoji"),
+    pytest.param("x7!" * 4 + "q2?", id="just-long-enough"),
+    pytest.param("k" * (PASSWORD_MOST_BYTES - 1) + "z", id="just-not-too-long"),
+    pytest.param("\U0001f642" * (PASSWORD_MOST_BYTES // 4 - 1) + "\U0001f680", id="of-emoji"),
     pytest.param("пароль из нескольких слов", id="of-another-script"),
     pytest.param("with a\0nul inside", id="with-a-nul"),
     pytest.param(" \t\r\n blanks around \n", id="with-blanks-around"),
