@@ -539,6 +539,7 @@ def resident(process: int) -> int:
     return int(re.findall(r"^VmRSS:\s+(\d+) kB", told, re.MULTILINE)[0])
 
 
+@pytest.mark.thorough
 async def test_in_a_flood_of_logins_it_stays_alive_and_small_and_refuses_politely(
     attacked: Attacked,
 ) -> None:
