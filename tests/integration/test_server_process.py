@@ -284,7 +284,12 @@ class Prepared:
             yield application
 
     def served(self, *options: str, cost: int = 4) -> AbstractAsyncContextManager[Server]:
-        settings = self.place.settings | {"TICKGATE_BCRYPT_COST": str(cost)}
+        settings = self.place.settings | {
+            "TICKGATE_BCRYPT_COST": str(cost),
+            # Logins whose process was killed keep their slots for a while.
+            "TICKGATE_LOGIN_LIMIT_PAIR": "off",
+            "TICKGATE_LOGIN_LIMIT_USER": "off",
+        }
         return serving(self.place.directory, *options, settings=settings)
 
 
