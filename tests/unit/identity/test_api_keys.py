@@ -123,7 +123,7 @@ def test_an_id_of_more_than_128_bits_is_none_though_the_checksum_fits() -> None:
     class Wide:
         int = 62**22 - 1
 
-    assert read_api_key(write_api_key(KeyParts(Wide(), SECRET))) is None  # type: ignore[arg-type]
+    assert read_api_key(write_api_key(KeyParts(Wide(), SECRET))) is None  # type: ignore[arg-type] # none, on purpose
 
 
 def test_no_secret_is_in_what_is_printed() -> None:

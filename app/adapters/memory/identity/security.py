@@ -47,7 +47,7 @@ class FastHasher(PasswordHasher):
         self.spent += 1
         if self.gate is not None:
             await self.gate.wait()
-        if stored is None or not is_checkable(password) or stored.count("$") != 2:  # noqa: PLR2004
+        if stored is None or not is_checkable(password) or stored.count("$") != 2:  # noqa: PLR2004 - it has three parts
             return False
         name, salt, _ = stored.split("$")
         return stored == _fast_hash(password, salt, name=name)
