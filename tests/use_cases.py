@@ -406,7 +406,7 @@ async def a_lost_device(application: FakedApplication) -> Call:
 
 async def a_demand_of_a_second_factor(application: FakedApplication) -> Call:
     user = await registered(application)
-    return partial(application.users.set_mfa_required, user_id=user.id, required=True)
+    return partial(application.users.change_user, user_id=user.id, changes={"mfa_required": True})
 
 
 async def an_old_log(application: FakedApplication) -> None:
@@ -624,7 +624,7 @@ USE_CASES: Final = (
         asks_password_again=True,
     ),
     UseCase("lost device", UserService.remove_second_factor, a_lost_device),
-    UseCase("demand of a second factor", UserService.set_mfa_required, a_demand_of_a_second_factor),
+    UseCase("demand of a second factor", UserService.change_user, a_demand_of_a_second_factor),
     UseCase("upkeep of the login log", LoginLogUpkeepService.keep_up, an_upkeep),
     UseCase("pruning of the login log", LoginLogUpkeepService.prune, a_pruning),
     UseCase("exchange", RangeUnitsService.put_exchange, an_exchange_to_put),

@@ -154,7 +154,9 @@ class IdentityCommands:
         async def set_second_factor(services: IdentityServices) -> User:
             user = await services.users.get_user_by_username(username=name)
             if require is not None:
-                user = await services.users.set_mfa_required(user_id=user.id, required=require)
+                user = await services.users.change_user(
+                    user_id=user.id, changes={"mfa_required": require}
+                )
             if remove:
                 user = await services.users.remove_second_factor(user_id=user.id)
             return user

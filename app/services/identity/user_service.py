@@ -132,18 +132,6 @@ class UserService:
         """
         return await self.change_user(user_id=user_id, changes={"disabled": disabled})
 
-    async def set_mfa_required(self, *, user_id: UUID, required: bool) -> User:
-        """Require a second factor of a user, whatever their role, or leave it to their role.
-
-        Raises `UnknownUser`.
-        """
-        async with self._uow() as uow:
-            user = _known(await uow.users.hold(user_id=user_id), user_id)
-            user = replace(user, mfa_required=required)
-            await uow.users.replace(user=user)
-            await uow.commit()
-        return user
-
     async def remove_second_factor(self, *, user_id: UUID, by: Principal | None = None) -> User:
         """Remove the second factor of a user who lost it, which ends all their sessions.
 

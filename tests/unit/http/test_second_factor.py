@@ -277,7 +277,7 @@ async def demanded(
 ) -> Headers:
     """Give the header of an administrator who has to have a second factor, and has none."""
     own = (await client.get(ME, headers=admin)).json()["id"]
-    await application.users.set_mfa_required(user_id=UUID(own), required=True)
+    await application.users.change_user(user_id=UUID(own), changes={"mfa_required": True})
     return admin
 
 

@@ -677,7 +677,7 @@ async def test_who_has_to_have_one_logs_in_and_may_do_nothing(
     application: MemoryApplication,
 ) -> None:
     user = await registered(application)
-    await application.users.set_mfa_required(user_id=user.id, required=True)
+    await application.users.change_user(user_id=user.id, changes={"mfa_required": True})
     principal = await principal_of(application)
     assert (principal.scopes, principal.must_enrol) == (frozenset(), True)
 
@@ -685,7 +685,7 @@ async def test_who_has_to_have_one_logs_in_and_may_do_nothing(
 async def test_once_they_have_one_they_may_do_what_their_role_may(
     application: MemoryApplication, principal: Principal, device: Device
 ) -> None:
-    await application.users.set_mfa_required(user_id=principal.user_id, required=True)
+    await application.users.change_user(user_id=principal.user_id, changes={"mfa_required": True})
     login = await finish(application, await challenge_of(application), device.code())
     after = await application.auth.authenticate_token(token=login.access_token)
     assert (after.scopes, after.must_enrol) == (principal.scopes, False)
