@@ -5,6 +5,7 @@ Its services can also stand on a database, all else being the same fakes.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
@@ -65,19 +66,28 @@ PAYLOAD_LIMIT = 1024 * 1024
 PASSWORD = "correct horse battery staple"
 
 
+@dataclass(frozen=True)
+class Works:
+    """What opens units of work on stores of one kind."""
+
+    identity: IdentityWork
+    identity_reading: IdentityWork
+    range_units: RangeUnitsWork
+    range_units_reading: RangeUnitsWork
+
+
 class FakedApplication:
     """Every service on units of work of any kind; clock, ids, secrets, hasher, tokens are fakes."""
 
-    def __init__(  # noqa: PLR0913 - what tests vary
+    def __init__(
         self,
+        works: Works,
         *,
-        identity: IdentityWork,
-        identity_reading: IdentityWork,
-        range_units: RangeUnitsWork,
-        range_units_reading: RangeUnitsWork,
         limits: Limits = LIMITS,
         mfa_required_roles: frozenset[Role] = frozenset(),
     ) -> None:
+        identity, identity_reading = works.identity, works.identity_reading
+        range_units, range_units_reading = works.range_units, works.range_units_reading
         self.clock = SettableClock()
         self.hasher = FastHasher()
         self.common_passwords = FewCommonPasswords()
@@ -238,14 +248,8 @@ class MemoryApplication(FakedApplication):
         self.range_units_store = MemoryStore(RangeUnitsState())
         identity = partial(identity_unit_of_work, self.identity_store)
         range_units = partial(MemoryRangeUnitsUnitOfWork, self.range_units_store)
-        super().__init__(
-            identity=identity,
-            identity_reading=identity,
-            range_units=range_units,
-            range_units_reading=range_units,
-            limits=limits,
-            mfa_required_roles=mfa_required_roles,
-        )
+        self.works = Works(identity, identity, range_units, range_units)
+        super().__init__(self.works, limits=limits, mfa_required_roles=mfa_required_roles)
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from anyio import Event, create_task_group
 from app.domain.errors import TickgateError
 from tests.application import FakedApplication
 from tests.cancellation import Mode, Run, sweep, until
-from tests.use_cases import UseCase
+from tests.use_cases import Call, UseCase
 
 
 class Stage(Protocol):
@@ -23,6 +23,10 @@ class Stage(Protocol):
     @property
     def application(self) -> FakedApplication:
         """Give the application."""
+        ...
+
+    async def prepare(self, use_case: UseCase) -> Call:
+        """Bring the use case's situation about, always the same one, and give its call."""
         ...
 
     async def rows(self) -> object:
@@ -55,7 +59,7 @@ async def wrongs(use_case: UseCase, mode: Mode, staged: Staged) -> list[str]:
     struck = 0
     for cancelled in sweep(mode):
         async with staged() as stage:
-            call = await use_case.prepare(stage.application)
+            call = await stage.prepare(use_case)
             run = await cancelled(call())
             struck += run.struck
             told = await stage.rows()
@@ -85,14 +89,14 @@ class _Outcomes:
 
 async def _outcomes(use_case: UseCase, staged: Staged) -> _Outcomes:
     async with staged() as stage:
-        call = await use_case.prepare(stage.application)
+        call = await stage.prepare(use_case)
         before = await stage.rows()
         await _error_of(call())
         after = await stage.rows()
     if not (use_case.checks_password or use_case.asks_password_again):
         return _Outcomes(before, after)
     async with staged() as stage, create_task_group() as tasks:
-        call = await use_case.prepare(stage.application)
+        call = await stage.prepare(use_case)
         hasher = stage.application.hasher
         hasher.gate = Event()
         spent = hasher.spent
@@ -120,9 +124,7 @@ def _of_rows(run: Run[object], rows: object, outcomes: _Outcomes) -> Iterator[st
         yield f"left {rows}"
 
 
-async def _of_retrying(
-    use_case: UseCase, call: Callable[[], Coroutine[Any, Any, object]], *, was_done: bool
-) -> list[str]:
+async def _of_retrying(use_case: UseCase, call: Call, *, was_done: bool) -> list[str]:
     error = await _error_of(call())
     if error is None or _is(use_case.refusal, error):
         return []

@@ -31,7 +31,7 @@ from app.bootstrap import http_app
 from app.bootstrap.application import opened
 from app.domain.principal import Role
 from app.settings import Settings
-from tests.application import PASSWORD, FakedApplication, client_of
+from tests.application import PASSWORD, FakedApplication, Works, client_of
 from tests.builders import an_exchange
 
 Answer = TypeVar("Answer")
@@ -82,18 +82,22 @@ def _turn_around(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> No
     cursor.close()
 
 
-def application_on(
+def works_on(
     database: AsyncDatabase,
-    *,
     identity_unit_of_work: type[SqlIdentityUnitOfWork] = SqlIdentityUnitOfWork,
-) -> FakedApplication:
-    """Give the services on a database; all else is as it is on memory."""
-    return FakedApplication(
+) -> Works:
+    """Give what opens units of work on a database, writing ones of identity of any kind."""
+    return Works(
         identity=partial(identity_unit_of_work, database.sessions),
         identity_reading=partial(SqlIdentityUnitOfWork, database.read_sessions),
         range_units=partial(SqlRangeUnitsUnitOfWork, database.sessions),
         range_units_reading=partial(SqlRangeUnitsUnitOfWork, database.read_sessions),
     )
+
+
+def application_on(database: AsyncDatabase) -> FakedApplication:
+    """Give the services on a database; all else is as it is on memory."""
+    return FakedApplication(works_on(database))
 
 
 async def empty(database: AsyncDatabase) -> None:

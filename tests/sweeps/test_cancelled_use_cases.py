@@ -30,12 +30,15 @@ from app.services.range_units.range_units_service import RangeUnitsService
 from tests.application import MemoryApplication
 from tests.cancellation import Mode, modes_of
 from tests.cancelled import wrongs
-from tests.use_cases import USE_CASES, UseCase
+from tests.use_cases import USE_CASES, Call, UseCase
 
 
 @dataclass
 class OnMemory:
     application: MemoryApplication = field(default_factory=MemoryApplication)
+
+    async def prepare(self, use_case: UseCase) -> Call:
+        return await use_case.prepare(self.application)
 
     async def rows(self) -> object:
         return (
