@@ -45,10 +45,13 @@ Staged = Callable[[], AbstractAsyncContextManager[Stage]]
 """Gives a stage to each run."""
 
 
-async def wrongs(use_case: UseCase, mode: Mode, staged: Staged) -> list[str]:
+async def wrongs(
+    use_case: UseCase, mode: Mode, staged: Staged, *, retries_each: bool = True
+) -> list[str]:
     """Cancel a use case at one suspension after another, and tell what is wrong with a run.
 
-    The first that anything is wrong with is the last: what it left is in the way of another.
+    The first that anything is wrong with is the last: what it left is in the way of another. Unless
+    it `retries_each`, the next try is made once for all runs that left the same rows.
     """
     outcomes = await _outcomes(use_case, staged)
     if outcomes.before == outcomes.after:
@@ -57,6 +60,7 @@ async def wrongs(use_case: UseCase, mode: Mode, staged: Staged) -> list[str]:
         if use_case.checks_password and outcome not in repr(rows):
             return [f"does not say {outcome}: {rows}"]  # pragma: no cover - a failure
     struck = 0
+    retried: list[object] = []
     for cancelled in sweep(mode):
         async with staged() as stage:
             call = await stage.prepare(use_case)
@@ -72,7 +76,9 @@ async def wrongs(use_case: UseCase, mode: Mode, staged: Staged) -> list[str]:
                 found.append(
                     "went on when its caller had been told"
                 )  # pragma: no cover - a failure
-            found = found or await _of_retrying(use_case, call, was_done=told == outcomes.after)
+            if not found and (retries_each or told not in retried):
+                retried.append(told)
+                found = await _of_retrying(use_case, call, was_done=told == outcomes.after)
         if found:
             return [f"{cancelled} {wrong}" for wrong in found]
     return [] if struck >= FEWEST else [f"was cancelled {struck} times only"]
