@@ -199,27 +199,28 @@ def staged(sets: Sets) -> Staged:
 SOME = [use_case for use_case in USE_CASES if use_case.name in ("registration", "exchange")]
 
 
-ONE_OF_A_KIND = {
-    *("login", "login with a wrong password", "refresh", "registration", "change of password"),
-    *("redemption", "reply that replaces"),
+IN_EVERY_WAY = {"login", "refresh", "registration", "reply that replaces"}
+BY_SCOPE = {
+    *("login with a wrong password", "change of password", "redemption", "rotation", "import"),
+    *("login with a recovery code", "upkeep of the login log", "bundled ladders", "amendment"),
 }
-"""Of the many use cases that wait and write alike, those that are struck by the cancellation of a
-task, too: before what they wait for is done, and after. The others are in `make thorough`."""
-MODES = [
+SWEEPS = [
     pytest.param(
         use_case,
         mode,
         id=f"{use_case}-{mode.value}",
         marks=[]
-        if mode is Mode.SCOPE or use_case.name in ONE_OF_A_KIND
+        if use_case.name in IN_EVERY_WAY or (use_case.name in BY_SCOPE and mode is Mode.SCOPE)
         else [pytest.mark.thorough],
     )
     for use_case in USE_CASES
     for mode in (Mode.EARLY, Mode.LATE, Mode.SCOPE)
 ]
+"""Many use cases wait and write alike: the units of work do, whatever is written. One of each kind
+is always struck on the databases; all of them are on memory, and in `make thorough` on both."""
 
 
-@pytest.mark.parametrize(("use_case", "mode"), MODES)
+@pytest.mark.parametrize(("use_case", "mode"), SWEEPS)
 async def test_cancelled_anywhere_it_is_wholly_done_or_not_at_all(
     use_case: UseCase, mode: Mode, staged: Staged
 ) -> None:
