@@ -26,14 +26,15 @@ from app.adapters.memory.identity.security import (
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
 from app.adapters.memory.identity.user_agents import FewUserAgents
-from app.adapters.memory.range_units import MemoryRangeUnitsUnitOfWork, RangeUnitsState
+from app.adapters.memory.range_units.state import RangeUnitsState
+from app.adapters.memory.range_units.unit_of_work import MemoryRangeUnitsUnitOfWork
 from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
 from app.domain.errors import TickgateError
 from app.domain.identity.throttle import Kind, Limit, Limits
 from app.domain.principal import Role
 from app.ports.identity.work import IdentityWork
-from app.ports.range_units import RangeUnitsWork
+from app.ports.range_units.work import RangeUnitsWork
 from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
 from app.services.identity.login_log_upkeep_service import LoginLogUpkeepService

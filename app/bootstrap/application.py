@@ -21,7 +21,7 @@ from app.adapters.security.vault import KeyVault
 from app.adapters.sql import schema
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
-from app.adapters.sql.range_units import SqlRangeUnitsUnitOfWork
+from app.adapters.sql.range_units.unit_of_work import SqlRangeUnitsUnitOfWork
 from app.adapters.system import RandomSecrets, SystemClock, UuidIds
 from app.domain.errors import SchemaOutOfDate, StoreUnavailable
 from app.services.identity.api_key_service import ApiKeyService

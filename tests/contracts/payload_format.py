@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.range_units.errors import PayloadRejected
 from app.domain.range_units.revisions import Market, Observation
-from app.ports.range_units import PayloadFormat
+from app.ports.range_units.formats import PayloadFormat
 
 OBSERVED_AT = datetime(2026, 1, 5, 9, 30, 15, 123456, tzinfo=UTC)
 SOURCE = "https://exchange.example/reply"

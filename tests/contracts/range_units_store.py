@@ -13,12 +13,9 @@ from app.domain.range_units import storage
 from app.domain.range_units.errors import RevisionInForce, UnknownExchange
 from app.domain.range_units.revisions import BEGINNING, Exchange, Market, Revision
 from app.domain.range_units.table import Anchor, Band, Boundary, RangeUnitTable, TopRule
-from app.ports.range_units import (
-    Catalogue,
-    RangeUnitsUnitOfWork,
-    RangeUnitsWork,
-    Revisions,
-)
+from app.ports.range_units.catalogue import Catalogue
+from app.ports.range_units.revisions import Revisions
+from app.ports.range_units.work import RangeUnitsUnitOfWork, RangeUnitsWork
 from tests.builders import a_market, a_revision, a_table, an_exchange, at, new_id
 from tests.contracts.races import PATIENCE, all_at_once, race
 from tests.contracts.unit_of_work import Operation, UnitOfWorkContract

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from app.adapters.sql.database import AsyncDatabase, Sessions
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
-from app.adapters.sql.range_units import SqlRangeUnitsUnitOfWork
+from app.adapters.sql.range_units.unit_of_work import SqlRangeUnitsUnitOfWork
 from app.domain.errors import StoreUnavailable, TickgateError
 from app.domain.identity.errors import UsernameTaken
 from app.domain.range_units.errors import RevisionInForce

@@ -26,7 +26,7 @@ from app.adapters.security.signing_keys import make_first_key
 from app.adapters.security.vault import make_vault_key
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
-from app.adapters.sql.range_units import SqlRangeUnitsUnitOfWork
+from app.adapters.sql.range_units.unit_of_work import SqlRangeUnitsUnitOfWork
 from app.bootstrap import http_app
 from app.bootstrap.application import opened
 from app.domain.principal import Role

@@ -8,13 +8,14 @@ from hypothesis import given
 
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
-from app.adapters.memory.range_units import MemoryRangeUnitsUnitOfWork, RangeUnitsState
+from app.adapters.memory.range_units.state import RangeUnitsState
+from app.adapters.memory.range_units.unit_of_work import MemoryRangeUnitsUnitOfWork
 from app.adapters.sql import schema
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
-from app.adapters.sql.range_units import SqlRangeUnitsUnitOfWork
+from app.adapters.sql.range_units.unit_of_work import SqlRangeUnitsUnitOfWork
 from app.ports.identity.work import IdentityUnitOfWork
-from app.ports.range_units import RangeUnitsUnitOfWork
+from app.ports.range_units.work import RangeUnitsUnitOfWork
 from tests.integration.server import BUSY, empty, opened_database, rows_of
 from tests.programs.identity import IDENTITY
 from tests.programs.memory import on_memory

@@ -15,7 +15,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 from app.adapters.sql import schema
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
-from app.adapters.sql.range_units import BandRow, RevisionRow, SqlRangeUnitsUnitOfWork
+from app.adapters.sql.range_units.revisions import BandRow, RevisionRow
+from app.adapters.sql.range_units.unit_of_work import SqlRangeUnitsUnitOfWork
 from app.bootstrap.application import Application, opened
 from app.domain.errors import SchemaOutOfDate
 from app.settings import Settings

@@ -16,9 +16,11 @@ from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
 from app.adapters.sql.identity.upkeep import SqlLoginLogUpkeep
 from app.adapters.sql.identity.user_imports import SqlUserImports
 from app.adapters.sql.identity.users import SqlUsers
-from app.adapters.sql.range_units import SqlCatalogue, SqlRangeUnitsUnitOfWork, SqlRevisions
+from app.adapters.sql.range_units.catalogue import SqlCatalogue
+from app.adapters.sql.range_units.revisions import SqlRevisions
+from app.adapters.sql.range_units.unit_of_work import SqlRangeUnitsUnitOfWork
 from app.ports.identity.work import IdentityWork
-from app.ports.range_units import RangeUnitsWork
+from app.ports.range_units.work import RangeUnitsWork
 from tests.contracts.api_keys import ApiKeysContract
 from tests.contracts.identity_store import (
     IdentityUnitOfWorkContract,

@@ -14,12 +14,10 @@ from app.adapters.memory.identity.sessions import MemorySessions
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
 from app.adapters.memory.identity.users import MemoryUsers
-from app.adapters.memory.range_units import (
-    MemoryCatalogue,
-    MemoryRangeUnitsUnitOfWork,
-    MemoryRevisions,
-    RangeUnitsState,
-)
+from app.adapters.memory.range_units.catalogue import MemoryCatalogue
+from app.adapters.memory.range_units.revisions import MemoryRevisions
+from app.adapters.memory.range_units.state import RangeUnitsState
+from app.adapters.memory.range_units.unit_of_work import MemoryRangeUnitsUnitOfWork
 from app.adapters.memory.store import MemoryStore, MemoryTransaction
 from app.domain.errors import TickgateError
 from app.domain.identity.errors import EmailTaken, UsernameTaken

@@ -7,7 +7,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from app.domain.range_units import storage
-from app.ports.range_units import RangeUnitsUnitOfWork
+from app.ports.range_units.work import RangeUnitsUnitOfWork
 from tests.programs.program import Area, Claim, Step, Theme
 from tests.programs.range_units_operations import (
     TABLES,

@@ -9,7 +9,7 @@ from typing import Final, Self, TypeAlias
 
 from app.domain.range_units.revisions import Exchange, Market, Revision
 from app.domain.range_units.table import Anchor, Band, Boundary, RangeUnitTable, TopRule
-from app.ports.range_units import RangeUnitsUnitOfWork
+from app.ports.range_units.work import RangeUnitsUnitOfWork
 from tests.programs import program
 from tests.programs.program import Ids, Printed
 from tests.programs.values import NOON, instant, untaken, uuid_of

@@ -14,14 +14,15 @@ from hypothesis.strategies import SearchStrategy
 
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
-from app.adapters.memory.range_units import MemoryRangeUnitsUnitOfWork, RangeUnitsState
+from app.adapters.memory.range_units.state import RangeUnitsState
+from app.adapters.memory.range_units.unit_of_work import MemoryRangeUnitsUnitOfWork
 from app.adapters.memory.store import MemoryStore
 from app.domain.errors import UnitOfWorkFailed, UnstorableText
 from app.domain.identity.errors import UsernameTaken
 from app.domain.identity.login_log import FailReason, Outcome
 from app.domain.principal import Role
 from app.ports.identity.work import IdentityUnitOfWork
-from app.ports.range_units import RangeUnitsUnitOfWork
+from app.ports.range_units.work import RangeUnitsUnitOfWork
 from tests.programs import identity, planted, range_units
 from tests.programs import program as shapes
 from tests.programs.identity import IDENTITY, LOG, SESSIONS, USERS

@@ -24,12 +24,10 @@ from app.adapters.memory.identity.upkeep import MemoryLoginLogUpkeep
 from app.adapters.memory.identity.user_agents import FewUserAgents
 from app.adapters.memory.identity.user_imports import MemoryUserImports
 from app.adapters.memory.identity.users import MemoryUsers
-from app.adapters.memory.range_units import (
-    MemoryCatalogue,
-    MemoryRangeUnitsUnitOfWork,
-    MemoryRevisions,
-    RangeUnitsState,
-)
+from app.adapters.memory.range_units.catalogue import MemoryCatalogue
+from app.adapters.memory.range_units.revisions import MemoryRevisions
+from app.adapters.memory.range_units.state import RangeUnitsState
+from app.adapters.memory.range_units.unit_of_work import MemoryRangeUnitsUnitOfWork
 from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
 from app.ports.clock import Clock
@@ -38,7 +36,7 @@ from app.ports.identity.security import AccessTokens, CommonPasswords, PasswordH
 from app.ports.identity.user_agents import UserAgents
 from app.ports.identity.work import IdentityWork
 from app.ports.ids import Ids, Secrets
-from app.ports.range_units import RangeUnitsWork
+from app.ports.range_units.work import RangeUnitsWork
 from tests.contracts.api_keys import ApiKeysContract
 from tests.contracts.common_passwords import CommonPasswordsContract
 from tests.contracts.identity_security import AccessTokensContract, PasswordHasherContract

@@ -13,7 +13,8 @@ from anyio import CancelScope, Event, create_task_group
 from app.adapters.memory.identity.security import FastHasher
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
-from app.adapters.memory.range_units import MemoryRangeUnitsUnitOfWork, RangeUnitsState
+from app.adapters.memory.range_units.state import RangeUnitsState
+from app.adapters.memory.range_units.unit_of_work import MemoryRangeUnitsUnitOfWork
 from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
 from app.domain.errors import StoreUnavailable, UnitOfWorkFailed
@@ -23,7 +24,8 @@ from app.ports.identity.login_log import LoginLog
 from app.ports.identity.security import PasswordHasher
 from app.ports.identity.sessions import RefreshTokens, Sessions
 from app.ports.identity.users import Users
-from app.ports.range_units import Catalogue, Revisions
+from app.ports.range_units.catalogue import Catalogue
+from app.ports.range_units.revisions import Revisions
 from tests.builders import (
     a_market,
     a_refresh_token,

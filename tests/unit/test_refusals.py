@@ -8,7 +8,8 @@ import pytest
 from app.adapters.memory.identity.security import FastHasher
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
-from app.adapters.memory.range_units import MemoryRangeUnitsUnitOfWork, RangeUnitsState
+from app.adapters.memory.range_units.state import RangeUnitsState
+from app.adapters.memory.range_units.unit_of_work import MemoryRangeUnitsUnitOfWork
 from app.adapters.memory.store import MemoryStore
 from app.domain.errors import (
     Fault,

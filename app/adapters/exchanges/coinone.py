@@ -15,7 +15,7 @@ from app.domain.errors import Fault
 from app.domain.range_units.errors import InvalidTable
 from app.domain.range_units.revisions import WHOLE_QUOTE, Market, Observation
 from app.domain.range_units.table import RangeUnitTable, Row, table_of
-from app.ports.range_units import PayloadFormat
+from app.ports.range_units.formats import PayloadFormat
 
 _BANDS = "range_price_units"
 _BAND = ("range_min", "next_range_min", "price_unit")

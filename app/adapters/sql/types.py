@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Numeric, String, Text, types
+from sqlalchemy import CheckConstraint, DateTime, Dialect, Numeric, String, Text, types
 
 _SORTABLE = "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -68,3 +68,10 @@ class ExactDecimal(types.TypeDecorator[Decimal]):
 def code_text(length: int) -> String:
     """Text that is ordered by code point, whatever the database's locale."""
     return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+def is_a_number(column: str, *, above: str = "'-Infinity'") -> CheckConstraint:
+    """Constrain a column: Postgres's numeric also holds NaN, above all numbers, and infinities."""
+    within = f"{column} > {above} AND {column} < 'Infinity'"
+    constraint = CheckConstraint(within, name=f"{column}is_a_number")
+    return constraint.ddl_if(dialect="postgresql")

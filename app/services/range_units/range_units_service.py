@@ -25,7 +25,8 @@ from app.domain.range_units.revisions import (
 from app.domain.range_units.table import RangeUnitTable
 from app.ports.clock import Clock
 from app.ports.ids import Ids
-from app.ports.range_units import PayloadFormat, RangeUnitsUnitOfWork, RangeUnitsWork
+from app.ports.range_units.formats import PayloadFormat
+from app.ports.range_units.work import RangeUnitsUnitOfWork, RangeUnitsWork
 
 
 @dataclass(frozen=True, slots=True)

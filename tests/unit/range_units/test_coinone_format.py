@@ -12,7 +12,7 @@ from app.domain.range_units.errors import PayloadRejected
 from app.domain.range_units.numbers import plain
 from app.domain.range_units.revisions import Market, Observation
 from app.domain.range_units.table import Band, TopRule
-from app.ports.range_units import PayloadFormat
+from app.ports.range_units.formats import PayloadFormat
 from tests.contracts.payload_format import PayloadFormatContract
 
 PAYLOADS = Path(__file__).parents[2] / "payloads"

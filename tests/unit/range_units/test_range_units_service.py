@@ -11,7 +11,8 @@ import anyio
 import pytest
 from anyio import from_thread
 
-from app.adapters.memory.range_units import MemoryRangeUnitsUnitOfWork, RangeUnitsState
+from app.adapters.memory.range_units.state import RangeUnitsState
+from app.adapters.memory.range_units.unit_of_work import MemoryRangeUnitsUnitOfWork
 from app.domain.errors import StoreUnavailable
 from app.domain.range_units.errors import (
     NoPayloadFormat,
@@ -29,7 +30,7 @@ from app.domain.range_units.revisions import (
     Revision,
 )
 from app.domain.range_units.table import RangeUnitTable
-from app.ports.range_units import PayloadFormat
+from app.ports.range_units.formats import PayloadFormat
 from app.services.range_units.range_units_service import (
     Ingested,
     RangeUnits,

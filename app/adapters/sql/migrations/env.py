@@ -4,9 +4,9 @@ import re
 
 from alembic import context
 
-from app.adapters.sql import range_units
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity import unit_of_work as identity
+from app.adapters.sql.range_units import unit_of_work as range_units
 
 TABLES_OF = (identity, range_units)  # imported for the tables they declare
 

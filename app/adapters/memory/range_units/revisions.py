@@ -1,86 +1,17 @@
-"""Range units in memory: a verified stand-in for the database."""
+"""Revisions in memory: verified stand-ins for the database's."""
 
 from collections.abc import Collection, Mapping, Sequence
-from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Self
 from uuid import UUID
 
-from app.adapters.memory.store import MemoryStore, MemoryTransaction
-from app.domain.range_units.errors import RevisionInForce, UnknownExchange
-from app.domain.range_units.revisions import BEGINNING, Exchange, Market, Revision
-from app.domain.range_units.storage import check_exchange, check_market, check_revision
+from app.adapters.memory.range_units.state import RangeUnitsState
+from app.adapters.memory.store import MemoryTransaction
+from app.domain.range_units.errors import RevisionInForce
+from app.domain.range_units.revisions import BEGINNING, Market, Revision
+from app.domain.range_units.storage import check_revision
 from app.domain.range_units.table import RangeUnitTable
-from app.ports.range_units import Catalogue, RangeUnitsUnitOfWork, Revisions
-
-
-@dataclass
-class RangeUnitsState:
-    """All rows of the area. Revisions are kept by market, so that a question reads only its own."""
-
-    exchanges: dict[str, Exchange] = field(default_factory=dict)
-    markets: dict[Market, tuple[UUID, ...]] = field(default_factory=dict)
-    revisions: dict[UUID, Revision] = field(default_factory=dict)
-    tables: dict[UUID, RangeUnitTable] = field(default_factory=dict)
-
-    def __copy__(self) -> Self:
-        """Copy the dictionaries; the rows are immutable."""
-        return type(self)(
-            copy(self.exchanges), copy(self.markets), copy(self.revisions), copy(self.tables)
-        )
-
-    def of(self, market: Market) -> list[Revision]:
-        """Give a market's own revisions."""
-        return [self.revisions[revision_id] for revision_id in self.markets.get(market, ())]
-
-
-class MemoryCatalogue(Catalogue):
-    """The exchanges and markets of a `MemoryStore`."""
-
-    def __init__(self, transaction: MemoryTransaction[RangeUnitsState]) -> None:
-        self._transaction = transaction
-
-    async def put_exchanges(self, *, exchanges: Collection[Exchange]) -> set[str]:
-        """Keep the exchanges under their codes."""
-        async with self._transaction.statement(writes=True) as rows:
-            for exchange in exchanges:
-                check_exchange(exchange)
-            added = {exchange.code for exchange in exchanges} - rows.exchanges.keys()
-            rows.exchanges |= {exchange.code: exchange for exchange in exchanges}
-            return added
-
-    async def exchange(self, *, code: str) -> Exchange | None:
-        """Look the code up."""
-        async with self._transaction.statement() as rows:
-            return rows.exchanges.get(code)
-
-    async def exchanges(self, *, after: str | None = None, limit: int) -> list[Exchange]:
-        """Sort by code."""
-        async with self._transaction.statement() as rows:
-            codes = sorted(code for code in rows.exchanges if after is None or code > after)
-            return [rows.exchanges[code] for code in codes[:limit]]
-
-    async def hold_markets(self, *, markets: Collection[Market]) -> None:
-        """Keep the markets; there is one writer at a time."""
-        async with self._transaction.statement(writes=True) as rows:
-            for market in markets:
-                check_market(market)
-            for market in markets:
-                if market.exchange not in rows.exchanges:
-                    raise UnknownExchange(f"There is no exchange {market.exchange}.")
-                rows.markets.setdefault(market, ())
-
-    async def markets(self, *, exchange: str, after: Market | None, limit: int) -> list[Market]:
-        """Filter and sort all of them."""
-        async with self._transaction.statement() as rows:
-            found = sorted(
-                market
-                for market in rows.markets
-                if market.exchange == exchange
-                and (after is None or (market.quote, market.target) > (after.quote, after.target))
-            )
-            return found[:limit]
+from app.ports.range_units.revisions import Revisions
 
 
 class MemoryRevisions(Revisions):
@@ -171,12 +102,3 @@ def _recorded(revision: Revision) -> tuple[datetime, UUID]:
 
 def _those(rows: RangeUnitsState, revision_ids: Collection[UUID]) -> list[Revision]:
     return [rows.revisions[key] for key in revision_ids if key in rows.revisions]
-
-
-class MemoryRangeUnitsUnitOfWork(MemoryTransaction[RangeUnitsState], RangeUnitsUnitOfWork):
-    """A transaction on a store that other units of work share."""
-
-    def __init__(self, store: MemoryStore[RangeUnitsState]) -> None:
-        super().__init__(store)
-        self.catalogue: Catalogue = MemoryCatalogue(self)
-        self.revisions: Revisions = MemoryRevisions(self)

@@ -1,4 +1,4 @@
-"""Range units on the database: exchanges, markets, revisions and their bands."""
+"""Revisions and their bands on the database."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -8,7 +8,6 @@ from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy import (
-    CheckConstraint,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -25,14 +24,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from app.adapters.sql.database import Base, Sessions
-from app.adapters.sql.types import ExactDecimal, UtcDateTime, code_text
+from app.adapters.sql.database import Base
+from app.adapters.sql.range_units.catalogue import columns_of
+from app.adapters.sql.types import ExactDecimal, UtcDateTime, code_text, is_a_number
 from app.adapters.sql.unit_of_work import SqlTransaction
 from app.domain.range_units import storage
-from app.domain.range_units.errors import RevisionInForce, UnknownExchange
-from app.domain.range_units.revisions import BEGINNING, Exchange, Market, Revision
+from app.domain.range_units.revisions import BEGINNING, Market, Revision
 from app.domain.range_units.table import Anchor, Band, Boundary, RangeUnitTable, TopRule
-from app.ports.range_units import Catalogue, RangeUnitsUnitOfWork, Revisions
+from app.ports.range_units.revisions import Revisions
 
 T = TypeVar("T")
 
@@ -41,33 +40,6 @@ _AT_ONCE: Final = 5_000
 
 # Parameters are prepared on the event loop: a larger bulk would hold up everyone else.
 _ROWS_AT_ONCE: Final = 10_000
-
-
-def _is_a_number(column: str, *, above: str = "'-Infinity'") -> CheckConstraint:
-    # Postgres's numeric also holds NaN, which compares above all numbers, and infinities.
-    within = f"{column} > {above} AND {column} < 'Infinity'"
-    constraint = CheckConstraint(within, name=f"{column}_is_a_number")
-    return constraint.ddl_if(dialect="postgresql")
-
-
-class ExchangeRow(Base):
-    """An exchange."""
-
-    __tablename__ = "exchanges"
-
-    code: Mapped[str] = mapped_column(code_text(storage.CODE), primary_key=True)
-    name: Mapped[str] = mapped_column(String(storage.NAME))
-    time_zone: Mapped[str] = mapped_column(String(storage.TIME_ZONE))
-
-
-class MarketRow(Base):
-    """A market of an exchange, or the ladder of a whole quote currency (target `*`)."""
-
-    __tablename__ = "markets"
-
-    exchange: Mapped[str] = mapped_column(ForeignKey("exchanges.code"), primary_key=True)
-    quote: Mapped[str] = mapped_column(code_text(storage.CODE), primary_key=True)
-    target: Mapped[str] = mapped_column(code_text(storage.CODE), primary_key=True)
 
 
 class RevisionRow(Base):
@@ -118,9 +90,9 @@ class RevisionRow(Base):
             "recorded_at",
             "id",
         ),
-        _is_a_number("top"),
-        _is_a_number("min_price"),
-        _is_a_number("max_price"),
+        is_a_number("top"),
+        is_a_number("min_price"),
+        is_a_number("max_price"),
     )
 
 
@@ -137,90 +109,12 @@ class BandRow(Base):
     price_unit: Mapped[Decimal] = mapped_column(ExactDecimal)
 
     __table_args__ = (
-        _is_a_number("range_min"),
-        _is_a_number("price_unit", above="0"),
+        is_a_number("range_min"),
+        is_a_number("price_unit", above="0"),
     )
 
 
 _BAND_TABLE = cast("Table", BandRow.__table__)
-
-
-class SqlCatalogue(Catalogue):
-    """The exchanges and markets of a database."""
-
-    def __init__(self, transaction: SqlTransaction) -> None:
-        self._transaction = transaction
-
-    async def put_exchanges(self, *, exchanges: Collection[Exchange]) -> set[str]:
-        """INSERT … ON CONFLICT DO NOTHING, then UPDATE those that were there."""
-        self._transaction.check()
-        if not exchanges:
-            return set()
-        with self._transaction.refusing():
-            for exchange in exchanges:
-                storage.check_exchange(exchange)
-        rows = [
-            {"code": exchange.code, "name": exchange.name, "time_zone": exchange.time_zone}
-            for exchange in sorted(exchanges, key=lambda exchange: exchange.code)
-        ]
-        statement = self._transaction.insert(ExchangeRow).values(rows)
-        added = await self._transaction.execute(
-            statement.on_conflict_do_nothing().returning(ExchangeRow.code)
-        )
-        codes = set(added.scalars())
-        known = [row for row in rows if row["code"] not in codes]
-        if known:
-            await self._transaction.execute(update(ExchangeRow), known)
-        return codes
-
-    async def exchange(self, *, code: str) -> Exchange | None:
-        """SELECT by primary key."""
-        query = select(ExchangeRow).where(ExchangeRow.code == code)
-        row = (await self._transaction.execute(query)).scalar_one_or_none()
-        return None if row is None else Exchange(row.code, row.name, row.time_zone)
-
-    async def exchanges(self, *, after: str | None = None, limit: int) -> list[Exchange]:
-        """SELECT beyond a primary key."""
-        query = select(ExchangeRow).order_by(ExchangeRow.code).limit(limit)
-        if after is not None:
-            query = query.where(ExchangeRow.code > after)
-        rows = (await self._transaction.execute(query)).scalars()
-        return [Exchange(row.code, row.name, row.time_zone) for row in rows]
-
-    async def hold_markets(self, *, markets: Collection[Market]) -> None:
-        """Lock the exchanges, and INSERT … ON CONFLICT DO NOTHING.
-
-        Whole exchanges are held, in order: one statement for any number of markets, and no two
-        units of work can wait for each other.
-        """
-        with self._transaction.refusing():
-            for market in markets:
-                storage.check_market(market)
-        codes = sorted({market.exchange for market in markets})
-        query = (
-            select(ExchangeRow.code)
-            .where(ExchangeRow.code.in_(codes))
-            .order_by(ExchangeRow.code)
-            .with_for_update()
-        )
-        known = set((await self._transaction.execute(query)).scalars())
-        with self._transaction.refusing():
-            for code in codes:
-                if code not in known:
-                    raise UnknownExchange(f"There is no exchange {code}.")
-        if markets:
-            statement = self._transaction.insert(MarketRow).on_conflict_do_nothing()
-            await self._transaction.execute(statement, [_key(market) for market in markets])
-
-    async def markets(self, *, exchange: str, after: Market | None, limit: int) -> list[Market]:
-        """SELECT beyond a primary key."""
-        row = MarketRow
-        query = select(row).where(row.exchange == exchange)
-        if after is not None:
-            query = query.where(tuple_(row.quote, row.target) > tuple_(after.quote, after.target))
-        query = query.order_by(row.quote, row.target).limit(limit)
-        rows = (await self._transaction.execute(query)).scalars()
-        return [Market(row.exchange, row.quote, row.target) for row in rows]
 
 
 class SqlRevisions(Revisions):
@@ -336,7 +230,7 @@ class SqlRevisions(Revisions):
     ) -> list[Revision]:
         """SELECT older than a place in the history."""
         row = RevisionRow
-        query = select(row).filter_by(**_key(market))
+        query = select(row).filter_by(**columns_of(market))
         if after is not None:
             place = tuple_(after.recorded_at, after.id, types=[row.recorded_at.type, row.id.type])
             query = query.where(tuple_(row.recorded_at, row.id) < place)
@@ -345,14 +239,10 @@ class SqlRevisions(Revisions):
         return [_revision_of(found) for found in rows]
 
 
-def _key(market: Market) -> dict[str, str]:
-    return {"exchange": market.exchange, "quote": market.quote, "target": market.target}
-
-
 def _revision_values(revision: Revision, table: RangeUnitTable) -> dict[str, Any]:
     return {
         "id": revision.id,
-        **_key(revision.market),
+        **columns_of(revision.market),
         "effective_from": revision.effective_from or BEGINNING,
         "recorded_at": revision.recorded_at,
         "last_seen": revision.last_seen,
@@ -385,18 +275,3 @@ def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
     rest = iter(items)
     while batch := list(islice(rest, size)):
         yield batch
-
-
-class SqlRangeUnitsUnitOfWork(SqlTransaction, RangeUnitsUnitOfWork):
-    """A transaction on a database."""
-
-    violations = {  # noqa: RUF012 - never changed, and declared so by the base class
-        "uq_range_unit_revisions_start": RevisionInForce,
-        "range_unit_revisions.exchange, range_unit_revisions.quote,"
-        " range_unit_revisions.target, range_unit_revisions.effective_from": RevisionInForce,
-    }
-
-    def __init__(self, sessions: Sessions) -> None:
-        super().__init__(sessions)
-        self.catalogue: Catalogue = SqlCatalogue(self)
-        self.revisions: Revisions = SqlRevisions(self)

@@ -1,0 +1,18 @@
+"""One transaction over the range units in memory."""
+
+from app.adapters.memory.range_units.catalogue import MemoryCatalogue
+from app.adapters.memory.range_units.revisions import MemoryRevisions
+from app.adapters.memory.range_units.state import RangeUnitsState
+from app.adapters.memory.store import MemoryStore, MemoryTransaction
+from app.ports.range_units.catalogue import Catalogue
+from app.ports.range_units.revisions import Revisions
+from app.ports.range_units.work import RangeUnitsUnitOfWork
+
+
+class MemoryRangeUnitsUnitOfWork(MemoryTransaction[RangeUnitsState], RangeUnitsUnitOfWork):
+    """A transaction on a store that other units of work share."""
+
+    def __init__(self, store: MemoryStore[RangeUnitsState]) -> None:
+        super().__init__(store)
+        self.catalogue: Catalogue = MemoryCatalogue(self)
+        self.revisions: Revisions = MemoryRevisions(self)

@@ -1,0 +1,25 @@
+"""One transaction over the range units on the database."""
+
+from app.adapters.sql.database import Sessions
+from app.adapters.sql.range_units.catalogue import SqlCatalogue
+from app.adapters.sql.range_units.revisions import SqlRevisions
+from app.adapters.sql.unit_of_work import SqlTransaction
+from app.domain.range_units.errors import RevisionInForce
+from app.ports.range_units.catalogue import Catalogue
+from app.ports.range_units.revisions import Revisions
+from app.ports.range_units.work import RangeUnitsUnitOfWork
+
+
+class SqlRangeUnitsUnitOfWork(SqlTransaction, RangeUnitsUnitOfWork):
+    """A transaction on a database."""
+
+    violations = {  # noqa: RUF012 - never changed, and declared so by the base class
+        "uq_range_unit_revisions_start": RevisionInForce,
+        "range_unit_revisions.exchange, range_unit_revisions.quote,"
+        " range_unit_revisions.target, range_unit_revisions.effective_from": RevisionInForce,
+    }
+
+    def __init__(self, sessions: Sessions) -> None:
+        super().__init__(sessions)
+        self.catalogue: Catalogue = SqlCatalogue(self)
+        self.revisions: Revisions = SqlRevisions(self)

@@ -1,0 +1,25 @@
+"""One transaction over the stores of the range units.
+
+Stores: every method may raise `StoreUnavailable`. What goes in and comes out is immutable. Texts
+with a NUL or a lone surrogate, and over-long ones, raise `UnstorableText` when they are stored.
+"""
+
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
+
+from app.ports.range_units.catalogue import Catalogue
+from app.ports.range_units.revisions import Revisions
+from app.ports.unit_of_work import UnitOfWork
+
+
+class RangeUnitsUnitOfWork(UnitOfWork, Protocol):
+    """One transaction over the range units."""
+
+    catalogue: Catalogue
+    """The exchanges and markets, in this transaction."""
+    revisions: Revisions
+    """The revisions, in this transaction."""
+
+
+RangeUnitsWork: TypeAlias = Callable[[], RangeUnitsUnitOfWork]
+"""Gives a fresh unit of work per use case."""
