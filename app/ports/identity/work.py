@@ -24,9 +24,7 @@ from app.ports.unit_of_work import UnitOfWork
 
 
 class IdentityUnitOfWork(UnitOfWork, Protocol):
-    """One transaction over users, login log, sessions and their tokens, and API keys."""
-
-    """One transaction over users, their second factors, login log, sessions and their tokens."""
+    """One transaction over all of them."""
 
     users: Users
     """The users, in this transaction."""
