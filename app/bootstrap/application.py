@@ -10,8 +10,12 @@ from typing import TypeVar
 import anyio
 
 from app.adapters.clients.user_agents import UapUserAgents
+from app.adapters.exchanges.binance import BinanceFormat
+from app.adapters.exchanges.bybit import BybitFormat
 from app.adapters.exchanges.coinone import CoinoneFormat
 from app.adapters.exchanges.curated import bundled
+from app.adapters.exchanges.korbit import KorbitFormat
+from app.adapters.exchanges.okx import OkxFormat
 from app.adapters.security.common_passwords import ShippedCommonPasswords
 from app.adapters.security.key_files import KeysUnreadable
 from app.adapters.security.one_time_codes import TotpCodes
@@ -109,7 +113,13 @@ class Application:
         self.range_units = RangeUnitsService(
             uow=partial(SqlRangeUnitsUnitOfWork, self.database.sessions),
             reading=partial(SqlRangeUnitsUnitOfWork, self.database.read_sessions),
-            formats={"coinone": CoinoneFormat()},
+            formats={
+                "binance": BinanceFormat(),
+                "bybit": BybitFormat(),
+                "coinone": CoinoneFormat(),
+                "korbit": KorbitFormat(),
+                "okx": OkxFormat(),
+            },
             clock=self._clock,
             ids=self._ids,
         )

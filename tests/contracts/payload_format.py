@@ -5,7 +5,7 @@ from typing import ClassVar
 import pytest
 
 from app.domain.range_units.errors import PayloadRejected
-from app.domain.range_units.revisions import Market, Observation
+from app.domain.range_units.revisions import Market, Observation, Reading
 from app.ports.range_units.formats import PayloadFormat
 
 OBSERVED_AT = datetime(2026, 1, 5, 9, 30, 15, 123456, tzinfo=UTC)
@@ -47,10 +47,16 @@ NO_NUMBERS = [
 NUMBER = re.compile(rb"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
-def observed(payload_format: PayloadFormat, payload: bytes, market: Market) -> list[Observation]:
+def reading(payload_format: PayloadFormat, payload: bytes, market: Market) -> Reading:
     return payload_format.read(
         payload=payload, market=market, observed_at=OBSERVED_AT, source=SOURCE
     )
+
+
+def observed(
+    payload_format: PayloadFormat, payload: bytes, market: Market
+) -> tuple[Observation, ...]:
+    return reading(payload_format, payload, market).observations
 
 
 def refusal(payload_format: PayloadFormat, payload: bytes, market: Market) -> PayloadRejected:
@@ -68,6 +74,11 @@ class PayloadFormatContract:
         self, payload_format: PayloadFormat, good_payload: bytes, market: Market
     ) -> None:
         assert observed(payload_format, good_payload, market)
+
+    def test_nothing_of_a_good_reply_is_rejected(
+        self, payload_format: PayloadFormat, good_payload: bytes, market: Market
+    ) -> None:
+        assert reading(payload_format, good_payload, market).rejections == ()
 
     def test_a_market_is_observed_once(
         self, payload_format: PayloadFormat, good_payload: bytes, market: Market

@@ -93,7 +93,10 @@ async def test_the_application_is_ready(client: httpx.AsyncClient) -> None:
 
 async def test_a_reply_is_taken(ingested: httpx.Response) -> None:
     counts = {"attempted": 1, "inserted": 1, "updated": 0, "unchanged": 0, "rejected": 0}
-    assert (ingested.status_code, ingested.json()) == (200, counts | {"rejections": []})
+    answer = ingested.json()
+    lint = answer.pop("lint")
+    assert (ingested.status_code, answer) == (200, counts | {"rejections": []})
+    assert [finding["code"] for finding in lint] == ["sentinel_top"]
 
 
 @pytest.mark.usefixtures("ingested")

@@ -1,11 +1,13 @@
 """How answers about range units and prices look. The documents are those of the HTTP API."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
-from app.adapters.cli.output import print_json, print_line, print_table, shown
+from app.adapters.cli.output import complain, print_json, print_line, print_table, shown
+from app.domain.range_units.errors import rejection
 from app.domain.range_units.grid import PriceAnswer, Rounded
+from app.domain.range_units.lint import Finding, lint
 from app.domain.range_units.numbers import plain
 from app.services.range_units.range_units_service import Ingested, RangeUnits
 
@@ -23,7 +25,11 @@ def print_range_units(units: RangeUnits, *, as_json: bool) -> None:
     for name in ("source", "boundary", "anchor", "top", "top_rule", "min_price", "max_price"):
         print_line(f"{name:<11}{shown(document[name])}")
     print_line("")
-    print_table(BAND, _bands(units), numbers=BAND)
+    if units.table.bands:
+        print_table(BAND, _bands(units), numbers=BAND)
+    else:
+        print_line("no tick rule: any positive price within the limits is valid")
+    print_findings(map(_finding, lint(units.table)))
 
 
 def print_stated(units: RangeUnits, *, is_new: bool, as_json: bool) -> None:
@@ -33,21 +39,35 @@ def print_stated(units: RangeUnits, *, is_new: bool, as_json: bool) -> None:
         return
     news = "has new range units" if is_new else "has these range units already"
     print_line(f"{units.revision.market} {news}, in force {_since(units)}.")
+    print_findings(map(_finding, lint(units.table)))
 
 
 def print_ingested(ingested: Ingested, *, as_json: bool) -> None:
-    """Count what became of the markets of a reply. One that is refused does not come this far."""
+    """Count what became of the markets of a reply, and say which were rejected, and why."""
     counts = {
         "attempted": ingested.attempted,
         "inserted": ingested.inserted,
         "updated": ingested.updated,
         "unchanged": ingested.unchanged,
-        "rejected": 0,
+        "rejected": ingested.rejected,
     }
+    lint = [{"market": str(market), **_finding(found)} for market, found in ingested.lint]
     if as_json:
-        print_json(counts)
-    else:
-        print_line(", ".join(f"{count} {name}" for name, count in counts.items()))
+        rejections = [rejection(fault) for fault in ingested.rejections]
+        print_json({**counts, "rejections": rejections, "lint": lint})
+        return
+    for fault in ingested.rejections:
+        complain(f"rejected: {fault}")
+    print_line(", ".join(f"{count} {name}" for name, count in counts.items()))
+    print_findings(lint)
+
+
+def print_findings(findings: Iterable[dict[str, object]]) -> None:
+    """Say what is odd about tables."""
+    for finding in findings:
+        about = f"{finding['market']} " if "market" in finding else ""
+        message = shown(finding["message"])
+        print_line(f"odd: {about}band {finding['position']}: {message} ({finding['code']})")
 
 
 def print_answers(units: RangeUnits, answers: Sequence[PriceAnswer], *, as_json: bool) -> None:
@@ -113,7 +133,12 @@ def _range_units(units: RangeUnits) -> dict[str, object]:
         "min_price": _number(table.min_price),
         "max_price": _number(table.max_price),
         "range_units": _bands(units),
+        "lint": [_finding(found) for found in lint(table)],
     }
+
+
+def _finding(finding: Finding) -> dict[str, object]:
+    return {"code": finding.code, "position": finding.position, "message": finding.message}
 
 
 def _bands(units: RangeUnits) -> list[dict[str, object]]:

@@ -60,6 +60,9 @@ class Problem(BaseModel):
     attempted: int | None = Field(None, description="Of an ingest: markets in the payload.")
     rejected: int | None = None
     rejections: list[dict[str, str]] | None = None
+    reason: str | None = Field(
+        None, description="Of `price_off_grid`: as in answers about prices.", examples=["off_tick"]
+    )
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

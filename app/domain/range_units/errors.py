@@ -1,6 +1,11 @@
 """What can be refused about range units."""
 
-from app.domain.errors import ErrorKind, TickgateError
+from app.domain.errors import ErrorKind, Fault, TickgateError
+
+
+def rejection(fault: Fault) -> dict[str, str]:
+    """Write down why a market of a reply was not taken, as programs read it."""
+    return {"market": fault.about, "reason": f"{fault.field}: {fault.message}".lstrip(": ")}
 
 
 class UnknownExchange(TickgateError):
@@ -47,10 +52,7 @@ class PayloadRejected(TickgateError):
     def particulars(self) -> dict[str, object]:
         """Count as an accepted payload does, with the reason for each rejection."""
         markets = {fault.about for fault in self.faults}
-        rejections = [
-            {"market": fault.about, "reason": f"{fault.field}: {fault.message}".lstrip(": ")}
-            for fault in self.faults
-        ]
+        rejections = [rejection(fault) for fault in self.faults]
         return {"attempted": len(markets), "rejected": len(markets), "rejections": rejections}
 
 
@@ -62,10 +64,22 @@ class NoPayloadFormat(TickgateError):
 
 
 class PriceOffGrid(TickgateError):
-    """Counting or stepping from a price that is not valid has no answer."""
+    """Counting or stepping from a price that is not valid has no answer.
+
+    Nor has it where there is no tick rule, from whatever price.
+    """
 
     kind = ErrorKind.INVALID
     code = "price_off_grid"
+
+    def __init__(self, detail: str, *, reason: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        """Why, in the words of the answers about prices."""
+
+    def particulars(self) -> dict[str, object]:
+        """Give the reason."""
+        return {"reason": self.reason}
 
 
 class RevisionInForce(TickgateError):

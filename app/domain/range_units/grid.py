@@ -271,7 +271,9 @@ class PriceGrid:
         """Count the valid prices below a valid price."""
         if not self._rows or not self.is_valid(price):
             reason = self._reason(price)
-            raise PriceOffGrid(f"{plain(price)} is not a valid price here ({reason}).")
+            is_ruled = reason is not Reason.NO_TICK_RULE
+            wrong = "is not a valid price" if is_ruled else "has no ticks to count"
+            raise PriceOffGrid(f"{plain(price)} {wrong} here ({reason}).", reason=reason)
         at = self._units(price)
         found = self._progressions[bisect_right(self._firsts, at) - 1]
         return found.before + (at - found.first) // found.unit

@@ -150,3 +150,19 @@ class Observation:
     table: RangeUnitTable
     effective_from: datetime | None
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reply says: tables, and why those of other markets in it cannot be trusted.
+
+    Every rejection names its market, or the place in the reply where none could be made out.
+    """
+
+    observations: tuple[Observation, ...]
+    rejections: tuple[Fault, ...] = ()
+
+    @property
+    def rejected(self) -> int:
+        """How many markets the rejections are about."""
+        return len({fault.about for fault in self.rejections})

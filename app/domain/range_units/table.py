@@ -58,9 +58,11 @@ class RangeUnitTable:
     """Contiguous bands in ascending order, and how they are to be read.
 
     `top` is None exactly when `top_rule` is open. `min_price` and `max_price`, both inclusive,
-    narrow the bands further. No bands at all says that the exchange has no tick rule.
+    narrow the bands further. No bands at all says that the exchange has no tick rule: then every
+    positive price within the limits is valid.
 
-    Construct one with `table_of`, which checks; a store may construct what was checked before.
+    Construct one with `table_of` or `price_filter`, which check; a store may construct what was
+    checked before.
     """
 
     bands: tuple[Band, ...]
@@ -102,6 +104,34 @@ class RangeUnitTable:
         parts += ["" if n is None else plain(n) for n in (self.top, self.min_price, self.max_price)]
         parts += [f"{plain(band.range_min)}/{plain(band.price_unit)}" for band in self.bands]
         return "sha256:" + hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def price_filter(
+    *,
+    price_unit: Decimal,
+    min_price: Decimal | None = None,
+    max_price: Decimal | None = None,
+    path: str = "",
+) -> RangeUnitTable:
+    """Make the table of one unit between two limits, both inclusive, counted from zero.
+
+    A unit of 0 says that there is no tick rule, a limit of 0 or None that there is none. Raises
+    `InvalidTable`, its faults at `path` followed by their names.
+    """
+    min_price, max_price = min_price or None, max_price or None
+    named = {"price_unit": price_unit, "min_price": min_price, "max_price": max_price}
+    faults = [
+        Fault(f"{path}{name}", "is negative")
+        for name, number in named.items()
+        if number is not None and number < 0
+    ]
+    if min_price is not None and max_price is not None and min_price > max_price:
+        message = f"is above the greatest price, {plain(max_price)}"
+        faults.append(Fault(f"{path}min_price", message))
+    if faults:
+        raise InvalidTable("The limits do not make a table.", faults=faults)
+    bands = (Band(Decimal(0), price_unit),) if price_unit else ()
+    return RangeUnitTable(bands=bands, min_price=min_price, max_price=max_price)
 
 
 def table_of(  # noqa: PLR0913 - the attributes of a table, all optional but the rows

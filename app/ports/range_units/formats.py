@@ -1,7 +1,7 @@
 from datetime import datetime
 from typing import Protocol
 
-from app.domain.range_units.revisions import Market, Observation
+from app.domain.range_units.revisions import Market, Reading
 
 
 class PayloadFormat(Protocol):
@@ -9,12 +9,15 @@ class PayloadFormat(Protocol):
 
     def read(
         self, *, payload: bytes, market: Market, observed_at: datetime, source: str
-    ) -> list[Observation]:
+    ) -> Reading:
         """Read a reply, exactly, from its literal text.
 
         `market` is the one that was asked about; formats whose replies name their markets use
         only its exchange. `observed_at` is when the reply was got, from when on it is in force.
-        Never gives an empty list, nor a market twice. Raises `PayloadRejected` with one fault
-        for each thing that is wrong, naming the market it is about.
+        One that cannot be trusted among several markets is rejected, and does not stop the
+        others. Gives at least one observation, no market twice, and none both observed and
+        rejected. Raises `PayloadRejected` where no market is left, or the reply as a whole is
+        wrong, as it is when it names a market twice; with one fault for each thing that is wrong,
+        naming the market it is about.
         """
         ...

@@ -6,12 +6,14 @@ from typing import NoReturn
 
 from anyio import to_thread
 
+from app.domain.errors import Fault
 from app.domain.range_units.errors import (
     NoPayloadFormat,
     UnknownExchange,
     UnknownHistory,
     UnknownMarket,
 )
+from app.domain.range_units.lint import Finding, lint
 from app.domain.range_units.revisions import (
     BEGINNING,
     Bearing,
@@ -48,11 +50,17 @@ class Ingested:
     """Had others."""
     unchanged: int
     """Had the same, which are now confirmed."""
+    rejected: int = 0
+    """Were not read, and keep what they had."""
+    rejections: tuple[Fault, ...] = ()
+    """Why those were not, each naming its market; there may be several about one."""
+    lint: tuple[tuple[Market, Finding], ...] = ()
+    """What is odd about the tables of the others, whether new or not."""
 
     @property
     def attempted(self) -> int:
-        """All of them: a payload is taken whole or refused whole."""
-        return self.inserted + self.updated + self.unchanged
+        """All of them."""
+        return self.inserted + self.updated + self.unchanged + self.rejected
 
 
 class RangeUnitsService:
@@ -94,10 +102,11 @@ class RangeUnitsService:
             return await uow.catalogue.markets(exchange=exchange, after=after, limit=limit)
 
     async def ingest(self, *, market: Market, payload: bytes, source: str) -> Ingested:
-        """Take what an exchange replied about its range units, whole or not at all.
+        """Take what an exchange replied about its range units, in one transaction.
 
         The same payload twice changes nothing but `last_seen`. What is new is in force from now
-        on. Raises `PayloadRejected`, `UnknownExchange`, `NoPayloadFormat`.
+        on. Markets that cannot be read are left as they are, and reported. Raises
+        `PayloadRejected`, `UnknownExchange`, `NoPayloadFormat`.
         """
         async with self._reading() as uow:
             await _known_exchange(uow, market.exchange)
@@ -106,7 +115,7 @@ class RangeUnitsService:
             raise NoPayloadFormat(f"No format of replies is known for {market.exchange}.")
         observed_at = self._clock.now()
         # Off the event loop: a hundred thousand bands take a while to read and to digest.
-        observations = await to_thread.run_sync(
+        reading = await to_thread.run_sync(
             partial(
                 payload_format.read,
                 payload=payload,
@@ -115,11 +124,12 @@ class RangeUnitsService:
                 source=source,
             )
         )
-        digested = await to_thread.run_sync(_digested, observations)
+        digested, findings = await to_thread.run_sync(_examined, reading.observations)
         async with self._uow() as uow:
-            ingested = await self._observe(uow, digested, observed_at)
+            taken = await self._observe(uow, digested, observed_at)
             await uow.commit()
-        return ingested
+        rejections = reading.rejections
+        return replace(taken, rejected=reading.rejected, rejections=rejections, lint=findings)
 
     async def _observe(
         self,
@@ -254,8 +264,12 @@ class RangeUnitsService:
         )
 
 
-def _digested(observations: Sequence[Observation]) -> list[tuple[Observation, str]]:
-    return [(observation, observation.table.digest) for observation in observations]
+def _examined(
+    observations: Sequence[Observation],
+) -> tuple[list[tuple[Observation, str]], tuple[tuple[Market, Finding], ...]]:
+    digested = [(observation, observation.table.digest) for observation in observations]
+    found = ((one.market, finding) for one in observations for finding in lint(one.table))
+    return digested, tuple(found)
 
 
 async def _in_force(

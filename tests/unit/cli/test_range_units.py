@@ -19,6 +19,24 @@ REPLY = {
         {"range_min": 1000, "next_range_min": 10000000000, "price_unit": 1},
     ],
 }
+SEVERAL = {
+    "symbols": [
+        {
+            "symbol": "ETHBTC",
+            "baseAsset": "ETH",
+            "quoteAsset": "BTC",
+            "filters": [
+                {
+                    "filterType": "PRICE_FILTER",
+                    "minPrice": "0.1",
+                    "maxPrice": "0.00",
+                    "tickSize": "0.00",
+                }
+            ],
+        },
+        {"symbol": "ETHUSDT", "baseAsset": "ETH", "quoteAsset": "USDT", "filters": []},
+    ]
+}
 CURATED = {
     "id": "coinone-krw",
     "exchange": "coinone",
@@ -36,7 +54,10 @@ CURATED = {
 
 @pytest.fixture(autouse=True)
 def coinone(program: Program) -> None:
-    exchange = Exchange("coinone", "Coinone", "Asia/Seoul")
+    put_exchange(program, Exchange("coinone", "Coinone", "Asia/Seoul"))
+
+
+def put_exchange(program: Program, exchange: Exchange) -> None:
     program.with_range_units(lambda s: s.range_units.put_exchange(exchange=exchange))
 
 
@@ -65,8 +86,14 @@ def sources(program: Program) -> list[str]:
 
 def test_a_reply_of_the_exchange_is_counted(program: Program, tmp_path: Path) -> None:
     ended = program.run("range-units", "import", file_of(tmp_path, REPLY), *BTC)
-    line = "1 attempted, 1 inserted, 0 updated, 0 unchanged, 0 rejected\n"
-    assert (ended.exit_code, ended.stdout) == (0, line)
+    assert ended.exit_code == 0
+    assert ended.stdout.splitlines() == [
+        "1 attempted, 1 inserted, 0 updated, 0 unchanged, 0 rejected",
+        (
+            "odd: coinone KRW/BTC band 1: top 10000000000 looks like a sentinel for no end"
+            " (sentinel_top)"
+        ),
+    ]
 
 
 def test_the_same_reply_again_changes_nothing(program: Program, tmp_path: Path) -> None:
@@ -79,7 +106,49 @@ def test_the_same_reply_again_changes_nothing(program: Program, tmp_path: Path) 
         "updated": 0,
         "unchanged": 1,
         "rejected": 0,
+        "rejections": [],
+        "lint": [
+            {
+                "market": "coinone KRW/BTC",
+                "code": "sentinel_top",
+                "position": 1,
+                "message": "top 10000000000 looks like a sentinel for no end",
+            }
+        ],
     }
+
+
+def test_a_market_that_is_rejected_is_complained_of_beside_those_that_are_taken(
+    program: Program, tmp_path: Path
+) -> None:
+    put_exchange(program, Exchange("binance", "Binance"))
+    file = file_of(tmp_path, SEVERAL)
+    place = ("--exchange", "binance", "--market", "BTC/ETH")
+    ended = program.run("range-units", "import", file, *place)
+    assert (ended.exit_code, ended.stdout) == (
+        0,
+        "2 attempted, 1 inserted, 0 updated, 0 unchanged, 1 rejected\n",
+    )
+    assert ended.stderr.splitlines() == [
+        "tickgate: rejected: binance USDT/ETH: symbols[1].filters: has no PRICE_FILTER, not one"
+    ]
+    again = program.run("range-units", "import", file, *place, "--json").document
+    assert again["rejections"] == [
+        {
+            "market": "binance USDT/ETH",
+            "reason": "symbols[1].filters: has no PRICE_FILTER, not one",
+        }
+    ]
+
+
+def test_a_market_without_a_tick_rule_is_shown_as_such(program: Program, tmp_path: Path) -> None:
+    put_exchange(program, Exchange("binance", "Binance"))
+    place = ("--exchange", "binance", "--market", "BTC/ETH")
+    program.run("range-units", "import", file_of(tmp_path, SEVERAL), *place)
+    shown = program.run("range-units", "show", *place).stdout
+    assert shown.endswith("no tick rule: any positive price within the limits is valid\n")
+    answer = program.run("range-units", "check", "0.123", *place, "--json").document["results"]
+    assert (answer[0]["valid"], answer[0]["reason"]) == (True, "no_tick_rule")
 
 
 def test_a_reply_is_kept_with_the_name_of_its_file_alone(program: Program, tmp_path: Path) -> None:
@@ -228,6 +297,7 @@ def test_programs_are_shown_range_units_with_numbers_as_text(program: Program) -
             {"range_min": "0", "next_range_min": "1000", "price_unit": "0.1"},
             {"range_min": "1000", "next_range_min": None, "price_unit": "1"},
         ],
+        "lint": [],
     }
 
 

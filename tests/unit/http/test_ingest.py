@@ -32,9 +32,17 @@ async def served(client: httpx.AsyncClient, admin: dict[str, str]) -> dict[str, 
     return answer
 
 
+SENTINEL: Final = {
+    "market": "coinone KRW/BTC",
+    "code": "sentinel_top",
+    "position": 1,
+    "message": "top 10000000000 looks like a sentinel for no end",
+}
+
+
 def counts(**counted: int) -> dict[str, Any]:
     none = {"attempted": 1, "inserted": 0, "updated": 0, "unchanged": 0, "rejected": 0}
-    return none | {"rejections": []} | counted
+    return none | {"rejections": [], "lint": [SENTINEL]} | counted
 
 
 async def test_what_becomes_of_each_reply_is_counted(
@@ -162,3 +170,65 @@ async def test_a_reply_is_taken_under_any_media_type(
 ) -> None:
     headers = coinone | {"Content-Type": "text/plain"}
     assert (await ingest(client, headers, GOOD)).json() == counts(inserted=1)
+
+
+BINANCE: Final = "/v1/exchanges/binance"
+SEVERAL: Final = b"""{"symbols": [
+    {"baseAsset": "ETH", "quoteAsset": "BTC", "filters": [{"filterType": "PRICE_FILTER",
+        "minPrice": "0.10", "maxPrice": "2.0", "tickSize": "0.000"}]},
+    {"baseAsset": "ETH", "quoteAsset": "USDT", "filters": []},
+    {"baseAsset": "BTC", "quoteAsset": "USDT", "filters": [{"filterType": "PRICE_FILTER",
+        "minPrice": "-1", "maxPrice": "x", "tickSize": "1"}]}
+]}"""
+
+
+async def test_one_bad_market_of_a_reply_does_not_stop_the_others(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    await client.put(BINANCE, json={"name": "Binance"}, headers=admin)
+    url = f"{BINANCE}/range-units/ingest?quote=BTC&target=ETH"
+    answer = (await ingest(client, admin, SEVERAL, url)).json()
+    rejections = answer.pop("rejections")
+    assert answer == {
+        "attempted": 3,
+        "inserted": 1,
+        "updated": 0,
+        "unchanged": 0,
+        "rejected": 2,
+        "lint": [],
+    }
+    assert [rejection["market"] for rejection in rejections] == [
+        "binance USDT/ETH",
+        "binance USDT/BTC",
+    ]
+    markets = (await client.get(f"{BINANCE}/markets", headers=admin)).json()["items"]
+    assert markets == [{"quote_currency": "BTC", "target_currency": "ETH"}]
+
+
+async def test_a_market_without_a_tick_rule_answers_by_its_limits_alone(
+    client: httpx.AsyncClient, admin: dict[str, str]
+) -> None:
+    await client.put(BINANCE, json={"name": "Binance"}, headers=admin)
+    await ingest(client, admin, SEVERAL, f"{BINANCE}/range-units/ingest?quote=BTC&target=ETH")
+    market = f"{BINANCE}/markets/BTC/ETH"
+    units = (await client.get(f"{market}/range-units", headers=admin)).json()
+    assert (units["range_units"], units["min_price"], units["max_price"]) == ([], "0.1", "2")
+    answers = {}
+    for price in ("0.123456789", "0.09", "2.5", "0"):
+        answer = (await client.get(f"{market}/prices/{price}", headers=admin)).json()
+        names = ("valid", "reason", "floor", "ceil", "next_up")
+        answers[price] = [answer[name] for name in names]
+    assert answers == {
+        "0.123456789": [True, "no_tick_rule", "0.123456789", "0.123456789", None],
+        "0.09": [False, "below_min", None, "0.1", None],
+        "2.5": [False, "above_max", "2", None, None],
+        "0": [False, "not_positive", None, "0.1", None],
+    }
+    body = {"prices": ["1.2345"], "direction": "nearest"}
+    rounded = await client.post(f"{market}/prices/round", json=body, headers=admin)
+    [result] = rounded.json()["results"]
+    assert (result["rounded"], result["changed"], result["reason"]) == ("1.2345", False, None)
+    step = await client.post(
+        f"{market}/prices/step", json={"price": "1", "ticks": 1}, headers=admin
+    )
+    assert (refusal(step), step.json()["reason"]) == ((422, "price_off_grid"), "no_tick_rule")

@@ -30,6 +30,7 @@ async def test_a_new_revision_is_shown_in_full(
         "min_price": None,
         "max_price": None,
         "range_units": SHOWN,
+        "lint": [],
     }
 
 
@@ -175,3 +176,15 @@ async def test_a_bundled_table_comes_back_as_it_was_stated(
         band["next_range_min"] = after["range_min"]
     assert stated.items() <= shown.items()
     assert shown["range_units"] == bands
+
+
+async def test_what_is_odd_about_a_table_is_said_whenever_it_is_shown(
+    client: httpx.AsyncClient, coinone: dict[str, str]
+) -> None:
+    bands = [{"range_min": "0", "price_unit": "3"}, {"range_min": "10", "price_unit": "1"}]
+    stated = (await put(client, coinone, range_units=bands)).json()["lint"]
+    assert [(finding["code"], finding["position"]) for finding in stated] == [
+        ("not_nested", 1),
+        ("finer_above", 1),
+    ]
+    assert (await units(client, coinone))["lint"] == stated

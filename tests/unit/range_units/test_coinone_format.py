@@ -22,9 +22,10 @@ SOURCE = "https://api.coinone.co.kr/public/v2/range_units/KRW/BTC"
 
 
 def read(payload: bytes) -> Observation:
-    [observation] = CoinoneFormat().read(
+    reading = CoinoneFormat().read(
         payload=payload, market=KRW_BTC, observed_at=OBSERVED_AT, source=SOURCE
     )
+    [observation] = reading.observations
     return observation
 
 
@@ -258,7 +259,7 @@ def test_another_shape_is_rejected_where_it_differs(payload: bytes, expected: st
         (reply(band(5, 0, 1)), "range_price_units[0].next_range_min: is not above range_min"),
         (
             reply(band(-1, 5, 1)),
-            "range_price_units[0].range_min: is negative, which no price at Coinone is",
+            "range_price_units[0].range_min: is negative, as no price is",
         ),
     ],
 )
@@ -286,7 +287,7 @@ def test_everything_that_is_wrong_with_the_shape_is_said_at_once() -> None:
 
 def test_everything_that_is_wrong_with_the_bands_is_said_at_once() -> None:
     assert faults(reply(band(-5, 1, 0), band(2, 4, 1), band(3, 9, 1))) == [
-        "range_price_units[0].range_min: is negative, which no price at Coinone is",
+        "range_price_units[0].range_min: is negative, as no price is",
         "range_price_units[0].price_unit: is not above zero",
         "range_price_units[1].range_min: gap: no band covers 1 to 2",
         "range_price_units[2].range_min: overlap: range_price_units[1] already covers up to 4",

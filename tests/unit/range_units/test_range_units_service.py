@@ -27,6 +27,7 @@ from app.domain.range_units.revisions import (
     Exchange,
     Market,
     Observation,
+    Reading,
     Revision,
 )
 from app.domain.range_units.table import RangeUnitTable
@@ -125,9 +126,10 @@ class Stated(PayloadFormat):
 
     def read(
         self, *, payload: bytes, market: Market, observed_at: datetime, source: str
-    ) -> list[Observation]:
+    ) -> Reading:
         assert (payload, market) == (b"", BTC)
-        return [Observation(of, table, observed_at, source) for of, table in self._tables]
+        observations = (Observation(of, table, observed_at, source) for of, table in self._tables)
+        return Reading(tuple(observations))
 
 
 def reading(application: MemoryApplication, replies: PayloadFormat) -> RangeUnitsService:
@@ -162,7 +164,7 @@ async def test_whoever_reads_a_reply_is_told_when_and_where_it_was_observed(
     class Noting(Stated):
         def read(
             self, *, payload: bytes, market: Market, observed_at: datetime, source: str
-        ) -> list[Observation]:
+        ) -> Reading:
             told.append((observed_at, source))
             return super().read(
                 payload=payload, market=market, observed_at=observed_at, source=source
@@ -388,7 +390,7 @@ class Overtaken(Stated):
 
     def read(
         self, *, payload: bytes, market: Market, observed_at: datetime, source: str
-    ) -> list[Observation]:
+    ) -> Reading:
         from_thread.run(self._meanwhile)
         return super().read(payload=payload, market=market, observed_at=observed_at, source=source)
 

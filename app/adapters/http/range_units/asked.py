@@ -1,15 +1,17 @@
 """What is asked of range units: of which market, as of when."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from app.adapters.http.schemas import Instant, Sent
+from app.domain.range_units.lint import Oddity, lint
 from app.domain.range_units.numbers import InvalidNumber, parse_decimal, plain
 from app.domain.range_units.revisions import Market, market_of
+from app.domain.range_units.table import RangeUnitTable
 from app.services.range_units.price_service import PriceService
 from app.services.range_units.range_units_service import RangeUnitsService
 
@@ -47,6 +49,19 @@ Number = Annotated[
 def _code(form: str, example: str) -> WithJsonSchema:
     # Only documented here: the domain refuses what is none, in its own words.
     return WithJsonSchema({"type": "string", "pattern": form, "examples": [example]})
+
+
+class FindingAnswer(BaseModel):
+    """Something odd about a table, which is no reason to refuse it."""
+
+    code: Oddity
+    position: int = Field(description="Of the band, from 0.")
+    message: str
+
+
+def finding_answers(table: RangeUnitTable) -> list[FindingAnswer]:
+    """Look a table over."""
+    return [FindingAnswer(**asdict(finding)) for finding in lint(table)]
 
 
 ExchangeCode = Annotated[str, _code("^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", "upbit")]

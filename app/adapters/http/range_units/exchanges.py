@@ -1,5 +1,6 @@
 """Exchanges, their markets and their replies."""
 
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -9,9 +10,15 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from app.adapters.http.authentication import Caller, GuardedRoute
 from app.adapters.http.errors import responses
-from app.adapters.http.range_units.asked import ExchangeCode, Quote, Services, TargetCode
+from app.adapters.http.range_units.asked import (
+    ExchangeCode,
+    FindingAnswer,
+    Quote,
+    Services,
+    TargetCode,
+)
 from app.adapters.http.schemas import InvalidCursor, Page, PartOfList, Sent, page_of, parts_of
-from app.domain.range_units.errors import InvalidCode
+from app.domain.range_units.errors import InvalidCode, rejection
 from app.domain.range_units.revisions import Exchange, Market, exchange_code, market_of
 
 exchanges = APIRouter(prefix="/v1/exchanges", tags=["exchanges"], route_class=GuardedRoute)
@@ -115,6 +122,22 @@ def _exchange_answer(exchange: Exchange) -> ExchangeAnswer:
     return ExchangeAnswer(exchange=exchange.code, name=exchange.name, time_zone=exchange.time_zone)
 
 
+class RejectionAnswer(BaseModel):
+    """Why a market of a payload was not taken; there may be several reasons."""
+
+    market: str = Field(
+        description="Its place in the payload, where no market can be made out.",
+        examples=["binance BTC/ETH"],
+    )
+    reason: str
+
+
+class MarketFinding(FindingAnswer):
+    """Something odd about a table in a payload."""
+
+    market: str = Field(examples=["coinone KRW/BTC"])
+
+
 class IngestAnswer(BaseModel):
     """What became of the markets of a payload."""
 
@@ -122,8 +145,9 @@ class IngestAnswer(BaseModel):
     inserted: int
     updated: int
     unchanged: int
-    rejected: int = 0
-    rejections: list[dict[str, str]] = []
+    rejected: int
+    rejections: list[RejectionAnswer]
+    lint: list[MarketFinding]
 
 
 class MarketAsked(Sent):
@@ -152,10 +176,11 @@ async def ingest(
     asked: Annotated[MarketAsked, Query()],
     services: Services,
 ) -> IngestAnswer:
-    """Take what an exchange replied about range units: whole, or not at all.
+    """Take what an exchange replied about range units, in one transaction.
 
-    What is new is in force from now on; the same again changes nothing but `last_seen`. A reply
-    that is an error, empty, or no contiguous table is `payload_rejected`, with every reason.
+    What is new is in force from now on; the same again changes nothing but `last_seen`. A market
+    that cannot be read is among the `rejections` and keeps what it had. A reply that is an error,
+    empty, or has no market that can be read is `payload_rejected`, with every reason.
     """
     ingested = await services.range_units.ingest(
         market=market_of(exchange, asked.quote, asked.target),
@@ -167,4 +192,10 @@ async def ingest(
         inserted=ingested.inserted,
         updated=ingested.updated,
         unchanged=ingested.unchanged,
+        rejected=ingested.rejected,
+        rejections=[RejectionAnswer(**rejection(fault)) for fault in ingested.rejections],
+        lint=[
+            MarketFinding(market=str(market), **asdict(finding))
+            for market, finding in ingested.lint
+        ],
     )

@@ -10,7 +10,15 @@ from pydantic import BaseModel, Field
 
 from app.adapters.http.authentication import GuardedRoute
 from app.adapters.http.errors import responses
-from app.adapters.http.range_units.asked import MARKET_PATH, AsOf, Number, OfMarket, Services
+from app.adapters.http.range_units.asked import (
+    MARKET_PATH,
+    AsOf,
+    FindingAnswer,
+    Number,
+    OfMarket,
+    Services,
+    finding_answers,
+)
 from app.adapters.http.schemas import Instant, Sent
 from app.domain.range_units.table import (
     Anchor,
@@ -51,7 +59,10 @@ class RangeUnitsAnswer(BaseModel):
     top_rule: TopRule
     min_price: Number | None
     max_price: Number | None
-    range_units: list[BandAnswer]
+    range_units: list[BandAnswer] = Field(
+        description="Empty: the exchange has no tick rule, any price within the limits is valid."
+    )
+    lint: list[FindingAnswer] = Field(description="What is odd about the table.")
 
 
 class BandToPut(Sent):
@@ -158,4 +169,5 @@ def _range_units_answer(units: RangeUnits) -> RangeUnitsAnswer:
             )
             for row in table.rows()
         ],
+        lint=finding_answers(table),
     )

@@ -1,0 +1,64 @@
+"""Range units as Binance publishes them: the PRICE_FILTER of `GET /api/v3/exchangeInfo`.
+
+A tickSize of 0 says that there is no tick rule, a limit of 0 that there is none. Other filters,
+and whether a market is trading at the moment, are about something else.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from app.adapters.exchanges.limits import filter_of
+from app.adapters.exchanges.refusal import Refused, error_said, wrong
+from app.adapters.exchanges.replies import NamedMarkets, object_of, reading, text_of
+from app.domain.errors import Fault
+from app.domain.range_units.revisions import Market, Reading
+from app.domain.range_units.table import RangeUnitTable
+from app.ports.range_units.formats import PayloadFormat
+
+_PATH = "symbols"
+_TYPE = "filterType"
+_PRICE_FILTER = "PRICE_FILTER"
+
+
+class BinanceFormat(PayloadFormat):
+    """One reply, all markets."""
+
+    def read(
+        self, *, payload: bytes, market: Market, observed_at: datetime, source: str
+    ) -> Reading:
+        """Read a reply; what it says is in force from the moment it was observed."""
+        return reading(
+            _MARKETS, payload=payload, market=market, observed_at=observed_at, source=source
+        )
+
+
+def _entries(payload: bytes) -> object:
+    reply = object_of(payload)
+    if _PATH in reply:
+        return reply[_PATH]
+    if "code" in reply:
+        raise error_said(reply["code"], reply.get("msg"))
+    raise Refused("is not shaped like range units", [wrong(reply, _PATH, "a list")])
+
+
+def _codes(entry: Mapping[str, object], path: str) -> tuple[str, str]:
+    return text_of(entry, "quoteAsset", path), text_of(entry, "baseAsset", path)
+
+
+def _table(entry: Mapping[str, object], path: str) -> RangeUnitTable:
+    filters = entry.get("filters")
+    if not isinstance(filters, list):
+        raise Refused("has no filters", [wrong(entry, "filters", "a list", path=f"{path}.")])
+    found = [
+        (f"{path}.filters[{place}]", one)
+        for place, one in enumerate(filters)
+        if isinstance(one, dict) and one.get(_TYPE) == _PRICE_FILTER
+    ]
+    if len(found) != 1:
+        message = f"has {len(found) or 'no'} {_PRICE_FILTER}, not one"
+        raise Refused("has no one price filter", [Fault(f"{path}.filters", message)])
+    [(where, price_filter)] = found
+    return filter_of(price_filter, where, fields=frozenset({_TYPE}))
+
+
+_MARKETS = NamedMarkets(_PATH, _entries, _codes, _table)

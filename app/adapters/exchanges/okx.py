@@ -1,0 +1,58 @@
+"""Range units as OKX publishes them: `GET /api/v5/public/instrument-tick-bands`.
+
+They hold for families of instruments, such as the options of BTC-USD. A family that is spelled
+like a pair becomes the market of that pair, USD/BTC; any other one, such as EVENTS, is itself the
+quote of a ladder, EVENTS/*. Families of options are all that this endpoint knows: spot markets
+have their tick sizes elsewhere, and are never read here.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from app.adapters.exchanges.bands import Bands
+from app.adapters.exchanges.refusal import Refused, error_said, wrong
+from app.adapters.exchanges.replies import NamedMarkets, object_of, reading, text_of
+from app.domain.range_units.revisions import WHOLE_QUOTE, Market, Reading
+from app.domain.range_units.table import RangeUnitTable, TopRule
+from app.ports.range_units.formats import PayloadFormat
+
+_BANDS = Bands("minPx", "tickSz", "maxPx")
+_LIST = "tickBand"
+
+
+class OkxFormat(PayloadFormat):
+    """One reply, many families. Where the last band ends is itself a price."""
+
+    def read(
+        self, *, payload: bytes, market: Market, observed_at: datetime, source: str
+    ) -> Reading:
+        """Read a reply; what it says is in force from the moment it was observed."""
+        return reading(
+            _FAMILIES, payload=payload, market=market, observed_at=observed_at, source=source
+        )
+
+
+def _entries(payload: bytes) -> object:
+    reply = object_of(payload)
+    code = reply.get("code")
+    if isinstance(code, str) and code != "0":
+        raise error_said(code, reply.get("msg"))
+    if code != "0":
+        raise Refused("is not shaped like range units", [wrong(reply, "code", '"0"')])
+    return reply.get("data")
+
+
+def _codes(entry: Mapping[str, object], path: str) -> tuple[str, str]:
+    family = text_of(entry, "instFamily", path)
+    target, hyphen, quote = family.partition("-")
+    is_pair = bool(hyphen and target and quote) and WHOLE_QUOTE not in family
+    return (quote, target) if is_pair else (family, WHOLE_QUOTE)
+
+
+def _table(entry: Mapping[str, object], path: str) -> RangeUnitTable:
+    if _LIST not in entry:
+        raise Refused("has no bands", [wrong(entry, _LIST, "a list", path=f"{path}.")])
+    return _BANDS.table(entry[_LIST], f"{path}.{_LIST}", top_rule=TopRule.INCLUSIVE)
+
+
+_FAMILIES = NamedMarkets("data", _entries, _codes, _table)

@@ -1,0 +1,138 @@
+"""Replies: the object that each is, and the markets that most of them name.
+
+A reply whose envelope is wrong is refused as a whole. Whatever is wrong with one of the markets
+that it names rejects that one alone.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from app.adapters.exchanges.literal_json import UnreadableJson, parse
+from app.adapters.exchanges.refusal import Refused, described, listed, printable, rejected, wrong
+from app.domain.errors import Fault
+from app.domain.range_units.errors import InvalidCode, PayloadRejected
+from app.domain.range_units.revisions import WHOLE_QUOTE, Market, Observation, Reading, market_of
+from app.domain.range_units.table import RangeUnitTable
+
+Said = TypeVar("Said")
+
+
+def content_of(payload: bytes) -> object:
+    """Read a reply. Raises `Refused`."""
+    try:
+        return parse(payload)
+    except UnreadableJson as error:
+        raise Refused(str(error)) from error
+
+
+def object_of(payload: bytes) -> dict[str, object]:
+    """Read a reply that is an object; fields that may be added to it are none of our business."""
+    reply = content_of(payload)
+    if not isinstance(reply, dict):
+        raise Refused(f"is {described(reply)}, not an object")
+    return reply
+
+
+def text_of(entry: Mapping[str, object], name: str, path: str) -> str:
+    """Give what identifies a market, or a part of that. Raises `Refused`."""
+    value = entry.get(name)
+    if isinstance(value, str) and value not in ("", WHOLE_QUOTE):
+        return value
+    raise Refused("has a market without a name", [wrong(entry, name, "a name", path=f"{path}.")])
+
+
+def market_named(exchange: str, codes: tuple[str, str], path: str) -> Market:
+    """Give the market of a quote and a target. Raises `Refused`."""
+    quote, target = codes
+    try:
+        return market_of(exchange, quote, target)
+    except InvalidCode as error:
+        name = printable(f"{quote}/{target}")
+        faults = [
+            Fault(path, f'is about "{name}", whose {fault.field} {fault.message}')
+            for fault in error.faults
+        ]
+        raise Refused("has a market with an odd name", faults) from error
+
+
+@dataclass(frozen=True, slots=True)
+class NamedMarkets(Generic[Said]):
+    """How an exchange writes replies that name their markets, and say something of each."""
+
+    path: str
+    """Where the list of markets is."""
+    entries: Callable[[bytes], object]
+    """Open the envelope and give that list. Raises `Refused`."""
+    codes: Callable[[Mapping[str, object], str], tuple[str, str]]
+    """Give the quote and the target of an entry, at that path. Raises `Refused`."""
+    said: Callable[[Mapping[str, object], str], Said]
+    """Read what an entry says of its market, at that path. Raises `Refused`."""
+
+    def of(self, payload: bytes, asked: Market) -> tuple[dict[Market, Said], list[Fault]]:
+        """Read all markets of an exchange that a reply names, and why some are rejected.
+
+        Raises `PayloadRejected` where the reply as a whole is wrong, or no market is left.
+        """
+        found: dict[Market, Said] = {}
+        rejections: list[Fault] = []
+        try:
+            for path, entry, market in self._named(payload, asked.exchange, rejections):
+                try:
+                    found[market] = self.said(entry, path)
+                except Refused as refused:
+                    rejections += listed(refused.faults, about=str(market))
+        except Refused as refused:
+            detail = f"The reply about {asked} {refused}."
+            raise rejected(detail, refused.faults, about=str(asked)) from refused
+        if not found:
+            detail = f"The reply about {asked} has no market that can be read."
+            raise PayloadRejected(detail, faults=rejections)
+        return found, rejections
+
+    def _named(
+        self, payload: bytes, exchange: str, rejections: list[Fault]
+    ) -> list[tuple[str, Mapping[str, object], Market]]:
+        entries = self.entries(payload)
+        if not isinstance(entries, list):
+            fault = Fault(self.path, f"is {described(entries)}, not a list")
+            raise Refused("is not shaped like range units", [fault])
+        if not entries:
+            raise Refused("has no markets", [Fault(self.path, "is empty")])
+        named: list[tuple[str, Mapping[str, object], Market]] = []
+        for place, entry in enumerate(entries):
+            path = f"{self.path}[{place}]"
+            try:
+                found = _object(entry, path)
+                named.append((path, found, market_named(exchange, self.codes(found, path), path)))
+            except Refused as refused:
+                # Its name is not known: its place in the reply has to do.
+                rejections += listed(refused.faults, about=f"{exchange} {path}")
+        times = Counter(market for _, _, market in named)
+        twice = [Fault(self.path, f"names {one} {n} times") for one, n in times.items() if n > 1]
+        if twice:
+            raise Refused("names a market more than once", twice)
+        return named
+
+
+def _object(entry: object, path: str) -> Mapping[str, object]:
+    if not isinstance(entry, dict):
+        fault = Fault(path, f"is {described(entry)}, not an object")
+        raise Refused("has a market that is none", [fault])
+    return entry
+
+
+def reading(
+    markets: NamedMarkets[RangeUnitTable],
+    *,
+    payload: bytes,
+    market: Market,
+    observed_at: datetime,
+    source: str,
+) -> Reading:
+    """Read a reply as the port `PayloadFormat` promises it."""
+    tables, rejections = markets.of(payload, market)
+    observations = (Observation(one, table, observed_at, source) for one, table in tables.items())
+    return Reading(tuple(observations), tuple(rejections))
