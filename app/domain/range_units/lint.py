@@ -6,7 +6,7 @@ Findings are computed from the table whenever they are asked for; nothing of the
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Final
 
 from app.domain.range_units.numbers import decimals, plain, to_units
@@ -37,6 +37,8 @@ class Finding:
     message: str
 
 
+MOST_FINDINGS: Final = 100
+
 # Integers at the end of what a machine word, or an exactly counting float, can hold.
 _MACHINE_LIMITS: Final = {2**31 - 1, 2**32 - 1, 2**53 - 1, 2**53, 2**63 - 1, 2**64 - 1}
 # A round number of that many digits is above what anything is traded for.
@@ -44,42 +46,49 @@ _SENTINEL_DIGITS: Final = 10
 
 
 def lint(table: RangeUnitTable) -> tuple[Finding, ...]:
-    """Look at the bands as they were published, in ascending order of position.
+    """Look at the bands as they were published, in ascending order; the first hundred findings.
 
     For a sentinel passes a bound of ten digits or more that is a one before zeros or nothing but
     nines, and the greatest integers of machines; whether it ends the last band or is a limit.
     """
-    return (*_about_boundaries(table), *_about_the_top(table))
+    return (*_about_the_top(table), *islice(_about_boundaries(table), MOST_FINDINGS))
 
 
 def _about_boundaries(table: RangeUnitTable) -> Iterator[Finding]:
-    for place, (below, above) in enumerate(pairwise(table.bands), start=1):
-        at = plain(above.range_min)
-        unit_below, unit_above = plain(below.price_unit), plain(above.price_unit)
-        off = _units_off(table.anchor, below, above)
+    scale = max((decimals(n) for b in table.bands for n in (b.range_min, b.price_unit)), default=0)
+    grids = [_Grid.of(band, table.anchor, scale) for band in table.bands]
+    for place, (below, above) in enumerate(pairwise(grids), start=1):
+        at, band = above.start, table.bands[place]
+        off = [one for one in (below, above) if not one.has(at)]
         if off:
-            message = f"{at} is no price of the unit {' nor of '.join(off)}"
+            units = dict.fromkeys(plain(one.band.price_unit) for one in off)
+            message = f"{plain(band.range_min)} is no price of the unit {' nor of '.join(units)}"
             yield Finding(Oddity.NOT_NESTED, place, message)
-        if above.price_unit < below.price_unit:
-            message = f"the unit gets finer at {at}, from {unit_below} to {unit_above}"
+        if above.unit < below.unit:
+            change = f"from {plain(below.band.price_unit)} to {plain(band.price_unit)}"
+            message = f"the unit gets finer at {plain(band.range_min)}, {change}"
             yield Finding(Oddity.FINER_ABOVE, place, message)
-        if above.price_unit == below.price_unit and (table.anchor is Anchor.ZERO or not off):
-            message = f"the unit is {unit_below} on both sides of {at}"
-            yield Finding(Oddity.REDUNDANT_ROW, place, message)
+        if above.unit == below.unit and (table.anchor is Anchor.ZERO or not off):
+            message = f"the unit is {plain(band.price_unit)} on both sides of "
+            yield Finding(Oddity.REDUNDANT_ROW, place, message + plain(band.range_min))
 
 
-def _units_off(anchor: Anchor, below: Band, above: Band) -> list[str]:
-    """Give the units on either side of a boundary that it is no price of."""
-    if anchor is Anchor.RANGE_MIN:
-        # The band above counts from the boundary, and always has it.
-        numbers, bands = (below.range_min, above.range_min, below.price_unit), [below]
-    else:
-        numbers, bands = (above.range_min, below.price_unit, above.price_unit), [below, above]
-    scale = max(map(decimals, numbers))
-    origin = to_units(below.range_min, scale)[0] if anchor is Anchor.RANGE_MIN else 0
-    distance = to_units(above.range_min, scale)[0] - origin
-    units = dict.fromkeys(band.price_unit for band in bands)
-    return [plain(unit) for unit in units if distance % to_units(unit, scale)[0]]
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """A band in integers of the smallest decimal place of its table."""
+
+    band: Band
+    start: int
+    unit: int
+    origin: int
+
+    @classmethod
+    def of(cls, band: Band, anchor: Anchor, scale: int) -> "_Grid":
+        start, unit = to_units(band.range_min, scale)[0], to_units(band.price_unit, scale)[0]
+        return cls(band, start, unit, start if anchor is Anchor.RANGE_MIN else 0)
+
+    def has(self, price: int) -> bool:
+        return (price - self.origin) % self.unit == 0
 
 
 def _about_the_top(table: RangeUnitTable) -> Iterator[Finding]:

@@ -97,3 +97,8 @@ def test_the_published_ladders_have_these_oddities() -> None:
         "okx-events": ["finer_above"],
         "tse-topix500": [],
     }
+
+
+def test_of_very_many_findings_the_first_hundred_are_given() -> None:
+    rows = [Row(Decimal(place), Decimal(1)) for place in range(102)]
+    assert [one.position for one in lint(table_of(rows))] == list(range(1, 101))

@@ -13,7 +13,7 @@ from anyio import from_thread
 
 from app.adapters.memory.range_units.state import RangeUnitsState
 from app.adapters.memory.range_units.unit_of_work import MemoryRangeUnitsUnitOfWork
-from app.domain.errors import StoreUnavailable
+from app.domain.errors import Fault, StoreUnavailable
 from app.domain.range_units.errors import (
     NoPayloadFormat,
     PayloadRejected,
@@ -22,6 +22,7 @@ from app.domain.range_units.errors import (
     UnknownHistory,
     UnknownMarket,
 )
+from app.domain.range_units.lint import Finding, Oddity
 from app.domain.range_units.revisions import (
     BEGINNING,
     Exchange,
@@ -121,15 +122,18 @@ async def history(application: MemoryApplication, market: Market = BTC) -> list[
 class Stated(PayloadFormat):
     """Replies about several markets at once, as some exchanges send them."""
 
-    def __init__(self, *tables: tuple[Market, RangeUnitTable]) -> None:
+    def __init__(
+        self, *tables: tuple[Market, RangeUnitTable], rejections: tuple[Fault, ...] = ()
+    ) -> None:
         self._tables = tables
+        self._rejections = rejections
 
     def read(
         self, *, payload: bytes, market: Market, observed_at: datetime, source: str
     ) -> Reading:
         assert (payload, market) == (b"", BTC)
         observations = (Observation(of, table, observed_at, source) for of, table in self._tables)
-        return Reading(tuple(observations))
+        return Reading(tuple(observations), self._rejections)
 
 
 def reading(application: MemoryApplication, replies: PayloadFormat) -> RangeUnitsService:
@@ -270,6 +274,30 @@ async def test_a_payload_about_several_markets_counts_what_became_of_each(
     ingested = await state(application, (BTC, COARSE), (ETH, FINE), (XRP, FINE))
     assert ingested == Ingested(inserted=1, updated=1, unchanged=1)
     assert ingested.attempted == 3
+
+
+async def test_a_market_that_is_rejected_keeps_what_it_had_beside_those_that_are_taken(
+    application: MemoryApplication,
+) -> None:
+    await state(application, (BTC, COARSE), (ETH, COARSE))
+    application.clock.advance(MINUTE)
+    faults = tuple(Fault(field, "is wrong", about=str(ETH)) for field in ("a", "b"))
+    service = reading(application, Stated((BTC, FINE), rejections=faults))
+    ingested = await service.ingest(market=BTC, payload=b"", source=SOURCE)
+    assert ingested == Ingested(0, updated=1, unchanged=0, rejected=1, rejections=faults)
+    assert ingested.attempted == 2
+    assert len(await history(application, BTC)) == 2
+    [kept] = await history(application, ETH)
+    assert kept.last_seen < application.clock.now()
+
+
+async def test_what_is_odd_about_a_table_is_told_whether_it_is_new_or_not(
+    application: MemoryApplication,
+) -> None:
+    odd = a_table(("0", "1"), ("10", "0.1"))
+    found = [(await state(application, (ETH, COARSE), (BTC, odd))).lint for _ in range(2)]
+    message = "the unit gets finer at 10, from 1 to 0.1"
+    assert found == [((BTC, Finding(Oddity.FINER_ABOVE, 1, message)),)] * 2
 
 
 async def test_a_payload_confirms_only_the_markets_that_it_is_about(

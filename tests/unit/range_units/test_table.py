@@ -15,6 +15,7 @@ from app.domain.range_units.table import (
     RangeUnitTable,
     Row,
     TopRule,
+    price_filter,
     table_of,
 )
 
@@ -353,3 +354,40 @@ def test_the_digest_is_one_that_others_can_compute() -> None:
     )
     content = b"upper_inclusive\nzero\nexclusive\n100\n0.2\n\n0/0.1\n10/0.5"
     assert table.digest == "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+# -- price filters -----------------------------------------------------------------------------
+
+
+def test_a_price_filter_is_one_unit_from_zero_within_its_limits() -> None:
+    table = price_filter(price_unit=Decimal(2), min_price=Decimal(3), max_price=Decimal(11))
+    assert table == RangeUnitTable(
+        (band("0", "2"),), min_price=Decimal(3), max_price=Decimal(11), top_rule=TopRule.OPEN
+    )
+
+
+def test_a_unit_of_zero_is_no_tick_rule_and_a_limit_of_zero_is_none() -> None:
+    zero = Decimal(0)
+    assert price_filter(price_unit=zero, min_price=zero, max_price=zero) == RangeUnitTable(())
+    assert price_filter(price_unit=Decimal(1)) == RangeUnitTable((band("0", "1"),))
+
+
+def test_tables_without_a_tick_rule_differ_by_their_limits() -> None:
+    limits = (None, Decimal(1), Decimal(2))
+    tables = [
+        price_filter(price_unit=Decimal(unit), min_price=low) for unit in (0, 1) for low in limits
+    ]
+    assert len({table.digest for table in tables}) == 6
+
+
+def test_a_price_filter_that_is_none_is_refused_with_every_reason() -> None:
+    with pytest.raises(InvalidTable) as refused:
+        price_filter(
+            price_unit=Decimal(-1), min_price=Decimal(5), max_price=Decimal(-4), path="filter."
+        )
+    assert refused.value.faults == (
+        Fault("filter.price_unit", "is negative"),
+        Fault("filter.max_price", "is negative"),
+        Fault("filter.min_price", "is above the greatest price, -4"),
+    )
+    assert price_filter(price_unit=Decimal(1), min_price=Decimal(5), max_price=Decimal(5)).bands
