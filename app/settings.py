@@ -20,6 +20,7 @@ from pydantic import (
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.adapters.exchanges.registry import read_urls
 from app.domain.identity.networks import parse_network
 from app.domain.identity.throttle import Kind, Limit, Limits, parse_limit
 from app.domain.principal import Role
@@ -53,6 +54,10 @@ def _roles(value: object) -> object:
     return frozenset(map(Role, names))
 
 
+def _exchange_urls(value: object) -> object:
+    return read_urls(value) if isinstance(value, str) else value
+
+
 class Settings(BaseModel):
     """Everything that can be set. Durations name their unit, sizes are in bytes."""
 
@@ -80,6 +85,7 @@ class Settings(BaseModel):
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     max_body_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024
     max_payload_bytes: Annotated[int, Field(ge=1024)] = 32 * 1024 * 1024
+    exchange_urls: Annotated[Mapping[str, str], BeforeValidator(_exchange_urls)] = {}
 
     @classmethod
     def load(

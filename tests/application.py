@@ -12,11 +12,7 @@ from functools import partial
 import httpx
 from fastapi import FastAPI
 
-from app.adapters.exchanges.binance import BinanceFormat
-from app.adapters.exchanges.bybit import BybitFormat
-from app.adapters.exchanges.coinone import CoinoneFormat
-from app.adapters.exchanges.korbit import KorbitFormat
-from app.adapters.exchanges.okx import OkxFormat
+from app.adapters.exchanges.registry import formats
 from app.adapters.http.app import HttpServices, create_app
 from app.adapters.http.identity.asked import IdentityServices
 from app.adapters.http.range_units.asked import RangeUnitsServices
@@ -178,13 +174,7 @@ class FakedApplication:
         self.range_units = RangeUnitsService(
             uow=range_units,
             reading=range_units_reading,
-            formats={
-                "binance": BinanceFormat(),
-                "bybit": BybitFormat(),
-                "coinone": CoinoneFormat(),
-                "korbit": KorbitFormat(),
-                "okx": OkxFormat(),
-            },
+            formats=formats(),
             clock=self.clock,
             ids=self.ids,
         )

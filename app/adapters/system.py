@@ -1,5 +1,6 @@
 """The machine's own clock, ids and secrets."""
 
+import random
 import secrets
 from datetime import UTC, datetime
 from uuid import UUID
@@ -32,3 +33,8 @@ class RandomSecrets(Secrets):
     def new_secret(self) -> str:
         """Read 256 bits; 43 characters."""
         return secrets.token_urlsafe(32)
+
+
+def random_share() -> float:
+    """Give any share of one, for waits that are to differ; nothing secret is made of it."""
+    return random.random()  # noqa: S311 - nobody gains by foretelling a wait

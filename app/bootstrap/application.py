@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import anyio
+import httpx
 
+from app import __version__
 from app.adapters.clients.user_agents import UapUserAgents
-from app.adapters.exchanges.binance import BinanceFormat
-from app.adapters.exchanges.bybit import BybitFormat
-from app.adapters.exchanges.coinone import CoinoneFormat
+from app.adapters.exchanges.client import Patience, Surroundings, shared_http
 from app.adapters.exchanges.curated import bundled
-from app.adapters.exchanges.korbit import KorbitFormat
-from app.adapters.exchanges.okx import OkxFormat
+from app.adapters.exchanges.registry import feeds, formats
 from app.adapters.security.common_passwords import ShippedCommonPasswords
 from app.adapters.security.key_files import KeysUnreadable
 from app.adapters.security.one_time_codes import TotpCodes
@@ -26,8 +25,9 @@ from app.adapters.sql import schema
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
 from app.adapters.sql.range_units.unit_of_work import SqlRangeUnitsUnitOfWork
-from app.adapters.system import RandomSecrets, SystemClock, UuidIds
+from app.adapters.system import RandomSecrets, SystemClock, UuidIds, random_share
 from app.domain.errors import SchemaOutOfDate, StoreUnavailable
+from app.ports.range_units.feeds import Feed
 from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
 from app.services.identity.login_log_upkeep_service import LoginLogUpkeepService
@@ -113,13 +113,7 @@ class Application:
         self.range_units = RangeUnitsService(
             uow=partial(SqlRangeUnitsUnitOfWork, self.database.sessions),
             reading=partial(SqlRangeUnitsUnitOfWork, self.database.read_sessions),
-            formats={
-                "binance": BinanceFormat(),
-                "bybit": BybitFormat(),
-                "coinone": CoinoneFormat(),
-                "korbit": KorbitFormat(),
-                "okx": OkxFormat(),
-            },
+            formats=formats(),
             clock=self._clock,
             ids=self._ids,
         )
@@ -140,6 +134,27 @@ class Application:
             secrets=self._secrets,
             required_roles=self.settings.mfa_required_roles,
         )
+
+    @cached_property
+    def feeds(self) -> dict[str, Feed]:
+        """How each exchange is asked, by its code; all over one pool of connections."""
+        return feeds(
+            self._http,
+            surroundings=Surroundings(self._clock, random_share),
+            patience=Patience(most_bytes=self.settings.max_payload_bytes),
+            urls=self.settings.exchange_urls,
+        )
+
+    @cached_property
+    def _http(self) -> httpx.AsyncClient:
+        """The pool, made when an exchange is asked: loading the certificates takes its time."""
+        return shared_http(version=__version__)
+
+    async def close(self) -> None:
+        """Close what was opened."""
+        if "_http" in vars(self):
+            await self._http.aclose()
+        await self.database.dispose()
 
     def auth(self) -> AuthService:
         """Make the one service that needs the signing keys."""
@@ -259,7 +274,7 @@ async def opened(settings: Settings, *, makes: bool = False) -> AsyncIterator[Ap
         yield application
     finally:
         with anyio.CancelScope(shield=True):
-            await application.database.dispose()
+            await application.close()
 
 
 def _find(file: Path, *, makes: bool) -> None:

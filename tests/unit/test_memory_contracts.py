@@ -1,6 +1,7 @@
 from functools import partial
 from typing import ClassVar
 
+import anyio
 import pytest
 
 from app.adapters.memory.identity.api_keys import MemoryApiKeys
@@ -25,20 +26,25 @@ from app.adapters.memory.identity.user_agents import FewUserAgents
 from app.adapters.memory.identity.user_imports import MemoryUserImports
 from app.adapters.memory.identity.users import MemoryUsers
 from app.adapters.memory.range_units.catalogue import MemoryCatalogue
+from app.adapters.memory.range_units.feeds import MemoryFeed
 from app.adapters.memory.range_units.revisions import MemoryRevisions
 from app.adapters.memory.range_units.state import RangeUnitsState
 from app.adapters.memory.range_units.unit_of_work import MemoryRangeUnitsUnitOfWork
 from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
+from app.domain.range_units.errors import FeedRefused, FeedUnavailable
+from app.domain.range_units.revisions import Market
 from app.ports.clock import Clock
 from app.ports.identity.second_factor import OneTimeCodes
 from app.ports.identity.security import AccessTokens, CommonPasswords, PasswordHasher, Vault
 from app.ports.identity.user_agents import UserAgents
 from app.ports.identity.work import IdentityWork
 from app.ports.ids import Ids, Secrets
+from app.ports.range_units.feeds import Reply
 from app.ports.range_units.work import RangeUnitsWork
 from tests.contracts.api_keys import ApiKeysContract
 from tests.contracts.common_passwords import CommonPasswordsContract
+from tests.contracts.feeds import Asked, FeedContract
 from tests.contracts.identity_security import AccessTokensContract, PasswordHasherContract
 from tests.contracts.identity_store import (
     IdentityUnitOfWorkContract,
@@ -232,3 +238,40 @@ class TestSequentialSecrets(SecretsContract):
     @pytest.fixture
     def secrets(self) -> Secrets:
         return SequentialSecrets()
+
+
+class TestMemoryFeed(FeedContract):
+    adapter: ClassVar[type] = MemoryFeed
+
+    @pytest.fixture
+    def asked(self) -> Asked:
+        expected = {
+            "KRW/BTC": [Reply(b"{}", Market("any", "KRW", "BTC"), "https://any.example/BTC")],
+            "all": [
+                Reply(page, Market("any", "", ""), "https://any.example") for page in (b"1", b"2")
+            ],
+        }
+        feed = MemoryFeed(expected)
+
+        def behave(
+            *, down: FeedRefused | FeedUnavailable | None = None, hangs: bool = False
+        ) -> None:
+            feed.down = down
+            feed.gate = anyio.Event() if hangs else None
+
+        return Asked(
+            feed=feed,
+            expected=expected,
+            fail=lambda: behave(down=FeedUnavailable("It does not answer.")),
+            refuse=lambda: behave(down=FeedRefused("It does not like that.")),
+            hang=lambda: behave(hangs=True),
+            recover=behave,
+            times_asked=lambda: len(feed.asked),
+        )
+
+    async def test_a_scripted_failure_happens_once(self, asked: Asked) -> None:
+        feed = MemoryFeed(asked.expected)
+        feed.failures = {"KRW/BTC": [FeedUnavailable("It does not answer.")]}
+        with pytest.raises(FeedUnavailable):
+            await feed.fetch(part="KRW/BTC")
+        assert await feed.fetch(part="KRW/BTC") == asked.expected["KRW/BTC"]

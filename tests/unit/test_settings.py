@@ -89,6 +89,45 @@ def test_proxies_that_cannot_be_read_stop_the_start(written: str) -> None:
     assert told.startswith("TICKGATE_TRUSTED_PROXIES: has to be addresses")
 
 
+# -- exchanges -------------------------------------------------------------------------------
+
+
+def test_exchanges_are_asked_where_it_is_said() -> None:
+    written = " coinone = HTTPS://Mirror.example/co/ ,, okx=http://127.0.0.1:8080,"
+    assert load({"TICKGATE_EXCHANGE_URLS": written}).exchange_urls == {
+        "coinone": "https://mirror.example/co",
+        "okx": "http://127.0.0.1:8080",
+    }
+
+
+def test_urls_of_exchanges_that_cannot_be_used_stop_the_start_and_are_not_shown() -> None:
+    for written in (
+        "https://hunter2.example",
+        "mtgox=https://hunter2.example",
+        "OKX=https://hunter2.example",
+        "okx",
+        "okx=",
+        "okx=hunter2.example",
+        "okx=ftp://hunter2.example",
+        "okx=https://",
+        "okx=https://u:hunter2@okx.example",
+        "okx=https://hunter2@okx.example",
+        "okx=https://okx.example/?key=hunter2",
+        "okx=https://okx.example/?",
+        "okx=https://okx.example/#hunter2",
+        "okx=https://okx.example:hunter2",
+        "okx=https://okx.example:99999",
+        "okx=https://hunter2\n.example",
+        "okx=https://hunter2\udcff.example",
+        "okx=https://[hunter2",
+        "okx=https://hunter2.example/" + "x" * 200,
+        "okx=https://hunter2.example,okx=https://hunter2.example",
+    ):
+        [line] = refusal({"TICKGATE_EXCHANGE_URLS": written}).splitlines()
+        assert line.startswith("TICKGATE_EXCHANGE_URLS: "), written
+        assert "hunter2" not in line, written
+
+
 # -- what is set where nothing is said ---------------------------------------------------------
 
 
@@ -150,6 +189,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
             "TICKGATE_DATABASE_POOL": "20",
             "TICKGATE_MAX_BODY_BYTES": "2048",
             "TICKGATE_MAX_PAYLOAD_BYTES": "4096",
+            "TICKGATE_EXCHANGE_URLS": "okx=https://okx.example",
         }
     )
     assert {
@@ -167,6 +207,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "database_pool": settings.database_pool,
         "max_body_bytes": settings.max_body_bytes,
         "max_payload_bytes": settings.max_payload_bytes,
+        "exchange_urls": settings.exchange_urls,
     } == {
         "data_dir": Path("/var/lib/tickgate"),
         "database_url": POSTGRES,
@@ -182,6 +223,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "database_pool": 20,
         "max_body_bytes": 2048,
         "max_payload_bytes": 4096,
+        "exchange_urls": {"okx": "https://okx.example"},
     }
 
 

@@ -7,12 +7,15 @@ and whether a market is trading at the moment, are about something else.
 from collections.abc import Mapping
 from datetime import datetime
 
+from app.adapters.exchanges.client import ExchangeClient
 from app.adapters.exchanges.limits import filter_of
+from app.adapters.exchanges.listing import no_part, whole
 from app.adapters.exchanges.refusal import Refused, error_said, wrong
 from app.adapters.exchanges.replies import NamedMarkets, object_of, reading, text_of
 from app.domain.errors import Fault
 from app.domain.range_units.revisions import Market, Reading
 from app.domain.range_units.table import RangeUnitTable
+from app.ports.range_units.feeds import Feed, Reply
 from app.ports.range_units.formats import PayloadFormat
 
 _PATH = "symbols"
@@ -62,3 +65,24 @@ def _table(entry: Mapping[str, object], path: str) -> RangeUnitTable:
 
 
 _MARKETS = NamedMarkets(_PATH, _entries, _codes, _table)
+
+
+_ALL = "all"
+
+
+class BinanceFeed(Feed):
+    """One call tells everything."""
+
+    def __init__(self, client: ExchangeClient) -> None:
+        self._client = client
+
+    async def parts(self) -> list[str]:
+        """Give the one part that there is, without asking."""
+        return [_ALL]
+
+    async def fetch(self, *, part: str) -> list[Reply]:
+        """Ask for all symbols."""
+        if part != _ALL:
+            raise no_part("binance", part)
+        answer = await self._client.get("/api/v3/exchangeInfo")
+        return [Reply(answer.payload, whole("binance"), answer.url)]

@@ -10,12 +10,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
+from app.adapters.exchanges.client import Answer, ExchangeClient
 from app.adapters.exchanges.limits import filter_of
-from app.adapters.exchanges.refusal import Refused, error_said, wrong
+from app.adapters.exchanges.listing import content_of, no_list, no_part, whole
+from app.adapters.exchanges.refusal import Refused, described, error_said, wrong
 from app.adapters.exchanges.replies import NamedMarkets, object_of, reading, text_of
 from app.domain.errors import Fault
+from app.domain.range_units.errors import FeedRefused
 from app.domain.range_units.revisions import Market, Reading
 from app.domain.range_units.table import RangeUnitTable
+from app.ports.range_units.feeds import Feed, Reply
 from app.ports.range_units.formats import PayloadFormat
 
 _FILTER = "priceFilter"
@@ -69,3 +73,59 @@ def _table(entry: Mapping[str, object], path: str) -> RangeUnitTable:
 
 
 _MARKETS = NamedMarkets("result.list", _entries, _codes, _table)
+
+
+_PATH = "/v5/market/instruments-info"
+_CATEGORIES = ("spot", "linear")
+_PAGE = "500"
+_MOST_PAGES = 50
+
+
+class BybitFeed(Feed):
+    """One part for each category, whose pages have to be followed to the last."""
+
+    def __init__(self, client: ExchangeClient) -> None:
+        self._client = client
+
+    async def parts(self) -> list[str]:
+        """Give the categories, without asking."""
+        return list(_CATEGORIES)
+
+    async def fetch(self, *, part: str) -> list[Reply]:
+        """Ask for the pages of a category."""
+        if part not in _CATEGORIES:
+            raise no_part("bybit", part)
+        replies: list[Reply] = []
+        cursors = [""]
+        while len(replies) < _MOST_PAGES:
+            query = {"category": part, "limit": _PAGE}
+            if cursors[-1]:
+                query["cursor"] = cursors[-1]
+            answer = await self._client.get(_PATH, query)
+            replies.append(Reply(answer.payload, whole("bybit"), answer.url))
+            following = await _following(answer)
+            if not following:
+                return replies
+            if following in cursors:
+                raise no_list(answer, "leads back to a page that was read already")
+            cursors.append(following)
+        raise FeedRefused(f"bybit has more than {_MOST_PAGES} pages about {part}.")
+
+
+async def _following(answer: Answer) -> str:
+    """Find the cursor of the next page; none, where the page is the last.
+
+    Nor is there one where the page is none at all: that is for whoever reads the replies to say,
+    and to keep, as of any other reply.
+    """
+    try:
+        content = await content_of(answer)
+    except FeedRefused:
+        return ""
+    match content:
+        case {"result": {"nextPageCursor": str() as following}}:
+            return following
+        case {"result": {"nextPageCursor": other}} if other is not None:
+            raise no_list(answer, f"has {described(other)} for a cursor")
+        case _:
+            return ""

@@ -8,12 +8,16 @@ reply name its market; that is known only from the request.
 from datetime import datetime
 
 from app.adapters.exchanges.bands import Bands, json_number
+from app.adapters.exchanges.client import Answer, ExchangeClient
+from app.adapters.exchanges.listing import content_of, market_of_part, no_list, parts_of
 from app.adapters.exchanges.refusal import Refused, error_said, rejected, wrong
 from app.adapters.exchanges.replies import object_of
 from app.domain.errors import Fault
 from app.domain.range_units.revisions import WHOLE_QUOTE, Market, Observation, Reading
+from app.ports.range_units.feeds import Feed, Reply
 from app.ports.range_units.formats import PayloadFormat
 
+_QUOTE = "KRW"
 _PATH = "range_price_units"
 _BANDS = Bands("range_min", "price_unit", "next_range_min", read=json_number)
 
@@ -57,3 +61,39 @@ def _bands(payload: bytes) -> list[object]:
         fault = Fault(_PATH, "is empty, which is the answer about an unknown quote currency")
         raise Refused("has no bands", [fault])
     return bands
+
+
+class CoinoneFeed(Feed):
+    """One call for each market; the one that gave all markets at once is being removed there."""
+
+    def __init__(self, client: ExchangeClient) -> None:
+        self._client = client
+
+    async def parts(self) -> list[str]:
+        """List the markets, as `KRW/BTC`."""
+        answer = await self._client.get(f"/public/v2/markets/{_QUOTE}")
+        content = await content_of(answer)
+        if content.get("result") == "error":
+            error = error_said(content.get("error_code"), content.get("error_msg"))
+            raise no_list(answer, str(error))
+        match content:
+            case {"result": "success", "markets": list() as markets}:
+                return parts_of(answer, [_codes(answer, one, at) for at, one in enumerate(markets)])
+            case _:
+                raise no_list(answer, "is no list of markets")
+
+    async def fetch(self, *, part: str) -> list[Reply]:
+        """Ask for one market."""
+        market = market_of_part("coinone", part)
+        answer = await self._client.get(f"/public/v2/range_units/{market.quote}/{market.target}")
+        return [Reply(answer.payload, market, answer.url)]
+
+
+def _codes(answer: Answer, listed: object, place: int) -> tuple[str, str]:
+    match listed:
+        case {"quote_currency": str() as quote, "target_currency": str() as target}:
+            if quote.upper() == _QUOTE:
+                return _QUOTE, target
+    raise no_list(
+        answer, f"has no currencies, or others than it was asked for, in markets[{place}]"
+    )

@@ -4,15 +4,19 @@ A symbol is the target, then the quote currency, in lower case. Bands come in an
 only where they begin: the last one is open.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 
 from app.adapters.exchanges.bands import Bands
+from app.adapters.exchanges.client import Answer, ExchangeClient
+from app.adapters.exchanges.listing import content_of, market_of_part, no_list, parts_of
 from app.adapters.exchanges.refusal import Refused, described, error_said, wrong
 from app.adapters.exchanges.replies import NamedMarkets, object_of, reading, text_of
 from app.domain.errors import Fault
 from app.domain.range_units.revisions import WHOLE_QUOTE, Market, Reading
 from app.domain.range_units.table import RangeUnitTable
+from app.ports.range_units.feeds import Feed, Reply
 from app.ports.range_units.formats import PayloadFormat
 
 _BANDS = Bands("priceGte", "tickSize")
@@ -57,3 +61,45 @@ def _table(entry: Mapping[str, object], path: str) -> RangeUnitTable:
 
 
 _MARKETS = NamedMarkets("data", _entries, _codes, _table)
+
+
+_SYMBOL = re.compile(r"([a-z0-9]+)_([a-z0-9]+)")
+
+
+class KorbitFeed(Feed):
+    """One call for each pair that is traded; the list has those that were stopped, too."""
+
+    def __init__(self, client: ExchangeClient) -> None:
+        self._client = client
+
+    async def parts(self) -> list[str]:
+        """List the pairs, as `KRW/BTC`."""
+        answer = await self._client.get("/v2/currencyPairs")
+        match await content_of(answer):
+            case {"success": True, "data": list() as pairs}:
+                found = [_pair(answer, pair, place) for place, pair in enumerate(pairs)]
+                return parts_of(answer, [market for market in found if market])
+            case _:
+                raise no_list(answer, "is no list of currency pairs")
+
+    async def fetch(self, *, part: str) -> list[Reply]:
+        """Ask for one pair."""
+        market = market_of_part("korbit", part)
+        symbol = f"{market.target}_{market.quote}".lower()
+        answer = await self._client.get("/v2/tickSizePolicy", {"symbol": symbol})
+        return [Reply(answer.payload, market, answer.url)]
+
+
+def _pair(answer: Answer, pair: object, place: int) -> tuple[str, str] | None:
+    """Read a pair as quote and target; None if it is not traded any more.
+
+    A pair of a status that is not known is asked about: at worst that is one call too many.
+    """
+    match pair:
+        case {"symbol": str() as symbol, "status": str() as status}:
+            named = _SYMBOL.fullmatch(symbol)
+            if named is None:
+                raise no_list(answer, f"has {described(symbol)} for a symbol, in data[{place}]")
+            return None if status == "stopped" else (named[2].upper(), named[1].upper())
+        case _:
+            raise no_list(answer, f"has no symbol, or no status, in data[{place}]")

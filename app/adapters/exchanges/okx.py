@@ -10,10 +10,13 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from app.adapters.exchanges.bands import Bands
+from app.adapters.exchanges.client import ExchangeClient
+from app.adapters.exchanges.listing import no_part, whole
 from app.adapters.exchanges.refusal import Refused, error_said, wrong
 from app.adapters.exchanges.replies import NamedMarkets, object_of, reading, text_of
 from app.domain.range_units.revisions import WHOLE_QUOTE, Market, Reading
 from app.domain.range_units.table import RangeUnitTable, TopRule
+from app.ports.range_units.feeds import Feed, Reply
 from app.ports.range_units.formats import PayloadFormat
 
 _BANDS = Bands("minPx", "tickSz", "maxPx")
@@ -56,3 +59,25 @@ def _table(entry: Mapping[str, object], path: str) -> RangeUnitTable:
 
 
 _FAMILIES = NamedMarkets("data", _entries, _codes, _table)
+
+
+_ALL = "all"
+
+
+class OkxFeed(Feed):
+    """One call tells everything; only options have bands."""
+
+    def __init__(self, client: ExchangeClient) -> None:
+        self._client = client
+
+    async def parts(self) -> list[str]:
+        """Give the one part that there is, without asking."""
+        return [_ALL]
+
+    async def fetch(self, *, part: str) -> list[Reply]:
+        """Ask for the bands of all families of options."""
+        if part != _ALL:
+            raise no_part("okx", part)
+        path = "/api/v5/public/instrument-tick-bands"
+        answer = await self._client.get(path, {"instType": "OPTION"})
+        return [Reply(answer.payload, whole("okx"), answer.url)]

@@ -87,3 +87,20 @@ class RevisionInForce(TickgateError):
 
     kind = ErrorKind.CONFLICT
     code = "revision_in_force"
+
+
+class FeedUnavailable(TickgateError):
+    """An exchange gives no answer that can be used, though it was asked several times."""
+
+    kind = ErrorKind.UNAVAILABLE
+    code = "feed_unavailable"
+
+
+class FeedRefused(TickgateError):
+    """An exchange's answer is no use, and asking again would not change that.
+
+    Unavailable like a feed that is silent: nothing in the caller's request is wrong.
+    """
+
+    kind = ErrorKind.UNAVAILABLE
+    code = "feed_refused"

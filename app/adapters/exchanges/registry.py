@@ -1,0 +1,112 @@
+"""The exchanges that can be asked: adding one is a module beside this one, and an entry here."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import httpx
+
+from app.adapters.exchanges.binance import BinanceFeed, BinanceFormat
+from app.adapters.exchanges.budget import RateBudget
+from app.adapters.exchanges.bybit import BybitFeed, BybitFormat
+from app.adapters.exchanges.client import ExchangeClient, Patience, Surroundings
+from app.adapters.exchanges.coinone import CoinoneFeed, CoinoneFormat
+from app.adapters.exchanges.korbit import KorbitFeed, KorbitFormat
+from app.adapters.exchanges.okx import OkxFeed, OkxFormat
+from app.ports.range_units.feeds import Feed
+from app.ports.range_units.formats import PayloadFormat
+
+MOST_URL_CHARACTERS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An exchange: where it is, how often it may be asked, what for, and how it replies."""
+
+    url: str
+    rate: RateBudget
+    feed: Callable[[ExchangeClient], Feed]
+    replies: PayloadFormat
+
+
+# Each budget stays within what the exchange allows an address in any span of time, or well below
+# it, since others may share the address. Theirs, when these were written:
+# binance: weight 6,000 a minute, and this call weighs 20; bybit: 600 calls in 5 s;
+# coinone: 1,200 calls, refilled at 20 a second; korbit: 50 a second; okx: 5 in 2 s for this call.
+ASKED: Final[Mapping[str, Asked]] = MappingProxyType(
+    {
+        "binance": Asked(
+            "https://api.binance.com", RateBudget(1, burst=5), BinanceFeed, BinanceFormat()
+        ),
+        "bybit": Asked("https://api.bybit.com", RateBudget(10, burst=10), BybitFeed, BybitFormat()),
+        "coinone": Asked(
+            "https://api.coinone.co.kr", RateBudget(20, burst=1200), CoinoneFeed, CoinoneFormat()
+        ),
+        "korbit": Asked(
+            "https://api.korbit.co.kr", RateBudget(40, burst=10), KorbitFeed, KorbitFormat()
+        ),
+        "okx": Asked("https://www.okx.com", RateBudget(1, burst=3), OkxFeed, OkxFormat()),
+    }
+)
+
+
+def formats() -> dict[str, PayloadFormat]:
+    """Give the format in which each exchange replies."""
+    return {code: asked.replies for code, asked in ASKED.items()}
+
+
+def feeds(
+    http: httpx.AsyncClient,
+    *,
+    surroundings: Surroundings,
+    patience: Patience,
+    urls: Mapping[str, str],
+) -> dict[str, Feed]:
+    """Make the feed of every exchange; `urls` says where some are instead of their own place."""
+    return {
+        code: asked.feed(
+            ExchangeClient(
+                http,
+                exchange=code,
+                url=urls.get(code, asked.url),
+                rate=asked.rate,
+                surroundings=surroundings,
+                patience=patience,
+            )
+        )
+        for code, asked in ASKED.items()
+    }
+
+
+def read_urls(written: str) -> dict[str, str]:
+    """Read `coinone=https://…,okx=https://…`. Raises `ValueError` saying what is wrong.
+
+    The reason shows nothing of a URL, where somebody may have written a password.
+    """
+    urls: dict[str, str] = {}
+    for pair in filter(None, (part.strip() for part in written.split(","))):
+        code, _, url = (part.strip() for part in pair.partition("="))
+        if code not in ASKED:
+            raise ValueError(
+                f"has to be pairs such as okx=https://…, with commas between, of {', '.join(ASKED)}"
+            )
+        if code in urls:
+            raise ValueError(f"names {code} twice")
+        urls[code] = _base_url(code, url)
+    return urls
+
+
+def _base_url(code: str, written: str) -> str:
+    """Check a URL that paths are put behind: without a slash at its end, a query or a secret."""
+    try:
+        url = httpx.URL(written if written.isascii() else "")
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if url.scheme not in {"http", "https"} or not url.host or len(written) > MOST_URL_CHARACTERS:
+        raise ValueError(f"has no URL of http or https for {code}, with a host")
+    if url.port is not None and not 0 < url.port < 65536:  # noqa: PLR2004 - TCP's
+        raise ValueError(f"has no port number of TCP in the URL of {code}")
+    if url.userinfo or url.query or url.fragment or {"?", "#"} & {*written}:
+        raise ValueError(f"has more than a host, a port and a path in the URL of {code}")
+    return str(url).rstrip("/")

@@ -1,0 +1,279 @@
+"""Every feed asks an exchange on loopback, over real HTTP."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import ClassVar
+
+import anyio
+import pytest
+
+from app.adapters.exchanges.binance import BinanceFeed
+from app.adapters.exchanges.budget import RateBudget
+from app.adapters.exchanges.bybit import BybitFeed
+from app.adapters.exchanges.client import ExchangeClient, Patience, Surroundings, shared_http
+from app.adapters.exchanges.coinone import CoinoneFeed
+from app.adapters.exchanges.korbit import KorbitFeed
+from app.adapters.exchanges.okx import OkxFeed
+from app.adapters.exchanges.registry import ASKED
+from app.adapters.memory.system import SettableClock
+from app.bootstrap.application import opened
+from app.domain.range_units.errors import FeedRefused
+from app.domain.range_units.revisions import Market
+from app.ports.range_units.feeds import Feed, Reply
+from app.settings import Settings
+from tests.cancellation import until
+from tests.contracts.feeds import Asked, FeedContract
+from tests.integration.stub_exchange import NOT_FOUND, Canned, Ending, StubExchange, stub_exchange
+
+COINONE_MARKETS = "/public/v2/markets/KRW"
+KORBIT_PAIRS = "/v2/currencyPairs"
+BYBIT = "/v5/market/instruments-info?category="
+
+
+async def no_pause(_: float) -> None:
+    await anyio.lowlevel.checkpoint()
+
+
+@pytest.fixture
+async def stub() -> AsyncIterator[StubExchange]:
+    async with stub_exchange() as stub:
+        yield stub
+
+
+@asynccontextmanager
+async def feed_of(
+    adapter: type, code: str, stub: StubExchange, *, most_bytes: int = 100_000
+) -> AsyncIterator[Feed]:
+    async with shared_http(version="0") as http:
+        client = ExchangeClient(
+            http,
+            exchange=code,
+            url=stub.url,
+            rate=RateBudget(1_000_000, burst=1_000_000),
+            surroundings=Surroundings(SettableClock(), lambda: 1, sleep=no_pause),
+            patience=Patience(most_bytes=most_bytes),
+        )
+        yield adapter(client)
+
+
+def page(*, cursor: object) -> bytes:
+    listed = {"category": "linear", "list": [], "nextPageCursor": cursor}
+    return json.dumps({"retCode": 0, "retMsg": "OK", "result": listed}).encode()
+
+
+def coinone_markets(*targets: object) -> bytes:
+    markets = [{"quote_currency": "KRW", "target_currency": one} for one in targets]
+    return json.dumps({"result": "success", "error_code": "0", "markets": markets}).encode()
+
+
+def korbit_pairs(*pairs: tuple[object, object]) -> bytes:
+    data = [{"symbol": symbol, "status": status} for symbol, status in pairs]
+    return json.dumps({"success": True, "data": data}).encode()
+
+
+class _OverHttp(FeedContract):
+    """Takes the exchange's code, its list of markets, and where each part's replies are."""
+
+    adapter: ClassVar[type]
+    code: ClassVar[str]
+    listed: ClassVar[dict[str, bytes]] = {}
+    pages: ClassVar[dict[str, list[tuple[str, bytes]]]]
+    """Targets and bodies by part."""
+
+    @pytest.fixture
+    async def asked(self, stub: StubExchange) -> AsyncIterator[Asked]:
+        told = [*self.listed.items(), *(page for pages in self.pages.values() for page in pages)]
+        stub.answers = {target: [Canned(body)] for target, body in told}
+
+        def behave(canned: Canned | None) -> None:
+            stub.always = canned
+
+        async with feed_of(self.adapter, self.code, stub) as feed:
+            yield Asked(
+                feed=feed,
+                expected={
+                    part: [
+                        Reply(body, self.market(part), stub.url + target) for target, body in pages
+                    ]
+                    for part, pages in self.pages.items()
+                },
+                fail=lambda: behave(Canned(status=503)),
+                refuse=lambda: behave(NOT_FOUND),
+                hang=lambda: behave(Canned(ending=Ending.SILENCE)),
+                recover=lambda: behave(None),
+                times_asked=lambda: len(stub.asked),
+            )
+
+    def market(self, part: str) -> Market:
+        quote, _, target = part.partition("/")
+        return Market(self.code, quote, target) if target else Market(self.code, "", "")
+
+
+class TestCoinoneFeed(_OverHttp):
+    adapter = CoinoneFeed
+    code = "coinone"
+    listed: ClassVar = {COINONE_MARKETS: coinone_markets("BTC", "1INCH", "BTC")}
+    pages: ClassVar = {
+        "KRW/1INCH": [("/public/v2/range_units/KRW/1INCH", b'{"any": 1}')],
+        # What is no reply is for the format to reject, and to keep.
+        "KRW/BTC": [("/public/v2/range_units/KRW/BTC", b"<html>maintenance</html>")],
+    }
+
+
+class TestKorbitFeed(_OverHttp):
+    adapter = KorbitFeed
+    code = "korbit"
+    listed: ClassVar = {
+        KORBIT_PAIRS: korbit_pairs(
+            ("btc_krw", "launched"), ("old_krw", "stopped"), ("1inch_krw", "announced")
+        )
+    }
+    pages: ClassVar = {
+        "KRW/1INCH": [("/v2/tickSizePolicy?symbol=1inch_krw", b'{"success": false}')],
+        "KRW/BTC": [("/v2/tickSizePolicy?symbol=btc_krw", b'{"success": true}')],
+    }
+
+
+class TestOkxFeed(_OverHttp):
+    adapter = OkxFeed
+    code = "okx"
+    lists_without_asking = True
+    pages: ClassVar = {
+        "all": [("/api/v5/public/instrument-tick-bands?instType=OPTION", b'{"code": "0"}')]
+    }
+
+
+class TestBinanceFeed(_OverHttp):
+    adapter = BinanceFeed
+    code = "binance"
+    lists_without_asking = True
+    pages: ClassVar = {"all": [("/api/v3/exchangeInfo", b'{"symbols": []}')]}
+
+
+class TestBybitFeed(_OverHttp):
+    adapter = BybitFeed
+    code = "bybit"
+    lists_without_asking = True
+    pages: ClassVar = {
+        "spot": [(f"{BYBIT}spot&limit=500", page(cursor=""))],
+        "linear": [
+            (f"{BYBIT}linear&limit=500", page(cursor="first%3DA&x")),
+            (f"{BYBIT}linear&limit=500&cursor=first%253DA%26x", page(cursor="z")),
+            (f"{BYBIT}linear&limit=500&cursor=z", page(cursor=None)),
+        ],
+    }
+
+
+# -- lists of markets that are none ------------------------------------------------------------
+
+
+NO_LISTS = [b"", b"<html>", b"[]", b"null", b"{}", b'{"result": "success", "success": true}']
+
+
+@pytest.mark.parametrize(
+    ("adapter", "code", "target", "wrong"),
+    [
+        pytest.param(
+            CoinoneFeed,
+            "coinone",
+            COINONE_MARKETS,
+            [
+                b'{"result": "error", "error_code": "108", "error_msg": "Unknown", "markets": []}',
+                coinone_markets(),
+                coinone_markets("BTC", 1),
+                coinone_markets("BTC", None),
+                coinone_markets("B" * 200),
+                coinone_markets("B\0"),
+                coinone_markets("BTC").replace(b"KRW", b"USDT"),
+                coinone_markets("BTC").replace(b"[{", b"[7, {"),
+                coinone_markets("BTC").replace(b'"success"', b"true"),
+            ],
+            id="coinone",
+        ),
+        pytest.param(
+            KorbitFeed,
+            "korbit",
+            KORBIT_PAIRS,
+            [
+                korbit_pairs(),
+                korbit_pairs(("old_krw", "stopped")),
+                korbit_pairs(("btckrw", "launched")),
+                korbit_pairs(("BTC_KRW", "launched")),
+                korbit_pairs(("btc_krw", None)),
+                korbit_pairs((7, "launched")),
+                korbit_pairs(("btc_krw", "launched")).replace(b"true", b"false"),
+                korbit_pairs(("btc_krw", "launched")).replace(b"true", b'"true"'),
+            ],
+            id="korbit",
+        ),
+    ],
+)
+async def test_what_is_no_list_of_markets_is_refused_in_a_short_line(
+    stub: StubExchange, adapter: type, code: str, target: str, wrong: list[bytes]
+) -> None:
+    async with feed_of(adapter, code, stub) as feed:
+        for body in [*NO_LISTS, *wrong]:
+            stub.answers[target] = [Canned(body)]
+            with pytest.raises(FeedRefused) as caught:
+                await feed.parts()
+            assert caught.value.detail.isprintable(), body
+            assert len(caught.value.detail) < 300, body
+
+
+async def test_a_market_that_is_spelled_as_none_stops_only_itself(stub: StubExchange) -> None:
+    stub.answers[COINONE_MARKETS] = [Canned(coinone_markets("BTC", "B C"))]
+    async with feed_of(CoinoneFeed, "coinone", stub) as feed:
+        assert await feed.parts() == ["KRW/B C", "KRW/BTC"]
+        with pytest.raises(FeedRefused, match="B C"):
+            await feed.fetch(part="KRW/B C")
+
+
+# -- pages ---------------------------------------------------------------------------------------
+
+
+async def test_pages_that_lead_nowhere_are_refused(stub: StubExchange) -> None:
+    first, second = f"{BYBIT}linear&limit=500", f"{BYBIT}linear&limit=500&cursor=a"
+    for body in (page(cursor="a"), page(cursor=7)):
+        stub.answers = {first: [Canned(page(cursor="a"))], second: [Canned(body)]}
+        async with feed_of(BybitFeed, "bybit", stub) as feed:
+            with pytest.raises(FeedRefused):
+                await feed.fetch(part="linear")
+
+
+async def test_pages_without_an_end_are_refused(stub: StubExchange) -> None:
+    targets = [f"{BYBIT}spot&limit=500", *(f"{BYBIT}spot&limit=500&cursor={n}" for n in range(60))]
+    stub.answers = {target: [Canned(page(cursor=str(n)))] for n, target in enumerate(targets)}
+    async with feed_of(BybitFeed, "bybit", stub) as feed:
+        with pytest.raises(FeedRefused, match="more than 50 pages"):
+            await feed.fetch(part="spot")
+
+
+async def test_a_page_that_cannot_be_read_is_the_last_and_given_as_it_came(
+    stub: StubExchange,
+) -> None:
+    first, second = f"{BYBIT}linear&limit=500", f"{BYBIT}linear&limit=500&cursor=a"
+    for body in (b"<html>", b'{"retCode": 10001, "retMsg": "params error", "result": {}}'):
+        stub.answers = {first: [Canned(page(cursor="a"))], second: [Canned(body)]}
+        async with feed_of(BybitFeed, "bybit", stub) as feed:
+            replies = await feed.fetch(part="linear")
+        assert [reply.payload for reply in replies] == [page(cursor="a"), body]
+
+
+# -- the application -----------------------------------------------------------------------------
+
+
+async def test_an_application_asks_where_the_settings_say_and_closes_what_it_opened(
+    stub: StubExchange, tmp_path: Path
+) -> None:
+    stub.always = Canned(b"x" * 1024)
+    settings = Settings(data_dir=tmp_path, exchange_urls={"okx": stub.url}, max_payload_bytes=1024)
+    async with opened(settings, makes=True) as application:
+        [reply] = await application.feeds["okx"].fetch(part="all")
+        stub.always = Canned(b"x" * 1025)
+        with pytest.raises(FeedRefused, match="1024"):
+            await application.feeds["okx"].fetch(part="all")
+    assert reply.source == f"{stub.url}/api/v5/public/instrument-tick-bands?instType=OPTION"
+    assert application.feeds.keys() == ASKED.keys()
+    await until(lambda: stub.open == 0)
