@@ -120,6 +120,8 @@ def test_urls_of_exchanges_that_cannot_be_used_stop_the_start_and_are_not_shown(
         "okx=https://hunter2\n.example",
         "okx=https://hunter2\udcff.example",
         "okx=https://[hunter2",
+        "okx=https://[::hunter2]",
+        "okx=https://[::1:2:3:4:5:6:7:8:9]/hunter2",
         "okx=https://hunter2.example/" + "x" * 200,
         "okx=https://hunter2.example,okx=https://hunter2.example",
     ):
