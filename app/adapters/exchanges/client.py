@@ -129,8 +129,11 @@ class ExchangeClient:
                     return await self._apart(url)
             except _Again as again:
                 failed = again
-            if pause is not None:
-                await self._wait(failed, pause)
+            if failed.wait is not None:
+                self._heed(failed.wait)
+            elif pause is not None:
+                # Anything from nothing to all of it: those who failed together come back apart.
+                await self._here.sleep(pause * self._here.random())
         raise FeedUnavailable(
             f"{self.exchange} {failed}; it was asked {self._patience.tries} times.",
             retry_after=None if failed.wait is None else ceil(failed.wait),
@@ -142,14 +145,12 @@ class ExchangeClient:
         doubled = [limits.first_pause * 2**tried for tried in range(limits.tries - 1)]
         return [*(min(pause, limits.longest_pause) for pause in doubled), None]
 
-    async def _wait(self, failed: "_Again", pause: float) -> None:
-        if failed.wait is None:
-            # Anything from nothing to all of it: those who failed together come back apart.
-            await self._here.sleep(pause * self._here.random())
-        elif failed.wait <= self._patience.longest_retry_after:
-            self._budget.hold(failed.wait)
+    def _heed(self, seconds: float) -> None:
+        """Let everyone wait as long as the exchange said, or give up where that is too long."""
+        if seconds <= self._patience.longest_retry_after:
+            self._budget.hold(seconds)
         else:
-            self._away_until = self._here.now() + failed.wait
+            self._away_until = self._here.now() + seconds
             self._stay_away()
 
     def _stay_away(self) -> None:

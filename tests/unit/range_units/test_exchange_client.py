@@ -331,11 +331,15 @@ async def test_a_pause_without_end_is_only_a_long_one(asking: Asking, stub: Stub
 
 
 async def test_an_exchange_that_keeps_asking_for_pauses_is_unavailable_for_one_more(
-    asking: Asking, stub: StubExchange
+    asking: Asking, stub: StubExchange, time: CountedTime
 ) -> None:
     stub.always = Canned(status=429, headers=(("Retry-After", "2"),))
     assert (await asking.unavailable()).retry_after == 2
     assert len(stub.asked) == 4
+    before = time.now()
+    stub.always = GOOD
+    await asking.client.get("/x")
+    assert time.now() - before == pytest.approx(2)
 
 
 # -- the rate budget -------------------------------------------------------------------------------
