@@ -235,11 +235,13 @@ async def test_a_market_that_is_spelled_as_none_stops_only_itself(stub: StubExch
 
 async def test_pages_that_lead_nowhere_are_refused(stub: StubExchange) -> None:
     first, second = f"{BYBIT}linear&limit=500", f"{BYBIT}linear&limit=500&cursor=a"
-    for body in (page(cursor="a"), page(cursor=7)):
-        stub.answers = {first: [Canned(page(cursor="a"))], second: [Canned(body)]}
+    for cursor, told in (("a", "leads back"), (7, "a number for a cursor")):
+        stub.asked.clear()
+        stub.answers = {first: [Canned(page(cursor="a"))], second: [Canned(page(cursor=cursor))]}
         async with feed_of(BybitFeed, "bybit", stub) as feed:
-            with pytest.raises(FeedRefused):
+            with pytest.raises(FeedRefused, match=told):
                 await feed.fetch(part="linear")
+        assert stub.asked == [first, second]
 
 
 async def test_pages_without_an_end_are_refused(stub: StubExchange) -> None:
@@ -267,13 +269,13 @@ async def test_a_page_that_cannot_be_read_is_the_last_and_given_as_it_came(
 async def test_an_application_asks_where_the_settings_say_and_closes_what_it_opened(
     stub: StubExchange, tmp_path: Path
 ) -> None:
-    stub.always = Canned(b"x" * 1024)
+    stub.always = Canned(b"x" * 1025)
     settings = Settings(data_dir=tmp_path, exchange_urls={"okx": stub.url}, max_payload_bytes=1024)
     async with opened(settings, makes=True) as application:
-        [reply] = await application.feeds["okx"].fetch(part="all")
-        stub.always = Canned(b"x" * 1025)
         with pytest.raises(FeedRefused, match="1024"):
             await application.feeds["okx"].fetch(part="all")
+        stub.always = Canned(b"x" * 1024)
+        [reply] = await application.feeds["okx"].fetch(part="all")
     assert reply.source == f"{stub.url}/api/v5/public/instrument-tick-bands?instType=OPTION"
     assert application.feeds.keys() == ASKED.keys()
     await until(lambda: stub.open == 0)
