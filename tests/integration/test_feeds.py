@@ -157,7 +157,6 @@ class TestBybitFeed(_OverHttp):
     code = "bybit"
     lists_without_asking = True
     pages: ClassVar = {
-        "spot": [(f"{BYBIT}spot&limit=500", page(cursor=""))],
         "linear": [
             (f"{BYBIT}linear&limit=500", page(cursor="first%3DA&x")),
             (f"{BYBIT}linear&limit=500&cursor=first%253DA%26x", page(cursor="z")),
@@ -245,11 +244,14 @@ async def test_pages_that_lead_nowhere_are_refused(stub: StubExchange) -> None:
 
 
 async def test_pages_without_an_end_are_refused(stub: StubExchange) -> None:
-    targets = [f"{BYBIT}spot&limit=500", *(f"{BYBIT}spot&limit=500&cursor={n}" for n in range(60))]
+    targets = [
+        f"{BYBIT}linear&limit=500",
+        *(f"{BYBIT}linear&limit=500&cursor={n}" for n in range(60)),
+    ]
     stub.answers = {target: [Canned(page(cursor=str(n)))] for n, target in enumerate(targets)}
     async with feed_of(BybitFeed, "bybit", stub) as feed:
         with pytest.raises(FeedRefused, match="more than 50 pages"):
-            await feed.fetch(part="spot")
+            await feed.fetch(part="linear")
 
 
 async def test_a_page_that_cannot_be_read_is_the_last_and_given_as_it_came(

@@ -76,24 +76,24 @@ _MARKETS = NamedMarkets("result.list", _entries, _codes, _table)
 
 
 _PATH = "/v5/market/instruments-info"
-_CATEGORIES = ("spot", "linear")
+_CATEGORY = "linear"  # the spot market has the same pairs, with other price filters
 _PAGE = "500"
 _MOST_PAGES = 50
 
 
 class BybitFeed(Feed):
-    """One part for each category, whose pages have to be followed to the last."""
+    """One part: the perpetuals, whose pages have to be followed to the last."""
 
     def __init__(self, client: ExchangeClient) -> None:
         self._client = client
 
     async def parts(self) -> list[str]:
-        """Give the categories, without asking."""
-        return list(_CATEGORIES)
+        """Give the one category, without asking."""
+        return [_CATEGORY]
 
     async def fetch(self, *, part: str) -> list[Reply]:
         """Ask for the pages of a category."""
-        if part not in _CATEGORIES:
+        if part != _CATEGORY:
             raise no_part("bybit", part)
         replies: list[Reply] = []
         cursors = [""]

@@ -38,6 +38,7 @@ _BAND = {"range_min", "price_unit"}
 EXCHANGES = (
     Exchange("binance", "Binance"),
     Exchange("bithumb", "Bithumb", "Asia/Seoul"),
+    Exchange("bybit", "Bybit"),
     Exchange("coinone", "Coinone", "Asia/Seoul"),
     Exchange("korbit", "Korbit", "Asia/Seoul"),
     Exchange("krx", "Korea Exchange", "Asia/Seoul"),
