@@ -46,6 +46,8 @@ from app.services.identity.throttling import Throttling
 from app.services.identity.user_import_service import UserImportService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
+from app.services.range_units.change_feed import ChangeFeed
+from app.services.range_units.change_service import ChangeService
 from app.services.range_units.price_service import PriceService
 from app.services.range_units.range_units_service import RangeUnitsService
 
@@ -62,6 +64,7 @@ LOGINS_WAITING = 200
 CLAIMS = 10
 PATIENCE = timedelta(seconds=30)
 RETENTION = timedelta(days=365)
+MOST_STREAMS = 3
 BODY_LIMIT = 64 * 1024
 PAYLOAD_LIMIT = 1024 * 1024
 PASSWORD = "correct horse battery staple"
@@ -171,9 +174,15 @@ class FakedApplication:
         self.upkeep_without_retention = LoginLogUpkeepService(
             uow=identity, clock=self.clock, retention=None
         )
+        self.heartbeat = 3600.0
+        self.changes = ChangeService(reading=range_units_reading)
+        self.feed = ChangeFeed(
+            reading=range_units_reading, most_followers=MOST_STREAMS, every=3600, kept=5
+        )
         self.range_units = RangeUnitsService(
             uow=range_units,
             reading=range_units_reading,
+            feed=self.feed,
             formats=formats(),
             clock=self.clock,
             ids=self.ids,
@@ -211,6 +220,16 @@ class FakedApplication:
             second_factor=self.second_factor,
         )
 
+    def range_units_services(self) -> RangeUnitsServices:
+        """Give what the routes of range units call."""
+        return RangeUnitsServices(
+            self.range_units,
+            self.prices,
+            changes=self.changes,
+            feed=self.feed,
+            heartbeat=self.heartbeat,
+        )
+
     def http(self) -> FastAPI:
         """Make the HTTP API of these services."""
 
@@ -218,7 +237,7 @@ class FakedApplication:
         async def opened() -> AsyncIterator[HttpServices]:  # pragma: no cover - when it is served
             yield HttpServices(
                 identity=self.identity_services(),
-                range_units=RangeUnitsServices(self.range_units, self.prices),
+                range_units=self.range_units_services(),
                 ready=self._ready,
             )
 

@@ -289,6 +289,27 @@ async def ladders_that_are_there(application: FakedApplication) -> Call:
     return partial(application.range_units.load_ladders, exchanges=[an_exchange()], observations=[])
 
 
+async def a_page_of_changes(application: FakedApplication, *, exchange: str | None = None) -> Call:
+    await range_units(application)
+    return partial(application.changes.changes, since=0, exchange=exchange, limit=50)
+
+
+async def the_latest_position(application: FakedApplication) -> Call:
+    await range_units(application)
+    return application.changes.latest
+
+
+async def a_look_at_the_feed(application: FakedApplication) -> Call:
+    """Give the look that wakes everyone: two, where it is the first for somebody."""
+    await range_units(application)
+
+    async def look() -> None:
+        with application.feed.follower():
+            await application.feed.look()
+
+    return look
+
+
 INGESTS: Final = tuple(
     Budget(
         f"{kind} ingest of {bands} bands",
@@ -299,9 +320,9 @@ INGESTS: Final = tuple(
     )
     for bands in (1, 100, 10_000)
     for kind, units, statements in (
-        ("first", (1,), 6),
+        ("first", (1,), 8),
         ("confirming", (1, 1), 5),
-        ("replacing", (1, 0.5), 6),
+        ("replacing", (1, 0.5), 8),
     )
 )
 
@@ -354,13 +375,13 @@ BUDGETS: Final = (
     of_writing("upkeep of the login log", statements=3, commits=3, on_postgres=5),
     of_writing("pruning of the login log", statements=2, on_postgres=3),
     of_writing("exchange", statements=1),
-    of_writing("first reply", statements=6, readings=1),
-    of_writing("reply that replaces", statements=7, readings=1),
+    of_writing("first reply", statements=8, readings=1),
+    of_writing("reply that replaces", statements=9, readings=1),
     of_writing("reply that confirms", statements=5, readings=1),
-    of_writing("statement", statements=5),
-    of_writing("amendment", statements=6),
+    of_writing("statement", statements=7),
+    of_writing("amendment", statements=8),
     of_writing("statement that confirms", statements=4),
-    of_writing("bundled ladders", statements=6),
+    of_writing("bundled ladders", statements=8),
     *INGESTS,
     Budget("login after others", a_login_after_others, 11, on_postgres=12, commits=2),
     Budget("refresh with an unknown token", an_unknown_token, 1, rollbacks=1, refusal=InvalidToken),
@@ -405,6 +426,15 @@ BUDGETS: Final = (
     Budget("range units", reading_range_units, 3, readings=1),
     Budget("range units of a ladder", partial(reading_range_units, target="*"), 3, readings=1),
     Budget("unknown market", an_unknown_market, 4, readings=1, refusal=UnknownMarket),
+    Budget("page of changes", a_page_of_changes, 2, readings=1),
+    Budget(
+        "page of an exchange's changes",
+        partial(a_page_of_changes, exchange="coinone"),
+        3,
+        readings=1,
+    ),
+    Budget("latest position", the_latest_position, 1, readings=1),
+    Budget("look at the feed", a_look_at_the_feed, 2, readings=2),
     Budget("page of the history", a_page_of_the_history, 2, readings=1),
     Budget("one price", partial(prices, count=1), 3, readings=1),
     Budget("a thousand prices", partial(prices, count=1000), 3, readings=1),

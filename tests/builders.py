@@ -19,6 +19,7 @@ from app.domain.identity.sessions import RefreshToken, Session, refresh_digest
 from app.domain.identity.text import fold
 from app.domain.identity.users import User
 from app.domain.principal import Role, Scope
+from app.domain.range_units.changes import Change, ChangeKind
 from app.domain.range_units.revisions import Exchange, Market, Revision
 from app.domain.range_units.table import Band, RangeUnitTable
 
@@ -269,6 +270,25 @@ def a_revision(  # noqa: PLR0913 - the fields of a revision, and its table
         superseded_at=superseded_at,
     )
     return revision, table
+
+
+def a_change(
+    *,
+    kind: ChangeKind = ChangeKind.RECORDED,
+    market: Market | None = None,
+    recorded_at: datetime | None = None,
+    effective_from: datetime | None = None,
+    source: str = "https://exchange.example/range-units",
+) -> Change:
+    return Change(
+        kind=kind,
+        at=recorded_at or at(),
+        market=market or a_market(),
+        revision_id=new_id(),
+        effective_from=effective_from,
+        source=source,
+        digest="sha256:" + "0" * 64,
+    )
 
 
 def _id(number: int) -> UUID:

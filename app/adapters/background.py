@@ -15,7 +15,7 @@ _LOGGER: Final = logging.getLogger("tickgate")
 
 
 @asynccontextmanager
-async def repeated(work: Work, *, wait: Work) -> AsyncIterator[None]:
+async def repeated(work: Work, *, wait: Work, name: str = "The upkeep") -> AsyncIterator[None]:
     """Do something now, and again after each wait, for as long as the block lasts.
 
     Whatever becomes of it, the block is not held up, and ends when it ends: a refusal is logged in
@@ -27,9 +27,9 @@ async def repeated(work: Work, *, wait: Work) -> AsyncIterator[None]:
             try:
                 await work()
             except TickgateError as error:
-                _LOGGER.warning("The upkeep has to wait: %s [%s]", error.detail, error.code)
+                _LOGGER.warning("%s has to wait: %s [%s]", name, error.detail, error.code)
             except Exception:
-                _LOGGER.exception("The upkeep has failed.")
+                _LOGGER.exception("%s has failed.", name)
             await wait()
 
     async with create_task_group() as tasks:

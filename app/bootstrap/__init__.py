@@ -23,6 +23,7 @@ from app.adapters.cli.main import DatabaseCommands, Runtime, build_cli
 from app.adapters.cli.range_units import RangeUnitsServices as RangeUnitsCommandServices
 from app.adapters.cli.welcome import welcome
 from app.adapters.exchanges.curated import read_table
+from app.adapters.exchanges.vectors import vectors
 from app.adapters.http.app import HttpServices, create_app
 from app.adapters.http.identity.asked import IdentityServices
 from app.adapters.http.range_units.asked import RangeUnitsServices
@@ -33,6 +34,7 @@ from app.adapters.security.signing_keys import (
     remove_key,
 )
 from app.adapters.security.vault import make_vault_key
+from app.adapters.shutdown import told_to_stop
 from app.adapters.sql import schema
 from app.adapters.system import UuidIds
 from app.bootstrap.application import Application, keys_of, opened, signing_tokens, vault
@@ -63,11 +65,21 @@ def http_app(settings: Settings | None = None) -> FastAPI:
                     api_keys=application.api_keys(),
                     second_factor=application.second_factor,
                 ),
-                range_units=RangeUnitsServices(application.range_units, application.prices),
+                range_units=RangeUnitsServices(
+                    application.range_units,
+                    application.prices,
+                    changes=application.changes,
+                    feed=application.feed,
+                ),
                 ready=application.ready,
             )
-            async with repeated(application.upkeep.keep_up, wait=_until_next_upkeep):
-                yield services
+            feed = application.feed
+            async with (
+                repeated(application.upkeep.keep_up, wait=_until_next_upkeep),
+                repeated(feed.look, wait=feed.wait, name="The feed of changes"),
+            ):
+                with told_to_stop(feed.end):
+                    yield services
 
     return create_app(
         opened=opened_services,
@@ -110,7 +122,12 @@ def command_line() -> typer.Typer:
     @asynccontextmanager
     async def range_units() -> AsyncIterator[RangeUnitsCommandServices]:
         async with opened(Settings.load()) as application:
-            yield RangeUnitsCommandServices(application.range_units, application.prices)
+            yield RangeUnitsCommandServices(
+                application.range_units,
+                application.prices,
+                changes=application.changes,
+                pause=_until_next_look,
+            )
 
     return build_cli(
         Runtime(
@@ -118,6 +135,7 @@ def command_line() -> typer.Typer:
             api_keys=api_keys,
             range_units=range_units,
             read_curated=read_table,
+            vectors=vectors,
             serve=serve,
             keys=KeyCommands(
                 list=lambda: [(key.key_id, key.made_at, key.signs) for key in keys_of(list_keys)],

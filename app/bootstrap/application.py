@@ -39,6 +39,8 @@ from app.services.identity.throttling import Throttling
 from app.services.identity.user_import_service import UserImportService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
+from app.services.range_units.change_feed import ChangeFeed
+from app.services.range_units.change_service import ChangeService
 from app.services.range_units.price_service import PriceService
 from app.services.range_units.range_units_service import RangeUnitsService
 from app.settings import Settings, WrongSetting
@@ -47,6 +49,8 @@ T = TypeVar("T")
 
 LOGIN_PATIENCE = timedelta(seconds=30)
 READY_SECONDS = 2
+MOST_STREAMS = 500
+LOOK_SECONDS = 1
 
 
 class Application:
@@ -110,9 +114,15 @@ class Application:
             clock=self._clock,
             retention=settings.login_log_retention,
         )
+        reading_range_units = partial(SqlRangeUnitsUnitOfWork, self.database.read_sessions)
+        self.changes = ChangeService(reading=reading_range_units)
+        self.feed = ChangeFeed(
+            reading=reading_range_units, most_followers=MOST_STREAMS, every=LOOK_SECONDS
+        )
         self.range_units = RangeUnitsService(
             uow=partial(SqlRangeUnitsUnitOfWork, self.database.sessions),
-            reading=partial(SqlRangeUnitsUnitOfWork, self.database.read_sessions),
+            reading=reading_range_units,
+            feed=self.feed,
             formats=formats(),
             clock=self._clock,
             ids=self._ids,

@@ -10,13 +10,14 @@ from anyio import fail_after
 
 from app.domain.errors import TickgateError, UnstorableText
 from app.domain.range_units import storage
+from app.domain.range_units.changes import Change
 from app.domain.range_units.errors import RevisionInForce, UnknownExchange
 from app.domain.range_units.revisions import BEGINNING, Exchange, Market, Revision
 from app.domain.range_units.table import Anchor, Band, Boundary, RangeUnitTable, TopRule
 from app.ports.range_units.catalogue import Catalogue
 from app.ports.range_units.revisions import Revisions
 from app.ports.range_units.work import RangeUnitsUnitOfWork, RangeUnitsWork
-from tests.builders import a_market, a_revision, a_table, an_exchange, at, new_id
+from tests.builders import a_change, a_market, a_revision, a_table, an_exchange, at, new_id
 from tests.contracts.races import PATIENCE, all_at_once, race
 from tests.contracts.unit_of_work import Operation, UnitOfWorkContract
 from tests.contracts.values import INSTANTS, STARTS, STORABLE_TEXTS, UNSTORABLE_TEXTS
@@ -90,6 +91,12 @@ async def history_of(work: RangeUnitsWork, market: Market | None = None) -> list
 async def table_of(work: RangeUnitsWork, revision: Revision) -> RangeUnitTable | None:
     async with work() as uow:
         return await uow.revisions.table(revision_id=revision.id)
+
+
+async def changes_of(work: RangeUnitsWork) -> list[Change]:
+    async with work() as uow:
+        found = await uow.changes.after(position=0, limit=100)
+        return [placed.change for placed in found]
 
 
 async def in_force_of(
@@ -1522,6 +1529,10 @@ OPERATIONS: dict[str, Operation] = {
     "revisions.in_force-none": lambda uow: uow.revisions.in_force(markets=[], as_of=at()),
     "revisions.confirm-none": lambda uow: uow.revisions.confirm(revision_ids=[], at=at()),
     "revisions.supersede-none": lambda uow: uow.revisions.supersede(revision_ids=[], at=at()),
+    "changes.append-none": lambda uow: uow.changes.append(changes=[]),
+    "changes.append": lambda uow: uow.changes.append(changes=[a_change()]),
+    "changes.after": lambda uow: uow.changes.after(position=0, limit=1),
+    "changes.latest": lambda uow: uow.changes.latest(),
     "catalogue.exchange": lambda uow: uow.catalogue.exchange(code="a"),
     "catalogue.exchanges": lambda uow: uow.catalogue.exchanges(limit=1000),
     "catalogue.hold_markets": lambda uow: uow.catalogue.hold_markets(markets=[a_market()]),
@@ -1560,6 +1571,7 @@ WRITES: dict[str, Operation] = {
     "revisions.supersede": lambda uow: uow.revisions.supersede(
         revision_ids=[KNOWN[0].id], at=at(5)
     ),
+    "changes.append": lambda uow: uow.changes.append(changes=[a_change()]),
 }
 
 
@@ -1588,6 +1600,10 @@ REFUSALS: dict[str, tuple[Operation, type[TickgateError]]] = {
     ),
     "a-revision-of-the-same-start": (add_again, RevisionInForce),
     "a-revision-with-a-nul": (add_unstorable, UnstorableText),
+    "a-change-with-a-nul": (
+        lambda uow: uow.changes.append(changes=[a_change(source="a\0b")]),
+        UnstorableText,
+    ),
 }
 
 
@@ -1607,6 +1623,7 @@ class RangeUnitsUnitOfWorkContract(UnitOfWorkContract):
             await markets_of(work),
             await history_of(work),
             await table_of(work, NEW[0]),
+            await changes_of(work),
         )
 
     async def held(self, work: RangeUnitsWork) -> object:

@@ -17,6 +17,7 @@ from app.adapters.sql.identity.upkeep import SqlLoginLogUpkeep
 from app.adapters.sql.identity.user_imports import SqlUserImports
 from app.adapters.sql.identity.users import SqlUsers
 from app.adapters.sql.range_units.catalogue import SqlCatalogue
+from app.adapters.sql.range_units.changes import SqlChanges
 from app.adapters.sql.range_units.revisions import SqlRevisions
 from app.adapters.sql.range_units.unit_of_work import SqlRangeUnitsUnitOfWork
 from app.ports.identity.work import IdentityWork
@@ -33,6 +34,7 @@ from tests.contracts.login_findings import LoginFindingsContract
 from tests.contracts.login_log_upkeep import LoginLogUpkeepContract
 from tests.contracts.login_origins import OriginsContract
 from tests.contracts.password_resets import PasswordResetsContract
+from tests.contracts.range_units_changes import ChangesContract
 from tests.contracts.range_units_store import (
     CatalogueContract,
     RangeUnitsUnitOfWorkContract,
@@ -125,6 +127,10 @@ class TestSqlCatalogue(OnSqlRangeUnits, CatalogueContract):
 
 class TestSqlRevisions(OnSqlRangeUnits, RevisionsContract):
     adapter: ClassVar[type] = SqlRevisions
+
+
+class TestSqlChanges(OnSqlRangeUnits, ChangesContract):
+    adapter: ClassVar[type] = SqlChanges
 
 
 class TestSqlRangeUnitsUnitOfWork(OnSqlRangeUnits, RangeUnitsUnitOfWorkContract):

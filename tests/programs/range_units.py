@@ -7,17 +7,21 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from app.domain.range_units import storage
+from app.domain.range_units.changes import ChangeKind
 from app.ports.range_units.work import RangeUnitsUnitOfWork
 from tests.programs.program import Area, Claim, Step, Theme
 from tests.programs.range_units_operations import (
     TABLES,
     AddRevisions,
+    AppendChanges,
     Confirm,
     GetExchange,
     GetTable,
     HoldMarkets,
     InForce,
+    LatestChange,
     Named,
+    PageChanges,
     PageExchanges,
     PageHistory,
     PageMarkets,
@@ -137,6 +141,26 @@ REVISIONS: Final[Theme[RangeUnitsUnitOfWork]] = Theme(
     claims=st.sampled_from(_holding_both),
 )
 
+_appending = AppendChanges((Stated(id=2, market=_BTC),))
+CHANGES: Final[Theme[RangeUnitsUnitOfWork]] = Theme(
+    beginnings=st.just((_appending,)),
+    writes=st.one_of(
+        st.tuples(st.lists(_stated, max_size=3), st.sampled_from(ChangeKind)).map(
+            lambda drawn: AppendChanges(tuple(drawn[0]), drawn[1])
+        ),
+        # By itself: where else a text cannot be stored is open.
+        drawn(
+            lambda source: AppendChanges((Stated(id=3, market=_BTC, source=source),)),
+            {"source": _SOURCES},
+        ),
+    ),
+    reads=st.one_of(
+        drawn(PageChanges, {"limit": LIMITS, "beyond": (0, 0, 1, 2, 5)}, {"exchange": _CODES}),
+        st.just(LatestChange()),
+    ),
+    claims=st.just(Claim(_appending, _appending)),
+)
+
 
 async def _state(
     uow: RangeUnitsUnitOfWork, steps: Sequence[Step[RangeUnitsUnitOfWork]]
@@ -154,11 +178,12 @@ async def _state(
         markets,
         [await uow.revisions.history(market=each, after=None, limit=100) for each in markets],
         [await uow.revisions.table(revision_id=each) for each in revisions],
+        [placed.change for placed in await uow.changes.after(position=0, limit=1000)],
     )
 
 
 RANGE_UNITS: Final = Area(
-    themes=[CATALOGUE, REVISIONS, CATALOGUE | REVISIONS],
-    glances=CATALOGUE.reads | REVISIONS.reads,
+    themes=[CATALOGUE, REVISIONS, CATALOGUE | REVISIONS, CHANGES],
+    glances=CATALOGUE.reads | REVISIONS.reads | CHANGES.reads,
     state=_state,
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, Self, TypeAlias
 
+from app.domain.range_units.changes import Change, ChangeKind
 from app.domain.range_units.revisions import Exchange, Market, Revision
 from app.domain.range_units.table import Anchor, Band, Boundary, RangeUnitTable, TopRule
 from app.ports.range_units.work import RangeUnitsUnitOfWork
@@ -190,3 +191,50 @@ class PageHistory(Operation):
             after=None if self.after is None else self.after.revision,
             limit=self.limit,
         )
+
+
+@dataclass(frozen=True, repr=False)
+class AppendChanges(Operation):
+    """Changes of revisions, whether they are stored or not: the feed is self-contained."""
+
+    stated: tuple[Stated, ...] = ()
+    kind: ChangeKind = ChangeKind.RECORDED
+
+    async def run(self, uow: Work) -> None:
+        changes = [
+            Change(
+                kind=self.kind,
+                at=each.revision.recorded_at,
+                market=each.revision.market,
+                revision_id=each.revision.id,
+                effective_from=each.revision.effective_from,
+                source=each.source,
+                digest=each.revision.digest,
+            )
+            for each in self.stated
+        ]
+        await uow.changes.append(changes=changes)
+        changes.clear()
+
+
+@dataclass(frozen=True, repr=False)
+class PageChanges(Operation):
+    """Reads beyond so many changes; which positions they have is left open."""
+
+    beyond: int = 0
+    exchange: str | None = None
+    limit: int = 100
+
+    async def run(self, uow: Work) -> list[Change]:
+        passed = await uow.changes.after(position=0, limit=self.beyond)
+        position = passed[-1].position if passed else 0
+        found = await uow.changes.after(position=position, exchange=self.exchange, limit=self.limit)
+        return [placed.change for placed in found]
+
+
+@dataclass(frozen=True, repr=False)
+class LatestChange(Operation):
+    async def run(self, uow: Work) -> bool:
+        """Tell whether the latest position is that of the last change."""
+        found = await uow.changes.after(position=0, limit=1000)
+        return await uow.changes.latest() == (found[-1].position if found else 0)

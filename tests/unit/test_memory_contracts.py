@@ -26,6 +26,7 @@ from app.adapters.memory.identity.user_agents import FewUserAgents
 from app.adapters.memory.identity.user_imports import MemoryUserImports
 from app.adapters.memory.identity.users import MemoryUsers
 from app.adapters.memory.range_units.catalogue import MemoryCatalogue
+from app.adapters.memory.range_units.changes import MemoryChanges
 from app.adapters.memory.range_units.feeds import MemoryFeed
 from app.adapters.memory.range_units.revisions import MemoryRevisions
 from app.adapters.memory.range_units.state import RangeUnitsState
@@ -57,6 +58,7 @@ from tests.contracts.login_findings import LoginFindingsContract
 from tests.contracts.login_log_upkeep import LoginLogUpkeepContract
 from tests.contracts.login_origins import OriginsContract
 from tests.contracts.password_resets import PasswordResetsContract
+from tests.contracts.range_units_changes import ChangesContract
 from tests.contracts.range_units_store import (
     CatalogueContract,
     RangeUnitsUnitOfWorkContract,
@@ -208,6 +210,10 @@ class TestMemoryCatalogue(OnMemoryRangeUnits, CatalogueContract):
 
 class TestMemoryRevisions(OnMemoryRangeUnits, RevisionsContract):
     adapter: ClassVar[type] = MemoryRevisions
+
+
+class TestMemoryChanges(OnMemoryRangeUnits, ChangesContract):
+    adapter: ClassVar[type] = MemoryChanges
 
 
 class TestMemoryRangeUnitsUnitOfWork(OnMemoryRangeUnits, RangeUnitsUnitOfWorkContract):

@@ -48,6 +48,7 @@ class Runtime:
     api_keys: Opened[ApiKeyServices]
     range_units: Opened[RangeUnitsServices]
     read_curated: Callable[[bytes], Observation]
+    vectors: Callable[[], str]
     serve: Callable[..., None]
     """Keywords `host`, `port`, `workers`, and `init`, which is None where nothing was said."""
     database: DatabaseCommands
@@ -187,7 +188,8 @@ def build_cli(runtime: Runtime) -> typer.Typer:
     cli.add_typer(api_key_commands(runtime.api_keys), name="api-key")
     cli.add_typer(login_log_commands(runtime.identity), name="login-log")
     cli.add_typer(
-        range_units_commands(runtime.range_units, runtime.read_curated), name="range-units"
+        range_units_commands(runtime.range_units, runtime.read_curated, runtime.vectors),
+        name="range-units",
     )
     return cli
 

@@ -1,25 +1,28 @@
 """`tickgate range-units …`."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from app.adapters.cli.output import complain
+from app.adapters.cli.output import complain, write_text
 from app.adapters.cli.range_units_answers import (
     print_answers,
+    print_change,
     print_ingested,
     print_range_units,
     print_rounded,
     print_stated,
 )
 from app.adapters.cli.range_units_arguments import (
+    LATEST,
     AsOf,
     Exchange,
     MarketName,
     Prices,
+    Since,
     content_of,
     direction_said,
     is_curated,
@@ -27,9 +30,12 @@ from app.adapters.cli.range_units_arguments import (
 )
 from app.adapters.cli.shell import Json, Opened, examples, run
 from app.domain.range_units.grid import Direction, Intent, Side, Ties
-from app.domain.range_units.revisions import Market, Observation
+from app.domain.range_units.revisions import Market, Observation, exchange_code
+from app.services.range_units.change_service import ChangeService
 from app.services.range_units.price_service import PriceService
 from app.services.range_units.range_units_service import RangeUnitsService
+
+PAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +44,23 @@ class RangeUnitsServices:
 
     range_units: RangeUnitsService
     prices: PriceService
+    changes: ChangeService
+    pause: Callable[[], Awaitable[None]]
+    """Waits until one who follows the changes looks again."""
 
 
 class RangeUnitsCommands:
     """Range units, and prices by them, for an operator at the machine."""
 
     def __init__(
-        self, opened: Opened[RangeUnitsServices], read_curated: Callable[[bytes], Observation]
+        self,
+        opened: Opened[RangeUnitsServices],
+        read_curated: Callable[[bytes], Observation],
+        vectors: Callable[[], str],
     ) -> None:
         self._opened = opened
         self._read_curated = read_curated
+        self._vectors = vectors
 
     def import_file(
         self,
@@ -156,12 +169,51 @@ class RangeUnitsCommands:
         )
         print_rounded(units, rounded, as_json=as_json)
 
+    def changes(
+        self,
+        *,
+        since: Since = None,
+        exchange: Annotated[
+            str | None, typer.Option(metavar="E", help="Of this exchange only.")
+        ] = None,
+        follow: Annotated[bool, typer.Option("-f", help="Go on until interrupted.")] = False,
+        as_json: Json = False,
+    ) -> None:
+        """Tell what became different, in order.
+
+        All of it, or what is beyond a position. A line each, of JSON with --json.
+        """
+        code = None if exchange is None else exchange_code(exchange)
+
+        async def changes(services: RangeUnitsServices) -> None:
+            feed = services.changes
+            position = since or 0
+            if since == LATEST:
+                position = (await feed.latest(exchange=code)).position
+            while True:
+                page = await feed.changes(since=position, exchange=code, limit=PAGE)
+                for placed in page.changes:
+                    print_change(placed, as_json=as_json)
+                position = page.position
+                if not page.has_more and not follow:
+                    return
+                if not page.has_more:
+                    await services.pause()
+
+        run(self._opened, changes)
+
+    def vectors(self) -> None:
+        """Print prices and answers to test clients with."""
+        write_text(self._vectors())
+
 
 def range_units_commands(
-    opened: Opened[RangeUnitsServices], read_curated: Callable[[bytes], Observation]
+    opened: Opened[RangeUnitsServices],
+    read_curated: Callable[[bytes], Observation],
+    vectors: Callable[[], str],
 ) -> typer.Typer:
     """Put `tickgate range-units …` together."""
-    commands = RangeUnitsCommands(opened, read_curated)
+    commands = RangeUnitsCommands(opened, read_curated, vectors)
     group = typer.Typer(help="Range units (tick sizes), and prices by them.", no_args_is_help=True)
     btc = "--exchange coinone --market KRW/BTC"
     group.command("import", epilog=examples(f"range-units import reply.json {btc}"))(
@@ -182,4 +234,11 @@ def range_units_commands(
             f"range-units round 5003 --side buy --intent passive {btc}",
         ),
     )(commands.round_prices)
+    group.command(
+        "changes",
+        epilog=examples("range-units changes --since latest -f", "range-units changes --since 0"),
+    )(commands.changes)
+    group.command("vectors", epilog=examples("range-units vectors > vectors.json"))(
+        commands.vectors
+    )
     return group

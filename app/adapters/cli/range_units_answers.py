@@ -1,10 +1,20 @@
 """How answers about range units and prices look. The documents are those of the HTTP API."""
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
-from app.adapters.cli.output import complain, print_json, print_line, print_table, shown
+from app.adapters.cli.output import (
+    complain,
+    print_json,
+    print_line,
+    print_table,
+    rfc3339,
+    shown,
+    write_text,
+)
+from app.domain.range_units.changes import PlacedChange
 from app.domain.range_units.errors import rejection
 from app.domain.range_units.grid import PriceAnswer, Rounded
 from app.domain.range_units.lint import Finding, lint
@@ -68,6 +78,30 @@ def print_findings(findings: Iterable[dict[str, object]]) -> None:
         about = f"{finding['market']} " if "market" in finding else ""
         message = shown(finding["message"])
         print_line(f"odd: {about}band {finding['position']}: {message} ({finding['code']})")
+
+
+def print_change(placed: PlacedChange, *, as_json: bool) -> None:
+    """Tell of a change in one line, as there may be many and more to come."""
+    change = placed.change
+    start = None if change.effective_from is None else rfc3339(change.effective_from)
+    if not as_json:
+        since = "since an unknown start" if start is None else f"from {start}"
+        words = (placed.position, rfc3339(change.at), change.kind, change.market, since)
+        print_line("  ".join(map(str, (*words, change.revision_id))))
+        return
+    document = {
+        "position": placed.position,
+        "at": rfc3339(change.at),
+        "kind": change.kind,
+        "exchange": change.market.exchange,
+        "quote_currency": change.market.quote,
+        "target_currency": change.market.target,
+        "revision_id": str(change.revision_id),
+        "effective_from": start,
+        "source": change.source,
+        "digest": change.digest,
+    }
+    write_text(json.dumps(document) + "\n")
 
 
 def print_answers(units: RangeUnits, answers: Sequence[PriceAnswer], *, as_json: bool) -> None:

@@ -1,11 +1,12 @@
 """The arguments of `tickgate range-units …`; what does not read is wrong usage."""
 
 import json
+import re
 import sys
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -16,6 +17,8 @@ from app.domain.range_units.numbers import InvalidNumber, parse_decimal
 from app.domain.range_units.revisions import Market, market_of
 
 STDIN = Path("-")
+LATEST: Final = -1
+"""The position of whatever the last change is."""
 
 
 def _price(text: str) -> Decimal:
@@ -36,6 +39,20 @@ AsOf = Annotated[
 Prices = Annotated[
     list[Decimal],
     typer.Argument(parser=_price, metavar="PRICE", help="A negative one comes after --."),
+]
+
+
+def _position(text: str) -> int:
+    if text == "latest":
+        return LATEST
+    if re.fullmatch("[0-9]{1,18}", text) is None:
+        raise typer.BadParameter(f"{quoted(text)} is neither a position nor 'latest'.")
+    return int(text)
+
+
+Since = Annotated[
+    int | None,
+    typer.Option(parser=_position, metavar="N", help="Beyond this position, or 'latest'."),
 ]
 
 

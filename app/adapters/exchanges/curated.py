@@ -50,10 +50,14 @@ EXCHANGES = (
 
 def bundled() -> tuple[list[Exchange], list[Observation]]:
     """Read the tables that come along, in the order of their file names, and whose they are."""
+    return list(EXCHANGES), [read_table(content) for _, content in bundled_files()]
+
+
+def bundled_files() -> list[tuple[str, bytes]]:
+    """Give the names and the contents of the table files that come along, by name."""
     folder = resources.files("app.adapters.exchanges") / "ladders"
     files = [file for file in folder.iterdir() if file.name.endswith(".json")]
-    files.sort(key=lambda file: file.name)
-    return list(EXCHANGES), [read_table(file.read_bytes()) for file in files]
+    return [(file.name, file.read_bytes()) for file in sorted(files, key=lambda file: file.name)]
 
 
 def read_table(payload: bytes) -> Observation:

@@ -55,6 +55,8 @@ ACCESS: Final[dict[tuple[str, str], Access | Scope]] = {
     ("GET", "/v1/login-log"): Scope.LOGIN_LOG_READ,
     ("GET", "/v1/login-log/export"): Scope.LOGIN_LOG_READ,
     ("GET", "/v1/login-log/findings"): Scope.LOGIN_LOG_READ,
+    ("GET", "/v1/range-units/changes"): Scope.RANGE_UNITS_READ,
+    ("GET", "/v1/range-units/changes/stream"): Scope.RANGE_UNITS_READ,
     ("GET", "/v1/exchanges"): Scope.RANGE_UNITS_READ,
     ("PUT", _EXCHANGE): Scope.RANGE_UNITS_WRITE,
     ("GET", f"{_EXCHANGE}/markets"): Scope.RANGE_UNITS_READ,

@@ -20,7 +20,7 @@ from app.adapters.http.identity import (
     users,
 )
 from app.adapters.http.identity.asked import IdentityServices
-from app.adapters.http.range_units import exchanges, prices, tables
+from app.adapters.http.range_units import changes, exchanges, prices, tables
 from app.adapters.http.range_units.asked import RangeUnitsServices
 from app.ports.ids import Ids
 
@@ -39,6 +39,7 @@ ROUTERS = (
     exchanges.exchanges,
     tables.range_units,
     prices.prices,
+    changes.changes,
 )
 
 

@@ -10,7 +10,7 @@ from fastapi import Depends, Request, Response, Security
 from fastapi.security import HTTPBearer
 
 from app.adapters.http.access import ACCESS, BEFORE_ENROLMENT, Access
-from app.adapters.http.context import Refused, afterwards, client_of
+from app.adapters.http.context import Refused, afterwards, client_of, do_what_is_left
 from app.adapters.http.schemas import StrictRoute
 from app.domain.errors import StoreUnavailable
 from app.domain.identity.api_keys import API_KEY_PREFIX, KeyUse
@@ -48,14 +48,18 @@ class GuardedRoute(StrictRoute):
         access = self.access
         is_before_enrolment = self.is_before_enrolment
 
+        async def admitted(request: Request) -> Principal:
+            principal = await _authenticate(request)
+            if principal.must_enrol and not is_before_enrolment:
+                detail = "Enrol a second factor first: 'POST /v1/users/me/mfa'."
+                raise Refused(HTTPStatus.FORBIDDEN, "mfa_enrolment_required", detail)
+            _check(principal, access)
+            return principal
+
         async def guarded(request: Request) -> Response:
             if access is not Access.PUBLIC:
-                principal = await _authenticate(request)
-                if principal.must_enrol and not is_before_enrolment:
-                    detail = "Enrol a second factor first: 'POST /v1/users/me/mfa'."
-                    raise Refused(HTTPStatus.FORBIDDEN, "mfa_enrolment_required", detail)
-                _check(principal, access)
-                request.state.principal = principal
+                request.state.principal = await admitted(request)
+                request.state.admitted = partial(admitted, request)
             return await handle(request)
 
         return guarded
@@ -98,6 +102,12 @@ def _check(principal: Principal, access: Access | Scope) -> None:
     if access is Access.SESSION and principal.session_id is None:
         detail = "This is for those who have logged in: an API key cannot change who may act."
         raise Refused(HTTPStatus.FORBIDDEN, "session_required", detail)
+
+
+async def check_again(request: Request) -> None:
+    """Refuse, in the middle of a long answer, whoever would be refused now if they asked anew."""
+    await request.state.admitted()
+    await do_what_is_left(request)
 
 
 async def _principal(request: Request) -> Principal:

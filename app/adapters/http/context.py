@@ -80,8 +80,7 @@ class RequestContext:
             await send(message)
 
         await self._app(scope, receive_bounded, send_with_id)
-        for work in left:
-            await work()
+        await _do_all(left)
 
 
 def request_id_of(request: Request) -> str:
@@ -92,6 +91,16 @@ def request_id_of(request: Request) -> str:
 def afterwards(request: Request, work: Callable[[], Awaitable[None]]) -> None:
     """Leave something to be done when the request has been answered, unless by a defect."""
     request.state.left.append(work)
+
+
+async def do_what_is_left(request: Request) -> None:
+    """Do it now: an answer that goes on for days is no reason to put it off, or to heap it up."""
+    await _do_all(request.state.left)
+
+
+async def _do_all(left: list[Callable[[], Awaitable[None]]]) -> None:
+    while left:
+        await left.pop(0)()
 
 
 def client_of(request: Request) -> Client:

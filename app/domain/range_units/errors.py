@@ -104,3 +104,20 @@ class FeedRefused(TickgateError):
 
     kind = ErrorKind.UNAVAILABLE
     code = "feed_refused"
+
+
+class UnknownPosition(TickgateError):
+    """A position that the feed of changes has not reached: it is of another database.
+
+    Waiting for it would be waiting in vain, and missing everything meanwhile.
+    """
+
+    kind = ErrorKind.INVALID
+    code = "unknown_position"
+
+
+class TooManyFollowers(TickgateError):
+    """As many follow the changes in this process as it has places for."""
+
+    kind = ErrorKind.UNAVAILABLE
+    code = "busy"

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from app.domain.range_units.changes import Change
 from app.domain.range_units.revisions import Exchange, Market, Revision
 from app.domain.text import check_storable
 
@@ -29,3 +30,10 @@ def check_revision(revision: Revision) -> None:
     """Raise `UnstorableText` where a text of the revision cannot be kept."""
     check_storable(revision.source, SOURCE)
     check_storable(revision.digest, DIGEST)
+
+
+def check_change(change: Change) -> None:
+    """Raise `UnstorableText` where a text of the change cannot be kept."""
+    check_market(change.market)
+    check_storable(change.source, SOURCE)
+    check_storable(change.digest, DIGEST)

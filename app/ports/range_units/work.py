@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 from app.ports.range_units.catalogue import Catalogue
+from app.ports.range_units.changes import Changes
 from app.ports.range_units.revisions import Revisions
 from app.ports.unit_of_work import UnitOfWork
 
@@ -19,6 +20,8 @@ class RangeUnitsUnitOfWork(UnitOfWork, Protocol):
     """The exchanges and markets, in this transaction."""
     revisions: Revisions
     """The revisions, in this transaction."""
+    changes: Changes
+    """What became different, in this transaction."""
 
 
 RangeUnitsWork: TypeAlias = Callable[[], RangeUnitsUnitOfWork]

@@ -7,6 +7,7 @@ from typing import NoReturn
 from anyio import to_thread
 
 from app.domain.errors import Fault
+from app.domain.range_units.changes import changes_of
 from app.domain.range_units.errors import (
     NoPayloadFormat,
     UnknownExchange,
@@ -29,6 +30,7 @@ from app.ports.clock import Clock
 from app.ports.ids import Ids
 from app.ports.range_units.formats import PayloadFormat
 from app.ports.range_units.work import RangeUnitsUnitOfWork, RangeUnitsWork
+from app.services.range_units.change_feed import ChangeFeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Ingested:
 class RangeUnitsService:
     """Exchanges, their markets, and the range units of every market with their history."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the ports and the service that it needs
         self,
         *,
         uow: RangeUnitsWork,
@@ -74,12 +76,14 @@ class RangeUnitsService:
         formats: Mapping[str, PayloadFormat],
         clock: Clock,
         ids: Ids,
+        feed: ChangeFeed,
     ) -> None:
         self._uow = uow
         self._reading = reading
         self._formats = formats
         self._clock = clock
         self._ids = ids
+        self._feed = feed
 
     async def put_exchange(self, *, exchange: Exchange) -> bool:
         """Add an exchange or rename it; True when it was added."""
@@ -128,6 +132,7 @@ class RangeUnitsService:
         async with self._uow() as uow:
             taken = await self._observe(uow, digested, observed_at)
             await uow.commit()
+        self._feed.tell()
         rejections = reading.rejections
         return replace(taken, rejected=reading.rejected, rejections=rejections, lint=findings)
 
@@ -151,14 +156,16 @@ class RangeUnitsService:
                 confirmed.append(known.id)
                 continue
             if known is not None and known.effective_from == observed_at:
-                replaced.append(known.id)  # within the same microsecond: the later one counts
+                replaced.append(known)  # within the same microsecond: the later one counts
             revision = self._revision(
                 observation.market, observation.source, digest, observed_at, now
             )
             fresh.append((revision, observation.table))
         await uow.revisions.confirm(revision_ids=confirmed, at=observed_at)
-        await uow.revisions.supersede(revision_ids=replaced, at=now)
+        await uow.revisions.supersede(revision_ids=[each.id for each in replaced], at=now)
         await uow.revisions.add(revisions=fresh)
+        recorded = [revision for revision, _ in fresh]
+        await uow.changes.append(changes=changes_of(superseded=replaced, recorded=recorded, at=now))
         updated = sum(_own(current, revision.market) is not None for revision, _ in fresh)
         return Ingested(len(fresh) - updated, updated, len(confirmed))
 
@@ -192,11 +199,15 @@ class RangeUnitsService:
                 await uow.commit()
                 confirmed = replace(known, last_seen=max(known.last_seen, now))
                 return RangeUnits(confirmed, table, timedelta(0)), False
-            if known is not None and bearing is Bearing.REPLACES:
-                await uow.revisions.supersede(revision_ids=[known.id], at=now)
+            replaced = [known] if known is not None and bearing is Bearing.REPLACES else []
+            await uow.revisions.supersede(revision_ids=[each.id for each in replaced], at=now)
             revision = self._revision(market, source, digest, start, now)
             await uow.revisions.add(revisions=[(revision, table)])
+            await uow.changes.append(
+                changes=changes_of(superseded=replaced, recorded=[revision], at=now)
+            )
             await uow.commit()
+        self._feed.tell()
         return RangeUnits(revision, table, timedelta(0)), True
 
     async def load_ladders(
@@ -220,7 +231,10 @@ class RangeUnitsService:
                 for o in observations
             ]
             await uow.revisions.add(revisions=revisions)
+            recorded = [revision for revision, _ in revisions]
+            await uow.changes.append(changes=changes_of(recorded=recorded, at=now))
             await uow.commit()
+        self._feed.tell()
         return len(revisions)
 
     async def current(

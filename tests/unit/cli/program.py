@@ -57,6 +57,7 @@ class Program(MemoryApplication):
             api_keys=self._api_keys,
             range_units=self._range_units,
             read_curated=read_table,
+            vectors=lambda: "{}\n",
             serve=self._serve,
             database=DatabaseCommands(
                 upgrade=lambda revision: self.migrated.append(f"up to {revision}"),
@@ -90,7 +91,9 @@ class Program(MemoryApplication):
 
     @asynccontextmanager
     async def _range_units(self) -> AsyncIterator[RangeUnitsServices]:
-        yield RangeUnitsServices(self.range_units, self.prices)
+        yield RangeUnitsServices(
+            self.range_units, self.prices, changes=self.changes, pause=self._pause
+        )
 
     def _rotate(self) -> str:
         self.keys.insert(0, f"{len(self.keys) + 1:04}")
@@ -143,6 +146,7 @@ class Stage:
             api_keys=self._played("api_keys"),
             range_units=self._played("range_units"),
             read_curated=self._played("read_curated"),
+            vectors=self._played("vectors"),
             serve=self._played("serve"),
             database=DatabaseCommands(
                 upgrade=self._played("database.upgrade"),

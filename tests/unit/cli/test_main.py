@@ -67,6 +67,7 @@ def test_help_needs_nothing_to_be_set_up(command: str) -> None:
         api_keys=refuse,
         range_units=refuse,
         read_curated=refuse,
+        vectors=refuse,
         serve=refuse,
         database=DatabaseCommands(refuse, refuse, refuse, refuse),
         keys=KeyCommands(refuse, refuse, refuse),

@@ -5,7 +5,6 @@ import httpx
 import pytest
 
 from app.adapters.http.app import HttpServices, create_app
-from app.adapters.http.range_units.asked import RangeUnitsServices
 from app.adapters.memory.system import SequentialIds
 from app.domain.identity.login_log import Client
 from app.domain.principal import Role
@@ -42,7 +41,7 @@ class Stage:
         on = self.application
         yield HttpServices(
             identity=on.identity_services(),
-            range_units=RangeUnitsServices(on.range_units, on.prices),
+            range_units=on.range_units_services(),
             ready=on._ready,
         )
 

@@ -28,6 +28,8 @@ FOR_USERS = {
     "POST /v1/users/me/mfa/confirm",
     "POST /v1/users/me/mfa/recovery-codes",
     "POST /v1/users/me/mfa/remove",
+    "GET /v1/range-units/changes",
+    "GET /v1/range-units/changes/stream",
     "GET /v1/exchanges",
     "GET /v1/exchanges/{exchange}/markets",
     "GET /v1/exchanges/{exchange}/markets/{quote}/{target}/range-units",
@@ -157,8 +159,12 @@ async def test_a_user_without_the_scope_is_told_which_one_is_missing(
 
 @pytest.mark.parametrize("operation", [op for op in GUARDED if str(op) in FOR_USERS], ids=str)
 async def test_a_user_may_read_range_units_and_manage_themselves(
-    client: httpx.AsyncClient, user: dict[str, str], operation: Operation
+    application: MemoryApplication,
+    client: httpx.AsyncClient,
+    user: dict[str, str],
+    operation: Operation,
 ) -> None:
+    application.feed.end()  # in process, an answer is waited for to its end
     answer = await client.request(operation.method, operation.url(), headers=user)
     assert answer.status_code not in {401, 403}
 

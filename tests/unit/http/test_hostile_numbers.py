@@ -1,11 +1,13 @@
 """Wherever a number is taken: plain decimal text, or nothing (number 22 of the golden cases)."""
 
+import json
 from typing import Final
 from urllib.parse import quote
 
 import httpx
 import pytest
 
+from tests.rules.source import ROOT
 from tests.unit.http.api import MARKET, MarketClient, faults, refusal
 
 TEXTS: Final = [
@@ -88,3 +90,9 @@ async def test_a_hostile_number_in_a_path_is_refused(btc: MarketClient) -> None:
         if answer.status_code != 422 or list(faults(answer)) != ["price"]:
             taken.append(text)  # pragma: no cover - a failure
     assert taken == []
+
+
+async def test_what_the_published_vectors_refuse_is_refused(btc: MarketClient) -> None:
+    document = json.loads((ROOT / "docs" / "vectors.json").read_text("utf-8"))
+    answer = await btc.post("prices/check", prices=document["refused"])
+    assert list(faults(answer)) == [f"prices[{place}]" for place in range(len(document["refused"]))]

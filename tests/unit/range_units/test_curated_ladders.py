@@ -48,9 +48,9 @@ def ladder(market: Market, start: datetime | None) -> Observation:
     return found
 
 
-def test_fourteen_ladders_of_eight_exchanges_come_along() -> None:
+def test_nine_exchanges_and_fourteen_ladders_come_along() -> None:
     exchanges, observations = bundled()
-    assert (len(exchanges), len(observations)) == (8, 14)
+    assert (len(exchanges), len(observations)) == (9, 14)
 
 
 def test_every_bundled_ladder_names_its_source() -> None:

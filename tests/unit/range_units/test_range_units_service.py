@@ -145,6 +145,7 @@ def reading(application: MemoryApplication, replies: PayloadFormat) -> RangeUnit
         formats={"coinone": replies},
         clock=application.clock,
         ids=application.ids,
+        feed=application.feed,
     )
 
 

@@ -12,6 +12,8 @@ from app.domain.range_units.lint import Oddity, lint
 from app.domain.range_units.numbers import InvalidNumber, parse_decimal, plain
 from app.domain.range_units.revisions import Market, market_of
 from app.domain.range_units.table import RangeUnitTable
+from app.services.range_units.change_feed import ChangeFeed
+from app.services.range_units.change_service import ChangeService
 from app.services.range_units.price_service import PriceService
 from app.services.range_units.range_units_service import RangeUnitsService
 
@@ -75,6 +77,10 @@ class RangeUnitsServices:
 
     range_units: RangeUnitsService
     prices: PriceService
+    changes: ChangeService
+    feed: ChangeFeed
+    heartbeat: float = 15
+    """Seconds after which a stream shows that it is alive, and asks whether it still may be."""
 
 
 async def _services(request: Request) -> RangeUnitsServices:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 from uuid import UUID
 
+from app.domain.range_units.changes import PlacedChange
 from app.domain.range_units.revisions import Exchange, Market, Revision
 from app.domain.range_units.table import RangeUnitTable
 
@@ -17,11 +18,16 @@ class RangeUnitsState:
     markets: dict[Market, tuple[UUID, ...]] = field(default_factory=dict)
     revisions: dict[UUID, Revision] = field(default_factory=dict)
     tables: dict[UUID, RangeUnitTable] = field(default_factory=dict)
+    changes: dict[int, PlacedChange] = field(default_factory=dict)
 
     def __copy__(self) -> Self:
         """Copy the dictionaries; the rows are immutable."""
         return type(self)(
-            copy(self.exchanges), copy(self.markets), copy(self.revisions), copy(self.tables)
+            copy(self.exchanges),
+            copy(self.markets),
+            copy(self.revisions),
+            copy(self.tables),
+            copy(self.changes),
         )
 
     def of(self, market: Market) -> list[Revision]:

@@ -1,10 +1,12 @@
 """One transaction over the range units in memory."""
 
 from app.adapters.memory.range_units.catalogue import MemoryCatalogue
+from app.adapters.memory.range_units.changes import MemoryChanges
 from app.adapters.memory.range_units.revisions import MemoryRevisions
 from app.adapters.memory.range_units.state import RangeUnitsState
 from app.adapters.memory.store import MemoryStore, MemoryTransaction
 from app.ports.range_units.catalogue import Catalogue
+from app.ports.range_units.changes import Changes
 from app.ports.range_units.revisions import Revisions
 from app.ports.range_units.work import RangeUnitsUnitOfWork
 
@@ -16,3 +18,4 @@ class MemoryRangeUnitsUnitOfWork(MemoryTransaction[RangeUnitsState], RangeUnitsU
         super().__init__(store)
         self.catalogue: Catalogue = MemoryCatalogue(self)
         self.revisions: Revisions = MemoryRevisions(self)
+        self.changes: Changes = MemoryChanges(self)

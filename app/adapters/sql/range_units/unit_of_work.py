@@ -2,10 +2,12 @@
 
 from app.adapters.sql.database import Sessions
 from app.adapters.sql.range_units.catalogue import SqlCatalogue
+from app.adapters.sql.range_units.changes import SqlChanges
 from app.adapters.sql.range_units.revisions import SqlRevisions
 from app.adapters.sql.unit_of_work import SqlTransaction
 from app.domain.range_units.errors import RevisionInForce
 from app.ports.range_units.catalogue import Catalogue
+from app.ports.range_units.changes import Changes
 from app.ports.range_units.revisions import Revisions
 from app.ports.range_units.work import RangeUnitsUnitOfWork
 
@@ -23,3 +25,4 @@ class SqlRangeUnitsUnitOfWork(SqlTransaction, RangeUnitsUnitOfWork):
         super().__init__(sessions)
         self.catalogue: Catalogue = SqlCatalogue(self)
         self.revisions: Revisions = SqlRevisions(self)
+        self.changes: Changes = SqlChanges(self)

@@ -1,0 +1,44 @@
+"""The feed of changes in memory: a verified stand-in for the database's."""
+
+from collections.abc import Sequence
+from itertools import islice
+
+from app.adapters.memory.range_units.state import RangeUnitsState
+from app.adapters.memory.store import MemoryTransaction
+from app.domain.range_units.changes import Change, PlacedChange
+from app.domain.range_units.storage import check_change
+from app.ports.range_units.changes import Changes
+
+
+class MemoryChanges(Changes):
+    """The changes of a `MemoryStore`."""
+
+    def __init__(self, transaction: MemoryTransaction[RangeUnitsState]) -> None:
+        self._transaction = transaction
+
+    async def append(self, *, changes: Sequence[Change]) -> None:
+        """Number them; there is one writer at a time."""
+        async with self._transaction.statement(writes=bool(changes)) as rows:
+            for change in changes:
+                check_change(change)
+            last = max(rows.changes, default=0)
+            for position, change in enumerate(changes, last + 1):
+                rows.changes[position] = PlacedChange(position, change)
+
+    async def after(
+        self, *, position: int, exchange: str | None = None, limit: int
+    ) -> list[PlacedChange]:
+        """Sort and filter all of them."""
+        async with self._transaction.statement() as rows:
+            found = (
+                rows.changes[each]
+                for each in sorted(rows.changes)
+                if each > position
+                and (exchange is None or rows.changes[each].change.market.exchange == exchange)
+            )
+            return list(islice(found, limit))
+
+    async def latest(self) -> int:
+        """Take the greatest."""
+        async with self._transaction.statement() as rows:
+            return max(rows.changes, default=0)
