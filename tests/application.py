@@ -48,6 +48,7 @@ from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
 from app.services.range_units.change_feed import ChangeFeed
 from app.services.range_units.change_service import ChangeService
+from app.services.range_units.history_service import HistoryService
 from app.services.range_units.price_service import PriceService
 from app.services.range_units.range_units_service import RangeUnitsService
 
@@ -187,7 +188,13 @@ class FakedApplication:
             clock=self.clock,
             ids=self.ids,
         )
-        self.prices = PriceService(range_units=self.range_units)
+        self.history = HistoryService(
+            uow=range_units,
+            reading=range_units_reading,
+            feed=self.feed,
+            clock=self.clock,
+        )
+        self.prices = PriceService(range_units=self.range_units, history=self.history)
 
     def auth_with(self, throttling: Throttling) -> AuthService:
         """Make the service of logins, as a process has it that counts guesses for itself."""
@@ -225,6 +232,7 @@ class FakedApplication:
         return RangeUnitsServices(
             self.range_units,
             self.prices,
+            self.history,
             changes=self.changes,
             feed=self.feed,
             heartbeat=self.heartbeat,

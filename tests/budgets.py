@@ -250,7 +250,7 @@ async def an_unknown_market(application: FakedApplication) -> Call:
 
 async def a_page_of_the_history(application: FakedApplication) -> Call:
     await range_units(application)
-    return partial(application.range_units.history, market=BTC, limit=50)
+    return partial(application.history.history, market=BTC, limit=50)
 
 
 async def prices(application: FakedApplication, *, count: int) -> Call:

@@ -254,6 +254,7 @@ def a_revision(  # noqa: PLR0913 - the fields of a revision, and its table
     last_seen: datetime | None = None,
     source: str = "https://exchange.example/range-units",
     superseded_at: datetime | None = None,
+    payload_digest: str | None = None,
     table: RangeUnitTable | None = None,
 ) -> tuple[Revision, RangeUnitTable]:
     """Give a revision, of unknown start unless `effective_from` says otherwise, and its table."""
@@ -268,6 +269,7 @@ def a_revision(  # noqa: PLR0913 - the fields of a revision, and its table
         source=source,
         digest=table.digest,
         superseded_at=superseded_at,
+        payload_digest=payload_digest,
     )
     return revision, table
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
+from uuid import UUID
 
 from app.domain.errors import TickgateError
 from app.domain.identity.api_keys import WantedKey
@@ -42,6 +43,7 @@ from app.services.identity.session_service import SessionService
 from app.services.identity.user_import_service import UserImportService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
+from app.services.range_units.history_service import HistoryService
 from app.services.range_units.range_units_service import RangeUnitsService
 from tests.application import LIMITS, PASSWORD, FakedApplication
 from tests.builders import a_market, a_table, an_exchange, at
@@ -465,6 +467,32 @@ async def an_amendment(application: FakedApplication) -> Call:
     return partial(put, table=FINE)
 
 
+async def an_announcement(application: FakedApplication) -> UUID:
+    """Announce FINE for the next year."""
+    await application.range_units.put_exchange(exchange=an_exchange())
+    next_year = application.clock.now().replace(year=2027)
+    units, _ = await application.range_units.put_range_units(
+        market=BTC, table=FINE, source=SOURCE, effective_from=next_year
+    )
+    return units.revision.id
+
+
+async def a_date_brought_forward(application: FakedApplication) -> Call:
+    await an_announcement(application)
+    return partial(
+        application.range_units.put_range_units,
+        market=BTC,
+        table=FINE,
+        source=SOURCE,
+        effective_from=application.clock.now().replace(month=12),
+    )
+
+
+async def a_withdrawal(application: FakedApplication) -> Call:
+    announced = await an_announcement(application)
+    return partial(application.history.withdraw, market=BTC, revision_id=announced)
+
+
 async def a_statement_that_confirms(application: FakedApplication) -> Call:
     state = await a_statement(application)
     await state()
@@ -636,5 +664,7 @@ USE_CASES: Final = (
     UseCase(
         "statement that confirms", RangeUnitsService.put_range_units, a_statement_that_confirms
     ),
+    UseCase("date brought forward", RangeUnitsService.put_range_units, a_date_brought_forward),
+    UseCase("withdrawal", HistoryService.withdraw, a_withdrawal),
     UseCase("bundled ladders", RangeUnitsService.load_ladders, bundled_ladders),
 )

@@ -68,6 +68,7 @@ def http_app(settings: Settings | None = None) -> FastAPI:
                 range_units=RangeUnitsServices(
                     application.range_units,
                     application.prices,
+                    application.history,
                     changes=application.changes,
                     feed=application.feed,
                 ),
@@ -125,6 +126,7 @@ def command_line() -> typer.Typer:
             yield RangeUnitsCommandServices(
                 application.range_units,
                 application.prices,
+                application.history,
                 changes=application.changes,
                 pause=_until_next_look,
             )

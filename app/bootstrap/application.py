@@ -41,6 +41,7 @@ from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
 from app.services.range_units.change_feed import ChangeFeed
 from app.services.range_units.change_service import ChangeService
+from app.services.range_units.history_service import HistoryService
 from app.services.range_units.price_service import PriceService
 from app.services.range_units.range_units_service import RangeUnitsService
 from app.settings import Settings, WrongSetting
@@ -127,7 +128,13 @@ class Application:
             clock=self._clock,
             ids=self._ids,
         )
-        self.prices = PriceService(range_units=self.range_units)
+        self.history = HistoryService(
+            uow=partial(SqlRangeUnitsUnitOfWork, self.database.sessions),
+            reading=reading_range_units,
+            feed=self.feed,
+            clock=self._clock,
+        )
+        self.prices = PriceService(range_units=self.range_units, history=self.history)
 
     @cached_property
     def second_factor(self) -> SecondFactorService:

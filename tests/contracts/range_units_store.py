@@ -669,6 +669,7 @@ class RevisionsContract:
             last_seen=at(3),
             superseded_at=at(4),
             source="https://global.krx.co.kr/notice?id=1&lang=ko",
+            payload_digest="sha256:" + "0f" * 32,
         )
         await keep(work, (revision, table))
         assert await history_of(work, revision.market) == [revision]
@@ -676,7 +677,7 @@ class RevisionsContract:
     async def test_a_revision_comes_back_without_what_it_has_not(
         self, work: RangeUnitsWork
     ) -> None:
-        revision, table = a_revision(effective_from=None, superseded_at=None)
+        revision, table = a_revision(effective_from=None, superseded_at=None, payload_digest=None)
         await keep(work, (revision, table))
         assert await history_of(work) == [revision]
 
@@ -718,7 +719,8 @@ class RevisionsContract:
 
     async def test_texts_as_long_as_their_bounds_are_kept(self, work: RangeUnitsWork) -> None:
         revision, table = a_revision(source="\U0001f642" * storage.SOURCE)
-        longest = replace(revision, digest="d" * storage.DIGEST)
+        digest = "d" * storage.DIGEST
+        longest = replace(revision, digest=digest, payload_digest=digest)
         await keep(work, (longest, table))
         assert await history_of(work) == [longest]
 
@@ -727,6 +729,7 @@ class RevisionsContract:
         [
             pytest.param({"source": "a" * (storage.SOURCE + 1)}, id="source"),
             pytest.param({"digest": "a" * (storage.DIGEST + 1)}, id="digest"),
+            pytest.param({"payload_digest": "a" * (storage.DIGEST + 1)}, id="payload_digest"),
         ],
     )
     async def test_a_text_longer_than_its_bound_is_refused(
@@ -752,6 +755,9 @@ class RevisionsContract:
         [
             pytest.param(lambda revision, text: replace(revision, source=text), id="source"),
             pytest.param(lambda revision, text: replace(revision, digest=text), id="digest"),
+            pytest.param(
+                lambda revision, text: replace(revision, payload_digest=text), id="payload_digest"
+            ),
         ],
     )
     async def test_a_text_that_cannot_be_stored_is_refused(

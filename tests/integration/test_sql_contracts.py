@@ -19,6 +19,7 @@ from app.adapters.sql.identity.users import SqlUsers
 from app.adapters.sql.range_units.catalogue import SqlCatalogue
 from app.adapters.sql.range_units.changes import SqlChanges
 from app.adapters.sql.range_units.revisions import SqlRevisions
+from app.adapters.sql.range_units.timeline import SqlTimeline
 from app.adapters.sql.range_units.unit_of_work import SqlRangeUnitsUnitOfWork
 from app.ports.identity.work import IdentityWork
 from app.ports.range_units.work import RangeUnitsWork
@@ -40,6 +41,7 @@ from tests.contracts.range_units_store import (
     RangeUnitsUnitOfWorkContract,
     RevisionsContract,
 )
+from tests.contracts.range_units_timeline import TimelineContract
 from tests.contracts.second_factor import MfaChallengesContract, SecondFactorsContract
 from tests.contracts.throttle import ThrottleContract
 from tests.contracts.user_imports import UserImportsContract
@@ -131,6 +133,10 @@ class TestSqlRevisions(OnSqlRangeUnits, RevisionsContract):
 
 class TestSqlChanges(OnSqlRangeUnits, ChangesContract):
     adapter: ClassVar[type] = SqlChanges
+
+
+class TestSqlTimeline(OnSqlRangeUnits, TimelineContract):
+    adapter: ClassVar[type] = SqlTimeline
 
 
 class TestSqlRangeUnitsUnitOfWork(OnSqlRangeUnits, RangeUnitsUnitOfWorkContract):

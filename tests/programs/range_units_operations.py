@@ -156,6 +156,46 @@ class GetTable(Operation):
 
 
 @dataclass(frozen=True, repr=False)
+class FindRevisions(Operation):
+    """Finds revisions, their tables and their ends by their ids."""
+
+    ids: tuple[int, ...] = ()
+
+    async def run(self, uow: Work) -> tuple[object, ...]:
+        ids = [uuid_of(number) for number in self.ids]
+        found = await uow.timeline.revisions(revision_ids=ids)
+        tables = await uow.timeline.tables(revision_ids=ids)
+        ends = await uow.timeline.ends(revision_ids=ids)
+        ids.clear()
+        return dict(found), dict(tables), dict(ends)
+
+
+@dataclass(frozen=True, repr=False)
+class Started(Operation):
+    markets: tuple[Named, ...] = ()
+    as_of: str = NOON
+    known_at: str | None = None
+    limit: int = 100
+
+    async def run(self, uow: Work) -> list[Revision]:
+        return await uow.timeline.started(
+            markets=[Market(*market) for market in self.markets],
+            as_of=instant(self.as_of),
+            known_at=None if self.known_at is None else instant(self.known_at),
+            limit=self.limit,
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class Following(Operation):
+    market: Named
+    after: str = NOON
+
+    async def run(self, uow: Work) -> Revision | None:
+        return await uow.timeline.following(market=Market(*self.market), after=instant(self.after))
+
+
+@dataclass(frozen=True, repr=False)
 class Confirm(Operation):
     ids: tuple[int, ...] = ()
     at: str = NOON

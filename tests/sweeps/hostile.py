@@ -138,12 +138,31 @@ BODIES: Final[dict[str, list[dict[str, Any]]]] = {
             "source": "a notice",
         }
     ],
-    "PricesToCheck": [{"prices": ["1"], "as_of": "2026-01-01T00:00:00Z"}],
+    "PricesToCheck": [
+        {
+            "prices": ["1"],
+            "as_of": "2026-01-01T00:00:00Z",
+            "known_at": "2026-01-01T00:00:00Z",
+            "observed": True,
+        }
+    ],
     "PricesToRound": [
-        {"prices": ["1"], "direction": "nearest", "ties": "even"},
+        {
+            "prices": ["1"],
+            "direction": "nearest",
+            "ties": "even",
+            "known_at": "2026-01-01T00:00:00Z",
+        },
         {"prices": ["1"], "side": "buy", "intent": "passive", "as_of": "2026-01-01T00:00:00Z"},
     ],
-    "Step": [{"price": "1", "ticks": 1, "as_of": "2026-01-01T00:00:00Z"}],
+    "Step": [
+        {
+            "price": "1",
+            "ticks": 1,
+            "as_of": "2026-01-01T00:00:00Z",
+            "known_at": "2026-01-01T00:00:00Z",
+        }
+    ],
     # Coinone's, to be ingested: it has no schema, as it is whatever an exchange replies.
     "": [
         {

@@ -25,6 +25,7 @@ from app.services.identity.session_service import SessionService
 from app.services.identity.user_import_service import UserImportService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
+from app.services.range_units.history_service import HistoryService
 from app.services.range_units.price_service import PriceService
 from app.services.range_units.range_units_service import RangeUnitsService
 from tests.application import MemoryApplication
@@ -76,6 +77,7 @@ SERVICES = (
     LoginLogUpkeepService,
     RangeUnitsService,
     PriceService,
+    HistoryService,
 )
 
 

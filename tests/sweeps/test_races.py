@@ -134,7 +134,8 @@ async def test_a_reply_that_waited_is_recorded_when_its_turn_came() -> None:
         await application.range_units.ingest(market=BTC, payload=FINE_REPLY, source=SOURCE)
 
     await done_while_it_waited(application, application.range_units_store, ingest)
-    [revision] = await application.range_units.history(market=BTC)
+    [dated] = await application.history.history(market=BTC)
+    revision = dated.revision
     assert revision.recorded_at == application.clock.now()
 
 
@@ -146,7 +147,8 @@ async def test_a_statement_that_waited_holds_from_when_its_turn_came() -> None:
         await application.range_units.put_range_units(market=BTC, table=COARSE, source=SOURCE)
 
     await done_while_it_waited(application, application.range_units_store, state)
-    [revision] = await application.range_units.history(market=BTC)
+    [dated] = await application.history.history(market=BTC)
+    revision = dated.revision
     assert revision.effective_from == application.clock.now()
 
 

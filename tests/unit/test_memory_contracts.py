@@ -30,6 +30,7 @@ from app.adapters.memory.range_units.changes import MemoryChanges
 from app.adapters.memory.range_units.feeds import MemoryFeed
 from app.adapters.memory.range_units.revisions import MemoryRevisions
 from app.adapters.memory.range_units.state import RangeUnitsState
+from app.adapters.memory.range_units.timeline import MemoryTimeline
 from app.adapters.memory.range_units.unit_of_work import MemoryRangeUnitsUnitOfWork
 from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
@@ -64,6 +65,7 @@ from tests.contracts.range_units_store import (
     RangeUnitsUnitOfWorkContract,
     RevisionsContract,
 )
+from tests.contracts.range_units_timeline import TimelineContract
 from tests.contracts.second_factor import (
     MfaChallengesContract,
     OneTimeCodesContract,
@@ -214,6 +216,10 @@ class TestMemoryRevisions(OnMemoryRangeUnits, RevisionsContract):
 
 class TestMemoryChanges(OnMemoryRangeUnits, ChangesContract):
     adapter: ClassVar[type] = MemoryChanges
+
+
+class TestMemoryTimeline(OnMemoryRangeUnits, TimelineContract):
+    adapter: ClassVar[type] = MemoryTimeline
 
 
 class TestMemoryRangeUnitsUnitOfWork(OnMemoryRangeUnits, RangeUnitsUnitOfWorkContract):

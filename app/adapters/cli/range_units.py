@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -11,6 +12,7 @@ from app.adapters.cli.output import complain, write_text
 from app.adapters.cli.range_units_answers import (
     print_answers,
     print_change,
+    print_explained,
     print_ingested,
     print_range_units,
     print_rounded,
@@ -18,20 +20,27 @@ from app.adapters.cli.range_units_answers import (
 )
 from app.adapters.cli.range_units_arguments import (
     LATEST,
+    After,
     AsOf,
+    Before,
     Exchange,
+    KnownAt,
     MarketName,
+    Observed,
     Prices,
     Since,
     content_of,
     direction_said,
     is_curated,
     market_named,
+    revision_said,
 )
+from app.adapters.cli.range_units_history import print_diff, print_history
 from app.adapters.cli.shell import Json, Opened, examples, run
 from app.domain.range_units.grid import Direction, Intent, Side, Ties
 from app.domain.range_units.revisions import Market, Observation, exchange_code
 from app.services.range_units.change_service import ChangeService
+from app.services.range_units.history_service import DatedRevision, HistoryService
 from app.services.range_units.price_service import PriceService
 from app.services.range_units.range_units_service import RangeUnitsService
 
@@ -44,6 +53,7 @@ class RangeUnitsServices:
 
     range_units: RangeUnitsService
     prices: PriceService
+    history: HistoryService
     changes: ChangeService
     pause: Callable[[], Awaitable[None]]
     """Waits until one who follows the changes looks again."""
@@ -99,39 +109,87 @@ class RangeUnitsCommands:
                 source=stated.source,
                 effective_from=stated.effective_from,
                 start_unknown=stated.effective_from is None,
+                payload_digest=stated.payload_digest,
             ),
         )
         print_stated(units, is_new=is_new, as_json=as_json)
 
     def show(
-        self, *, exchange: Exchange, market: MarketName, as_of: AsOf = None, as_json: Json = False
+        self,
+        *,
+        exchange: Exchange,
+        market: MarketName,
+        as_of: AsOf = None,
+        known_at: KnownAt = None,
+        as_json: Json = False,
     ) -> None:
         """Show the range units that answer for a market."""
         place = market_named(exchange, market)
         units = run(
             self._opened,
-            lambda services: services.range_units.current(market=place, as_of=as_of),
+            lambda services: services.range_units.current(
+                market=place, as_of=as_of, known_at=known_at
+            ),
         )
         print_range_units(units, as_json=as_json)
 
-    def check(
+    def history(self, *, exchange: Exchange, market: MarketName, as_json: Json = False) -> None:
+        """List the revisions that may answer for a market, the newest record first.
+
+        Its own and its quote currency's, superseded ones too.
+        """
+        place = market_named(exchange, market)
+        print_history(run(self._opened, partial(_whole_history, market=place)), as_json=as_json)
+
+    def diff(
+        self,
+        *,
+        before: Before,
+        after: After,
+        exchange: Exchange,
+        market: MarketName,
+        as_json: Json = False,
+    ) -> None:
+        """Say what a change changes: bands, units, and which prices are not valid any more."""
+        place = market_named(exchange, market)
+        one, other = revision_said(before), revision_said(after)
+        compared = run(
+            self._opened,
+            lambda services: services.history.diff(market=place, before=one, after=other),
+        )
+        print_diff(compared, as_json=as_json)
+
+    def check(  # noqa: PLR0913 - one parameter per option
         self,
         *,
         price: Prices,
         exchange: Exchange,
         market: MarketName,
         as_of: AsOf = None,
+        known_at: KnownAt = None,
+        observed: Observed = False,
         as_json: Json = False,
     ) -> None:
         """Say of each price whether it is valid, and why not.
 
         With the valid prices around it. An invalid price is an answer like any other: the exit
-        code is 0.
+        code is 0. One that was observed in a book may have been valid before.
         """
         place = market_named(exchange, market)
+        if observed:
+            units, explained = run(
+                self._opened,
+                lambda services: services.prices.explain(
+                    market=place, prices=price, as_of=as_of, known_at=known_at
+                ),
+            )
+            print_explained(units, explained, as_json=as_json)
+            return
         units, answers = run(
             self._opened,
-            lambda services: services.prices.check(market=place, prices=price, as_of=as_of),
+            lambda services: services.prices.check(
+                market=place, prices=price, as_of=as_of, known_at=known_at
+            ),
         )
         print_answers(units, answers, as_json=as_json)
 
@@ -150,6 +208,7 @@ class RangeUnitsCommands:
             Intent | None, typer.Option(help="To rest in the book, or to be filled.")
         ] = None,
         as_of: AsOf = None,
+        known_at: KnownAt = None,
         as_json: Json = False,
     ) -> None:
         """Round prices to valid ones.
@@ -164,7 +223,12 @@ class RangeUnitsCommands:
         units, rounded = run(
             self._opened,
             lambda services: services.prices.round(
-                market=place, prices=price, direction=towards, ties=ties or Ties.UP, as_of=as_of
+                market=place,
+                prices=price,
+                direction=towards,
+                ties=ties or Ties.UP,
+                as_of=as_of,
+                known_at=known_at,
             ),
         )
         print_rounded(units, rounded, as_json=as_json)
@@ -207,6 +271,16 @@ class RangeUnitsCommands:
         write_text(self._vectors())
 
 
+async def _whole_history(services: RangeUnitsServices, *, market: Market) -> list[DatedRevision]:
+    found = page = await services.history.history(market=market, limit=PAGE)
+    while len(page) == PAGE:
+        page = await services.history.history(
+            market=market, after=found[-1].revision.id, limit=PAGE
+        )
+        found = [*found, *page]
+    return found
+
+
 def range_units_commands(
     opened: Opened[RangeUnitsServices],
     read_curated: Callable[[bytes], Observation],
@@ -220,6 +294,12 @@ def range_units_commands(
         commands.import_file
     )
     group.command("show", epilog=examples(f"range-units show {btc}"))(commands.show)
+    group.command("history", epilog=examples(f"range-units history {btc}"))(commands.history)
+    days = "2024-01-28T00:00:00+09:00 2025-07-31T00:00:00+09:00"
+    group.command(
+        "diff",
+        epilog=examples(f"range-units diff {days} --exchange upbit --market 'KRW/*'"),
+    )(commands.diff)
     group.command(
         "check",
         epilog=examples(

@@ -19,6 +19,7 @@ from app.domain.range_units.errors import rejection
 from app.domain.range_units.grid import PriceAnswer, Rounded
 from app.domain.range_units.lint import Finding, lint
 from app.domain.range_units.numbers import plain
+from app.domain.range_units.timeline import Span
 from app.services.range_units.range_units_service import Ingested, RangeUnits
 
 BAND = ("range_min", "next_range_min", "price_unit")
@@ -32,6 +33,7 @@ def print_range_units(units: RangeUnits, *, as_json: bool) -> None:
         print_json(document)
         return
     _print_evidence(units)
+    print_line(f"{'payload':<11}{shown(document['payload_digest'])}")
     for name in ("source", "boundary", "anchor", "top", "top_rule", "min_price", "max_price"):
         print_line(f"{name:<11}{shown(document[name])}")
     print_line("")
@@ -106,12 +108,36 @@ def print_change(placed: PlacedChange, *, as_json: bool) -> None:
 
 def print_answers(units: RangeUnits, answers: Sequence[PriceAnswer], *, as_json: bool) -> None:
     """Say of each price whether it is valid, why not, and what the valid ones around it are."""
-    results = [_answer(answer) for answer in answers]
+    results = [{**_answer(answer), "grandfathered": None} for answer in answers]
     if as_json:
         print_json({**_evidence(units), "results": results})
         return
     columns = ["price", "valid", "reason", *NEIGHBOURS]
     print_table(columns, results, numbers={"price", *NEIGHBOURS})
+    _print_evidence(units)
+
+
+def print_explained(
+    units: RangeUnits, explained: Sequence[tuple[PriceAnswer, Span | None]], *, as_json: bool
+) -> None:
+    """Say of each observed price what `print_answers` does, and which revision allowed it."""
+    results = [
+        {**_answer(answer), "grandfathered": None if span is None else _span(span)}
+        for answer, span in explained
+    ]
+    if as_json:
+        print_json({**_evidence(units), "results": results})
+        return
+    columns = ["price", "valid", "reason", "floor", "ceil", "valid_until", "by_revision"]
+    rows = [
+        {
+            **_answer(answer),
+            "valid_until": span and span.effective_until,
+            "by_revision": span and span.revision.id,
+        }
+        for answer, span in explained
+    ]
+    print_table(columns, rows, numbers={"price", "floor", "ceil"})
     _print_evidence(units)
 
 
@@ -160,12 +186,13 @@ def _range_units(units: RangeUnits) -> dict[str, object]:
         "last_seen": revision.last_seen,
         "source": revision.source,
         "digest": revision.digest,
+        "payload_digest": revision.payload_digest,
         "boundary": table.boundary,
         "anchor": table.anchor,
-        "top": _number(table.top),
+        "top": number(table.top),
         "top_rule": table.top_rule,
-        "min_price": _number(table.min_price),
-        "max_price": _number(table.max_price),
+        "min_price": number(table.min_price),
+        "max_price": number(table.max_price),
         "range_units": _bands(units),
         "lint": [_finding(found) for found in lint(table)],
     }
@@ -178,9 +205,9 @@ def _finding(finding: Finding) -> dict[str, object]:
 def _bands(units: RangeUnits) -> list[dict[str, object]]:
     return [
         {
-            "range_min": _number(row.range_min),
-            "next_range_min": _number(row.next_range_min),
-            "price_unit": _number(row.price_unit),
+            "range_min": number(row.range_min),
+            "next_range_min": number(row.next_range_min),
+            "price_unit": number(row.price_unit),
         }
         for row in units.table.rows()
     ]
@@ -189,27 +216,36 @@ def _bands(units: RangeUnits) -> list[dict[str, object]]:
 def _answer(answer: PriceAnswer) -> dict[str, object]:
     band = answer.band
     return {
-        "price": _number(answer.price),
+        "price": number(answer.price),
         "valid": answer.valid,
         "reason": answer.reason,
-        "floor": _number(answer.floor),
-        "ceil": _number(answer.ceil),
-        "next_down": _number(answer.next_down),
-        "next_up": _number(answer.next_up),
-        "price_unit": None if band is None else _number(band.price_unit),
-        "range_min": None if band is None else _number(band.range_min),
-        "next_range_min": None if band is None else _number(band.next_range_min),
+        "floor": number(answer.floor),
+        "ceil": number(answer.ceil),
+        "next_down": number(answer.next_down),
+        "next_up": number(answer.next_up),
+        "price_unit": None if band is None else number(band.price_unit),
+        "range_min": None if band is None else number(band.range_min),
+        "next_range_min": None if band is None else number(band.next_range_min),
+    }
+
+
+def _span(span: Span) -> dict[str, object]:
+    return {
+        "revision_id": span.revision.id,
+        "effective_from": span.effective_from,
+        "effective_until": span.effective_until,
     }
 
 
 def _rounded(result: Rounded) -> dict[str, object]:
     return {
-        "price": _number(result.price),
-        "rounded": _number(result.rounded),
+        "price": number(result.price),
+        "rounded": number(result.rounded),
         "changed": result.rounded != result.price,
         "reason": result.reason,
     }
 
 
-def _number(value: Decimal | None) -> str | None:
+def number(value: Decimal | None) -> str | None:
+    """Write a number as the API does."""
     return None if value is None else plain(value)

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final
+from uuid import UUID
 
 import typer
 
@@ -36,6 +37,13 @@ AsOf = Annotated[
     datetime | None,
     typer.Option(parser=instant, metavar="TIME", help="Answer as of then instead of now."),
 ]
+KnownAt = Annotated[
+    datetime | None,
+    typer.Option(parser=instant, metavar="TIME", help="Answer as it was known then."),
+]
+Observed = Annotated[
+    bool, typer.Option("--observed", help="Also say which earlier revision allowed a price.")
+]
 Prices = Annotated[
     list[Decimal],
     typer.Argument(parser=_price, metavar="PRICE", help="A negative one comes after --."),
@@ -54,6 +62,17 @@ Since = Annotated[
     int | None,
     typer.Option(parser=_position, metavar="N", help="Beyond this position, or 'latest'."),
 ]
+_WHICH = "A revision's id, or a time at which it answers."
+Before = Annotated[str, typer.Argument(metavar="FROM", help=_WHICH)]
+After = Annotated[str, typer.Argument(metavar="TO", help=_WHICH)]
+
+
+def revision_said(text: str) -> UUID | datetime:
+    """Read FROM or TO."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return instant(text)
 
 
 def market_named(exchange: str, name: str) -> Market:

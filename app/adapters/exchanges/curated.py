@@ -24,6 +24,7 @@ from app.domain.range_units.revisions import (
     Exchange,
     Market,
     Observation,
+    digest_of,
     exchange_code,
     market_of,
 )
@@ -77,7 +78,7 @@ def read_table(payload: bytes) -> Observation:
     table = _table(fields)
     if faults or market is None or source is None or table is None:
         raise rejected("The table file cannot be taken.", faults)
-    return Observation(market, table, start, source)
+    return Observation(market, table, start, source, digest_of(payload))
 
 
 @dataclass(frozen=True, slots=True)

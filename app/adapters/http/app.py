@@ -20,7 +20,7 @@ from app.adapters.http.identity import (
     users,
 )
 from app.adapters.http.identity.asked import IdentityServices
-from app.adapters.http.range_units import changes, exchanges, prices, tables
+from app.adapters.http.range_units import changes, exchanges, history, prices, tables
 from app.adapters.http.range_units.asked import RangeUnitsServices
 from app.ports.ids import Ids
 
@@ -38,6 +38,8 @@ ROUTERS = (
     login_log.login_log,
     exchanges.exchanges,
     tables.range_units,
+    history.history,
+    history.revisions,
     prices.prices,
     changes.changes,
 )

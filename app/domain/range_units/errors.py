@@ -82,6 +82,13 @@ class PriceOffGrid(TickgateError):
         return {"reason": self.reason}
 
 
+class UnknownRevision(TickgateError):
+    """The market has no such revision, or none that is still to come and could be withdrawn."""
+
+    kind = ErrorKind.NOT_FOUND
+    code = "unknown_revision"
+
+
 class RevisionInForce(TickgateError):
     """What is already in force is history: it is not amended, a later revision follows it."""
 

@@ -97,7 +97,7 @@ class Rounded:
 
 
 @dataclass(frozen=True, slots=True)
-class _Progression:
+class Progression:
     """The valid prices of one band: first, first + unit, … up to and including `last`."""
 
     first: int
@@ -203,9 +203,42 @@ class PriceGrid:
         answer = self.answer(price)
         return self._walk(answer.next_down, -1, levels), self._walk(answer.next_up, 1, levels)
 
+    # -- the grid itself, to be compared with another --------------------------------------
+
+    @property
+    def scale(self) -> int:
+        """The largest number of decimals in the table."""
+        return self._scale
+
+    @property
+    def has_rule(self) -> bool:
+        """Whether there are bands at all; without, every positive price inside the limits goes."""
+        return bool(self._rows)
+
+    def progressions(self, scale: int) -> list[Progression]:
+        """Give the valid prices in units of 10^-scale, of a scale at least as fine as its own.
+
+        Without a tick rule, those that have no more decimals than that.
+        """
+        finer = 10 ** (scale - self._scale)
+        if self._rows:
+            return [
+                Progression(
+                    each.first * finer,
+                    None if each.last is None else each.last * finer,
+                    each.unit * finer,
+                    each.before,
+                )
+                for each in self._progressions
+            ]
+        low, high = self._table.min_price, self._table.max_price
+        first = 1 if low is None else max(1, to_units(low, scale)[0])
+        last = None if high is None else to_units(high, scale)[0]
+        return [] if last is not None and last < first else [Progression(first, last, 1, 0)]
+
     # -- the grid, in units of 10^-scale ---------------------------------------------------
 
-    def _lay_out(self) -> list[_Progression]:
+    def _lay_out(self) -> list[Progression]:
         table = self._table
         lowest = None if table.allows_non_positive else 1
         if table.min_price is not None:
@@ -213,7 +246,7 @@ class PriceGrid:
             lowest = limit if lowest is None else max(lowest, limit)
         highest = None if table.max_price is None else self._units(table.max_price)
 
-        progressions: list[_Progression] = []
+        progressions: list[Progression] = []
         before = 0
         for place, row in enumerate(self._rows):
             start, unit = self._starts[place], self._units(row.price_unit)
@@ -227,7 +260,7 @@ class PriceGrid:
             last = None if high is None else anchor + (high - anchor) // unit * unit
             if last is not None and last < first:
                 continue
-            progressions.append(_Progression(first, last, unit, before))
+            progressions.append(Progression(first, last, unit, before))
             if last is not None:
                 before += (last - first) // unit + 1
         return progressions

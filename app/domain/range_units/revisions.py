@@ -1,5 +1,6 @@
 """Which table a market uses, since when, and since when that is known."""
 
+import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -7,7 +8,7 @@ from enum import Enum, auto
 from uuid import UUID
 
 from app.domain.errors import Fault
-from app.domain.range_units.errors import InvalidCode, RevisionInForce
+from app.domain.range_units.errors import InvalidCode, RevisionInForce, UnknownRevision
 from app.domain.range_units.table import RangeUnitTable
 
 _EXCHANGE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
@@ -84,7 +85,8 @@ class Revision:
     `effective_from` is None where the start is not known: then it is in force at any time before
     the next one. `recorded_at` is when this service learned of it, `last_seen` when its source
     last confirmed it, `superseded_at` when an amendment made before it came into force took its
-    place. All aware, in UTC.
+    place. All aware, in UTC. `payload_digest` is that of the bytes it was read from, or None for
+    what a person stated.
     """
 
     id: UUID
@@ -95,6 +97,11 @@ class Revision:
     source: str
     digest: str
     superseded_at: datetime | None = None
+    payload_digest: str | None = None
+
+    def is_to_come(self, now: datetime) -> bool:
+        """Tell whether its start is known, and later."""
+        return self.effective_from is not None and self.effective_from > now
 
     def age(self, now: datetime) -> timedelta:
         """How old the last confirmation is."""
@@ -110,6 +117,11 @@ def answering(own: Revision | None, ladder: Revision | None) -> Revision | None:
     if own is None or ladder is None:
         return own or ladder
     return ladder if own.effective_from is None and ladder.effective_from is not None else own
+
+
+def digest_of(payload: bytes) -> str:
+    """Tell which bytes something was read from."""
+    return "sha256:" + hashlib.sha256(payload).hexdigest()
 
 
 class Bearing(Enum):
@@ -132,7 +144,7 @@ def bearing_on(
     if known is None:
         return Bearing.FOLLOWS
     same_start = known.effective_from == start
-    is_pending = known.effective_from is not None and known.effective_from > now
+    is_pending = known.is_to_come(now)
     if known.digest == digest:
         return Bearing.REPLACES if is_pending and not same_start else Bearing.CONFIRMS
     if same_start and not is_pending:
@@ -142,14 +154,49 @@ def bearing_on(
     return Bearing.REPLACES if same_start else Bearing.FOLLOWS
 
 
+def replaced_by(
+    known: Revision | None,
+    following: Revision | None,
+    *,
+    bearing: Bearing,
+    digest: str,
+    now: datetime,
+) -> list[Revision]:
+    """Give which revisions a new one takes the place of: those that it amends.
+
+    That is what it replaces where it starts, and the next one, if that is yet to come and has the
+    same content: its date was brought forward.
+    """
+    replaced = [known] if known is not None and bearing is Bearing.REPLACES else []
+    if following is not None and following.digest == digest and following.is_to_come(now):
+        replaced.append(following)
+    return replaced
+
+
+def refuse_unless_to_come(revision: Revision | None, *, market: Market, now: datetime) -> Revision:
+    """Give an announced revision of a market that can still be withdrawn.
+
+    Raises `UnknownRevision`, or `RevisionInForce` once its start has passed.
+    """
+    if revision is None or revision.market != market or revision.superseded_at is not None:
+        raise UnknownRevision(f"{market} has no such revision that could be withdrawn.")
+    if not revision.is_to_come(now):
+        raise RevisionInForce(f"That revision of {market} is in force, and stays in its history.")
+    return revision
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A table that a source states for a market; `effective_from` None: start unknown."""
+    """A table that a source states for a market; `effective_from` None: start unknown.
+
+    `payload_digest` is given where what was read is kept as a file.
+    """
 
     market: Market
     table: RangeUnitTable
     effective_from: datetime | None
     source: str
+    payload_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ def check_revision(revision: Revision) -> None:
     """Raise `UnstorableText` where a text of the revision cannot be kept."""
     check_storable(revision.source, SOURCE)
     check_storable(revision.digest, DIGEST)
+    if revision.payload_digest is not None:
+        check_storable(revision.payload_digest, DIGEST)
 
 
 def check_change(change: Change) -> None:

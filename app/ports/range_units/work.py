@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias
 from app.ports.range_units.catalogue import Catalogue
 from app.ports.range_units.changes import Changes
 from app.ports.range_units.revisions import Revisions
+from app.ports.range_units.timeline import Timeline
 from app.ports.unit_of_work import UnitOfWork
 
 
@@ -22,6 +23,8 @@ class RangeUnitsUnitOfWork(UnitOfWork, Protocol):
     """The revisions, in this transaction."""
     changes: Changes
     """What became different, in this transaction."""
+    timeline: Timeline
+    """The same revisions by their starts and ids, in this transaction."""
 
 
 RangeUnitsWork: TypeAlias = Callable[[], RangeUnitsUnitOfWork]

@@ -3,8 +3,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from anyio import to_thread
+
 from app.domain.range_units.grid import Direction, PriceAnswer, PriceGrid, Rounded, Ties
 from app.domain.range_units.revisions import Market
+from app.domain.range_units.table import RangeUnitTable
+from app.domain.range_units.timeline import Span
+from app.services.range_units.history_service import HistoryService
 from app.services.range_units.range_units_service import RangeUnits, RangeUnitsService
 
 
@@ -20,20 +25,48 @@ class PriceService:
     """At which prices: every question about prices, answered by the table in force.
 
     Every method raises `UnknownExchange`, `UnknownMarket` and `UnknownHistory`, and gives the
-    range units that it answered by. `as_of` None is now.
+    range units that it answered by. `as_of` None is now, `known_at` None by all that is known now.
     """
 
-    def __init__(self, *, range_units: RangeUnitsService) -> None:
+    def __init__(self, *, range_units: RangeUnitsService, history: HistoryService) -> None:
         self._range_units = range_units
+        self._history = history
 
     async def check(
-        self, *, market: Market, prices: Sequence[Decimal], as_of: datetime | None = None
+        self,
+        *,
+        market: Market,
+        prices: Sequence[Decimal],
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
     ) -> tuple[RangeUnits, list[PriceAnswer]]:
         """Say of each price whether it is valid, why not, and which valid prices are around."""
-        units, grid = await self._grid(market, as_of)
+        units, grid = await self._grid(market, as_of, known_at)
         return units, [grid.answer(price) for price in prices]
 
-    async def round(
+    async def explain(
+        self,
+        *,
+        market: Market,
+        prices: Sequence[Decimal],
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
+    ) -> tuple[RangeUnits, list[tuple[PriceAnswer, Span | None]]]:
+        """Check prices that were observed, in a book or on an order that rests there.
+
+        One that is not valid any more goes with the latest earlier revision that allowed it, if
+        there is one among the last few.
+        """
+        units, answers = await self.check(
+            market=market, prices=prices, as_of=as_of, known_at=known_at
+        )
+        if all(answer.valid for answer in answers):
+            return units, [(answer, None) for answer in answers]
+        earlier = await self._history.earlier(market=market, as_of=as_of, known_at=known_at)
+        # Off the event loop: ten thousand prices, each by several tables.
+        return units, await to_thread.run_sync(_explained, answers, earlier)
+
+    async def round(  # noqa: PLR0913 - what to round, how, and by which revision
         self,
         *,
         market: Market,
@@ -41,32 +74,70 @@ class PriceService:
         direction: Direction,
         ties: Ties = Ties.UP,
         as_of: datetime | None = None,
+        known_at: datetime | None = None,
     ) -> tuple[RangeUnits, list[Rounded]]:
         """Round each price to a valid one, where there is one in that direction."""
-        units, grid = await self._grid(market, as_of)
+        units, grid = await self._grid(market, as_of, known_at)
         return units, [grid.round(price, direction, ties) for price in prices]
 
     async def step(
-        self, *, market: Market, price: Decimal, ticks: int, as_of: datetime | None = None
+        self,
+        *,
+        market: Market,
+        price: Decimal,
+        ticks: int,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
     ) -> tuple[RangeUnits, Decimal | None]:
         """Go a number of ticks up, or down; None beyond the table. Raises `PriceOffGrid`."""
-        units, grid = await self._grid(market, as_of)
+        units, grid = await self._grid(market, as_of, known_at)
         return units, grid.step(price, ticks)
 
     async def ticks(
-        self, *, market: Market, start: Decimal, end: Decimal, as_of: datetime | None = None
+        self,
+        *,
+        market: Market,
+        start: Decimal,
+        end: Decimal,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
     ) -> tuple[RangeUnits, int]:
         """Count the ticks from one valid price to another. Raises `PriceOffGrid`."""
-        units, grid = await self._grid(market, as_of)
+        units, grid = await self._grid(market, as_of, known_at)
         return units, grid.ticks(start, end)
 
     async def ladder(
-        self, *, market: Market, price: Decimal, levels: int, as_of: datetime | None = None
+        self,
+        *,
+        market: Market,
+        price: Decimal,
+        levels: int,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
     ) -> tuple[RangeUnits, Ladder]:
         """Give the `levels` valid prices on either side of a price, valid itself or not."""
-        units, grid = await self._grid(market, as_of)
+        units, grid = await self._grid(market, as_of, known_at)
         return units, Ladder(*grid.ladder(price, levels))
 
-    async def _grid(self, market: Market, as_of: datetime | None) -> tuple[RangeUnits, PriceGrid]:
-        units = await self._range_units.current(market=market, as_of=as_of)
+    async def _grid(
+        self, market: Market, as_of: datetime | None, known_at: datetime | None
+    ) -> tuple[RangeUnits, PriceGrid]:
+        units = await self._range_units.current(market=market, as_of=as_of, known_at=known_at)
         return units, PriceGrid(units.table)
+
+
+def _explained(
+    answers: Sequence[PriceAnswer], earlier: Sequence[tuple[Span, RangeUnitTable]]
+) -> list[tuple[PriceAnswer, Span | None]]:
+    grids = [(span, PriceGrid(table)) for span, table in earlier]
+    return [
+        (
+            answer,
+            None
+            if answer.valid
+            else next(
+                (span for span, grid in grids if grid.floor(answer.price) == answer.price), None
+            ),
+        )
+        for answer in answers
+    ]

@@ -24,6 +24,8 @@ from app.domain.range_units.revisions import (
     Revision,
     answering,
     bearing_on,
+    digest_of,
+    replaced_by,
 )
 from app.domain.range_units.table import RangeUnitTable
 from app.ports.clock import Clock
@@ -31,6 +33,13 @@ from app.ports.ids import Ids
 from app.ports.range_units.formats import PayloadFormat
 from app.ports.range_units.work import RangeUnitsUnitOfWork, RangeUnitsWork
 from app.services.range_units.change_feed import ChangeFeed
+
+_SETTLED = timedelta(minutes=5)
+"""After this long, what was recorded at an instant is all there will ever be of it.
+
+A revision is dated when its unit of work holds the market, and seen by others only once that is
+committed; and the clocks of several servers differ. Both take seconds.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,8 @@ class RangeUnits:
     revision: Revision
     table: RangeUnitTable
     age: timedelta
+    is_final: bool = False
+    """Asked of two instants that are past, so that nothing can change the answer any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +140,9 @@ class RangeUnitsService:
             )
         )
         digested, findings = await to_thread.run_sync(_examined, reading.observations)
+        payload_digest = await to_thread.run_sync(digest_of, payload)
         async with self._uow() as uow:
-            taken = await self._observe(uow, digested, observed_at)
+            taken = await self._observe(uow, digested, observed_at, payload_digest)
             await uow.commit()
         self._feed.tell()
         rejections = reading.rejections
@@ -141,6 +153,7 @@ class RangeUnitsService:
         uow: RangeUnitsUnitOfWork,
         digested: Sequence[tuple[Observation, str]],
         observed_at: datetime,
+        payload_digest: str,
     ) -> Ingested:
         markets = {observation.market for observation, _ in digested}
         await uow.catalogue.hold_markets(markets=markets)
@@ -157,9 +170,8 @@ class RangeUnitsService:
                 continue
             if known is not None and known.effective_from == observed_at:
                 replaced.append(known)  # within the same microsecond: the later one counts
-            revision = self._revision(
-                observation.market, observation.source, digest, observed_at, now
-            )
+            stated = replace(observation, effective_from=observed_at, payload_digest=payload_digest)
+            revision = self._revision(stated, digest, now)
             fresh.append((revision, observation.table))
         await uow.revisions.confirm(revision_ids=confirmed, at=observed_at)
         await uow.revisions.supersede(revision_ids=[each.id for each in replaced], at=now)
@@ -169,7 +181,7 @@ class RangeUnitsService:
         updated = sum(_own(current, revision.market) is not None for revision, _ in fresh)
         return Ingested(len(fresh) - updated, updated, len(confirmed))
 
-    async def put_range_units(
+    async def put_range_units(  # noqa: PLR0913 - what is stated, and of what
         self,
         *,
         market: Market,
@@ -177,13 +189,14 @@ class RangeUnitsService:
         source: str,
         effective_from: datetime | None = None,
         start_unknown: bool = False,
+        payload_digest: str | None = None,
     ) -> tuple[RangeUnits, bool]:
         """State a market's range units from an instant on (from now on, if None).
 
         Gives what then holds, and whether that is a new revision. The same content as is in
         force at that instant changes nothing. A revision that has yet to come into force is
-        amended by another of the same start, and put off by the same content with a later one;
-        raises `RevisionInForce` for one that has.
+        amended by another of the same start, and put off, or brought forward, by the same content
+        with another one; raises `RevisionInForce` for one that has.
         """
         digest = table.digest
         async with self._uow() as uow:
@@ -199,9 +212,11 @@ class RangeUnitsService:
                 await uow.commit()
                 confirmed = replace(known, last_seen=max(known.last_seen, now))
                 return RangeUnits(confirmed, table, timedelta(0)), False
-            replaced = [known] if known is not None and bearing is Bearing.REPLACES else []
+            following = await uow.timeline.following(market=market, after=start or BEGINNING)
+            replaced = replaced_by(known, following, bearing=bearing, digest=digest, now=now)
+            stated = Observation(market, table, start, source, payload_digest)
+            revision = self._revision(stated, digest, now)
             await uow.revisions.supersede(revision_ids=[each.id for each in replaced], at=now)
-            revision = self._revision(market, source, digest, start, now)
             await uow.revisions.add(revisions=[(revision, table)])
             await uow.changes.append(
                 changes=changes_of(superseded=replaced, recorded=[revision], at=now)
@@ -225,10 +240,10 @@ class RangeUnitsService:
             now = self._clock.now()
             revisions = [
                 (
-                    self._revision(o.market, o.source, o.table.digest, o.effective_from, now),
-                    o.table,
+                    self._revision(observation, observation.table.digest, now),
+                    observation.table,
                 )
-                for o in observations
+                for observation in observations
             ]
             await uow.revisions.add(revisions=revisions)
             recorded = [revision for revision, _ in revisions]
@@ -247,34 +262,24 @@ class RangeUnitsService:
         """
         now = self._clock.now()
         async with self._reading() as uow:
-            found = await _in_force(uow, [market], as_of=as_of or now, known_at=known_at)
-            revision = answering(found.get(market), found.get(market.ladder))
-            if revision is None:
-                await _refuse_unknown(uow, market)
+            revision = await answering_revision(uow, market, as_of=as_of or now, known_at=known_at)
             table = await uow.revisions.table(revision_id=revision.id)
         if table is None:
             raise LookupError(f"Revision {revision.id} has lost its table.")
-        return RangeUnits(revision, table, revision.age(now))
+        is_past = as_of is not None and known_at is not None and as_of <= now
+        is_final = is_past and known_at is not None and known_at <= now - _SETTLED
+        return RangeUnits(revision, table, revision.age(now), is_final)
 
-    async def history(
-        self, *, market: Market, after: Revision | None = None, limit: int = 50
-    ) -> list[Revision]:
-        """Give the market's own revisions, newest first."""
-        async with self._reading() as uow:
-            await _known_exchange(uow, market.exchange)
-            return await uow.revisions.history(market=market, after=after, limit=limit)
-
-    def _revision(
-        self, market: Market, source: str, digest: str, start: datetime | None, now: datetime
-    ) -> Revision:
+    def _revision(self, observation: Observation, digest: str, now: datetime) -> Revision:
         return Revision(
             id=self._ids.new_id(),
-            market=market,
-            effective_from=start,
+            market=observation.market,
+            effective_from=observation.effective_from,
             recorded_at=now,
             last_seen=now,
-            source=source,
+            source=observation.source,
             digest=digest,
+            payload_digest=observation.payload_digest,
         )
 
 
@@ -284,6 +289,20 @@ def _examined(
     digested = [(observation, observation.table.digest) for observation in observations]
     found = ((one.market, finding) for one in observations for finding in lint(one.table))
     return digested, tuple(found)
+
+
+async def answering_revision(
+    uow: RangeUnitsUnitOfWork, market: Market, *, as_of: datetime, known_at: datetime | None = None
+) -> Revision:
+    """Give the revision that answers for a market at an instant, its own or its ladder's.
+
+    Raises as `RangeUnitsService.current` does.
+    """
+    found = await _in_force(uow, [market], as_of=as_of, known_at=known_at)
+    revision = answering(found.get(market), found.get(market.ladder))
+    if revision is None:
+        await refuse_unknown(uow, market)
+    return revision
 
 
 async def _in_force(
@@ -308,7 +327,8 @@ async def _known_exchange(uow: RangeUnitsUnitOfWork, code: str) -> None:
         raise UnknownExchange(f"There is no exchange {code}.")
 
 
-async def _refuse_unknown(uow: RangeUnitsUnitOfWork, market: Market) -> NoReturn:
+async def refuse_unknown(uow: RangeUnitsUnitOfWork, market: Market) -> NoReturn:
+    """Say what it is that is not known: the exchange, the market, or only that instant."""
     await _known_exchange(uow, market.exchange)
     for kept in (market, market.ladder):
         if await uow.revisions.history(market=kept, after=None, limit=1):

@@ -92,7 +92,11 @@ class Program(MemoryApplication):
     @asynccontextmanager
     async def _range_units(self) -> AsyncIterator[RangeUnitsServices]:
         yield RangeUnitsServices(
-            self.range_units, self.prices, changes=self.changes, pause=self._pause
+            self.range_units,
+            self.prices,
+            self.history,
+            changes=self.changes,
+            pause=self._pause,
         )
 
     def _rotate(self) -> str:

@@ -250,6 +250,7 @@ def test_an_exchange_that_is_not_known_is_refused(program: Program, tmp_path: Pa
 def test_range_units_are_shown_with_what_says_how_to_read_them(program: Program) -> None:
     state(program, a_table(), source="a notice")
     assert program.run("range-units", "show", *BTC).rows[1:] == [
+        ["payload", "-"],
         ["source", "a", "notice"],
         ["boundary", "lower_inclusive"],
         ["anchor", "zero"],
@@ -287,6 +288,7 @@ def test_programs_are_shown_range_units_with_numbers_as_text(program: Program) -
         "last_seen": "2026-01-02T03:04:05.678901Z",
         "source": "a notice",
         "digest": revision.digest,
+        "payload_digest": None,
         "boundary": "lower_inclusive",
         "anchor": "zero",
         "top": None,
@@ -427,6 +429,7 @@ def test_programs_are_told_all_about_a_price_with_numbers_as_text(program: Progr
                 "price_unit": "1",
                 "range_min": "1000",
                 "next_range_min": None,
+                "grandfathered": None,
             }
         ],
     }

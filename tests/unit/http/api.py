@@ -26,6 +26,7 @@ _IN_A_PATH: Final = {
     "key_id": NOBODY,
     "user_id": NOBODY,
     "session_id": NOBODY,
+    "revision_id": NOBODY,
 }
 
 

@@ -11,6 +11,7 @@ from tests.unit.http.api import GUARDED, JSON, OPEN, OPERATIONS, Chunks, Operati
 ME = "/v1/users/me"
 SESSION = Access.SESSION
 
+MARKET_UNITS = "/v1/exchanges/{exchange}/markets/{quote}/{target}/range-units"
 FOR_USERS = {
     "POST /v1/auth/logout",
     "GET /v1/auth/sessions",
@@ -33,6 +34,9 @@ FOR_USERS = {
     "GET /v1/exchanges",
     "GET /v1/exchanges/{exchange}/markets",
     "GET /v1/exchanges/{exchange}/markets/{quote}/{target}/range-units",
+    f"GET {MARKET_UNITS}/history",
+    f"GET {MARKET_UNITS}/diff",
+    "GET /v1/range-units/revisions/{revision_id}",
     "GET /v1/exchanges/{exchange}/markets/{quote}/{target}/prices/{price}",
     "POST /v1/exchanges/{exchange}/markets/{quote}/{target}/prices/check",
     "POST /v1/exchanges/{exchange}/markets/{quote}/{target}/prices/round",
@@ -54,6 +58,7 @@ SCOPES = {
     "PUT /v1/exchanges/{exchange}": "range-units:write",
     "POST /v1/exchanges/{exchange}/range-units/ingest": "range-units:write",
     "PUT /v1/exchanges/{exchange}/markets/{quote}/{target}/range-units": "range-units:write",
+    f"DELETE {MARKET_UNITS}/scheduled/{{revision_id}}": "range-units:write",
 }
 FOR_SESSIONS = {
     "POST /v1/auth/logout",

@@ -26,6 +26,7 @@ async def test_a_valid_price_is_answered_in_full(btc: MarketClient) -> None:
         "price_unit": "5",
         "range_min": "5000",
         "next_range_min": "10000",
+        "grandfathered": None,
         "revision_id": answer.json()["revision_id"],
     }
 
@@ -44,6 +45,7 @@ async def test_a_refused_price_is_answered_in_full(btc: MarketClient) -> None:
         "price_unit": None,
         "range_min": None,
         "next_range_min": None,
+        "grandfathered": None,
         "revision_id": answer.json()["revision_id"],
     }
 

@@ -23,6 +23,7 @@ async def test_a_new_revision_is_shown_in_full(
         "last_seen": NOW,
         "source": "a notice",
         "digest": answer.json()["digest"],
+        "payload_digest": None,
         "boundary": "lower_inclusive",
         "anchor": "zero",
         "top": None,

@@ -1,5 +1,6 @@
+import hashlib
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -116,7 +117,8 @@ async def current(
 
 
 async def history(application: MemoryApplication, market: Market = BTC) -> list[Revision]:
-    return await application.range_units.history(market=market)
+    dated = await application.history.history(market=market)
+    return [one.revision for one in dated]
 
 
 class Stated(PayloadFormat):
@@ -193,6 +195,7 @@ async def test_what_is_ingested_is_in_force_from_now_on(application: MemoryAppli
             last_seen=now,
             source=SOURCE,
             digest=units.table.digest,
+            payload_digest="sha256:" + hashlib.sha256(PAYLOAD).hexdigest(),
         ),
         table=units.table,
         age=timedelta(0),
@@ -1139,10 +1142,10 @@ async def test_pages_of_the_history_join_without_gap_or_repetition(
         application.clock.advance(MINUTE)
         await put(application, table)
     pages: list[Revision] = []
-    while page := await application.range_units.history(
-        market=BTC, after=pages[-1] if pages else None, limit=2
+    while page := await application.history.history(
+        market=BTC, after=pages[-1].id if pages else None, limit=2
     ):
-        pages += page
+        pages += [one.revision for one in page]
     assert pages == await history(application)
 
 
@@ -1153,7 +1156,7 @@ async def test_a_page_of_the_history_has_at_most_its_limit(
     for table in (COARSE, FINE, FINEST):
         application.clock.advance(MINUTE)
         await put(application, table)
-    assert len(await application.range_units.history(market=BTC, limit=limit)) == limit
+    assert len(await application.history.history(market=BTC, limit=limit)) == limit
 
 
 async def test_a_page_holds_fifty_revisions_unless_asked_otherwise(
@@ -1165,22 +1168,24 @@ async def test_a_page_holds_fifty_revisions_unless_asked_otherwise(
     assert len(await history(application)) == 50
 
 
-async def test_the_history_of_a_market_is_its_own(application: MemoryApplication) -> None:
+async def test_the_history_of_a_market_has_its_ladders_too(application: MemoryApplication) -> None:
     await put(application, market=LADDER)
-    assert await history(application, BTC) == []
+    application.clock.advance(MINUTE)
+    await put(application, FINE)
+    assert [revision.market for revision in await history(application, BTC)] == [BTC, LADDER]
 
 
-@pytest.mark.parametrize(
-    "ask",
-    [
-        pytest.param(lambda service: service.list_markets(exchange="upbit"), id="markets"),
-        pytest.param(
-            lambda service: service.history(market=a_market(exchange="upbit")), id="history"
-        ),
-    ],
-)
-async def test_an_unknown_exchange_has_no_lists(
-    application: MemoryApplication, ask: Callable[[RangeUnitsService], Awaitable[object]]
-) -> None:
+async def test_the_history_of_a_ladder_is_its_own(application: MemoryApplication) -> None:
+    await put(application, market=LADDER)
+    await put(application, FINE)
+    assert [revision.market for revision in await history(application, LADDER)] == [LADDER]
+
+
+async def test_an_unknown_exchange_has_no_markets(application: MemoryApplication) -> None:
     with pytest.raises(UnknownExchange):
-        await ask(application.range_units)
+        await application.range_units.list_markets(exchange="upbit")
+
+
+async def test_an_unknown_exchange_has_no_history(application: MemoryApplication) -> None:
+    with pytest.raises(UnknownExchange):
+        await history(application, a_market(exchange="upbit"))

@@ -14,6 +14,7 @@ from app.domain.range_units.revisions import Market, market_of
 from app.domain.range_units.table import RangeUnitTable
 from app.services.range_units.change_feed import ChangeFeed
 from app.services.range_units.change_service import ChangeService
+from app.services.range_units.history_service import HistoryService
 from app.services.range_units.price_service import PriceService
 from app.services.range_units.range_units_service import RangeUnitsService
 
@@ -77,6 +78,7 @@ class RangeUnitsServices:
 
     range_units: RangeUnitsService
     prices: PriceService
+    history: HistoryService
     changes: ChangeService
     feed: ChangeFeed
     heartbeat: float = 15
@@ -101,9 +103,10 @@ OfMarket = Annotated[Market, Depends(_market)]
 
 
 class AsOf(Sent):
-    """At which instant (default: now)."""
+    """At which instant (default: now), and as it was known at which (default: now)."""
 
     as_of: Instant | None = None
+    known_at: Instant | None = None
 
 
 MARKET_PATH = "/v1/exchanges/{exchange}/markets/{quote}/{target}"

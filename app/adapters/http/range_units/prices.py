@@ -1,6 +1,7 @@
 """Questions about prices."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -9,7 +10,14 @@ from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from app.adapters.http.authentication import GuardedRoute
 from app.adapters.http.errors import responses
-from app.adapters.http.range_units.asked import MARKET_PATH, AsOf, Number, OfMarket, Services
+from app.adapters.http.range_units.asked import (
+    MARKET_PATH,
+    AsOf,
+    Number,
+    OfMarket,
+    RangeUnitsServices,
+    Services,
+)
 from app.adapters.http.schemas import written_plainly
 from app.domain.range_units.grid import (
     Direction,
@@ -20,6 +28,8 @@ from app.domain.range_units.grid import (
     Ties,
     direction_of,
 )
+from app.domain.range_units.revisions import Market
+from app.domain.range_units.timeline import Span
 from app.services.range_units.range_units_service import RangeUnits
 
 MOST_PRICES = 10_000
@@ -38,6 +48,14 @@ class ByRevision(BaseModel):
     age_seconds: int
 
 
+class Grandfathered(BaseModel):
+    """The revision by which a price was valid, and from when to when that answered."""
+
+    revision_id: UUID
+    effective_from: datetime | None
+    effective_until: datetime
+
+
 class PriceResult(BaseModel):
     """What is true of a price. Null: there is no such price, or it is in no band."""
 
@@ -51,6 +69,10 @@ class PriceResult(BaseModel):
     price_unit: Number | None
     range_min: Number | None
     next_range_min: Number | None
+    grandfathered: Grandfathered | None = Field(
+        description="Of an observed price: which earlier revision allowed it, if one of the last"
+        " few did. An order of then may still rest in the book; a new one is refused."
+    )
 
 
 class PriceAnswered(PriceResult, ByRevision):
@@ -66,15 +88,33 @@ class PricesChecked(ByRevision):
 Prices = Annotated[list[Number], Field(min_length=1, max_length=MOST_PRICES)]
 
 
-class PricesToCheck(AsOf):
+def _said(value: object) -> object:
+    """Refuse the many words that Pydantic takes for true or false."""
+    if isinstance(value, bool) or value in ("true", "false"):
+        return value
+    raise ValueError("is neither true nor false")
+
+
+class PriceAsked(AsOf):
+    """Of a new order's price, or of one that was observed in a book."""
+
+    observed: Annotated[
+        bool,
+        Field(description="Also say which earlier revision allowed a price that is not valid."),
+        BeforeValidator(_said),
+    ] = False
+
+
+class PricesToCheck(PriceAsked):
     """Up to 10,000 prices."""
 
     prices: Prices
 
 
-class PricesToRound(PricesToCheck):
+class PricesToRound(AsOf):
     """Prices and a direction; or, for orders, a side and an intent."""
 
+    prices: Prices
     direction: Direction | None = None
     ties: Annotated[Ties | None, Field(description="For `nearest`; default `up`.")] = None
     side: Side | None = None
@@ -162,12 +202,16 @@ class LadderAnswer(ByRevision):
 async def get_price(
     market: OfMarket,
     price: Annotated[Number, Path(examples=["116455500"])],
-    when: Annotated[AsOf, Query()],
+    asked: Annotated[PriceAsked, Query()],
     services: Services,
 ) -> PriceAnswered:
-    """Say whether an order may carry a price, why not, and which valid prices are around it."""
-    units, [answer] = await services.prices.check(market=market, prices=[price], as_of=when.as_of)
-    return PriceAnswered(**_facts(answer), **_by(units))
+    """Say whether an order may carry a price, why not, and which valid prices are around it.
+
+    What may appear in a book is another question: after a change, orders of before may rest
+    there. `observed` asks that one too.
+    """
+    units, [facts] = await _checked(market, [price], asked, services)
+    return PriceAnswered(**facts, **_by(units))
 
 
 @prices.post(
@@ -175,11 +219,8 @@ async def get_price(
 )
 async def check_prices(market: OfMarket, body: PricesToCheck, services: Services) -> PricesChecked:
     """Answer for many prices as `GET …/prices/{price}` does for one."""
-    units, answers = await services.prices.check(
-        market=market, prices=body.prices, as_of=body.as_of
-    )
-    results = [PriceResult(**_facts(answer)) for answer in answers]
-    return PricesChecked(results=results, **_by(units))
+    units, facts = await _checked(market, body.prices, body, services)
+    return PricesChecked(results=[PriceResult(**each) for each in facts], **_by(units))
 
 
 @prices.post(
@@ -193,6 +234,7 @@ async def round_prices(market: OfMarket, body: PricesToRound, services: Services
         direction=body.where_to(),
         ties=body.ties or Ties.UP,
         as_of=body.as_of,
+        known_at=body.known_at,
     )
     results = [
         RoundedPrice(
@@ -212,7 +254,7 @@ async def round_prices(market: OfMarket, body: PricesToRound, services: Services
 async def step(market: OfMarket, body: Step, services: Services) -> Stepped:
     """Go a number of ticks up or down from a valid price."""
     units, stepped = await services.prices.step(
-        market=market, price=body.price, ticks=body.ticks, as_of=body.as_of
+        market=market, price=body.price, ticks=body.ticks, as_of=body.as_of, known_at=body.known_at
     )
     return Stepped(price=body.price, ticks=body.ticks, stepped=stepped, **_by(units))
 
@@ -223,7 +265,7 @@ async def count_ticks(
 ) -> TicksCounted:
     """Count the ticks from one valid price to another."""
     units, ticks = await services.prices.ticks(
-        market=market, start=asked.start, end=asked.end, as_of=asked.as_of
+        market=market, start=asked.start, end=asked.end, as_of=asked.as_of, known_at=asked.known_at
     )
     return TicksCounted(start=asked.start, end=asked.end, ticks=ticks, **_by(units))
 
@@ -234,9 +276,24 @@ async def show_ladder(
 ) -> LadderAnswer:
     """Give the valid prices on either side of a price."""
     units, ladder = await services.prices.ladder(
-        market=market, price=asked.price, levels=asked.levels, as_of=asked.as_of
+        market=market,
+        price=asked.price,
+        levels=asked.levels,
+        as_of=asked.as_of,
+        known_at=asked.known_at,
     )
     return LadderAnswer(price=asked.price, below=ladder.below, above=ladder.above, **_by(units))
+
+
+async def _checked(
+    market: Market, prices: list[Decimal], asked: PriceAsked, services: RangeUnitsServices
+) -> tuple[RangeUnits, list[dict[str, Any]]]:
+    question = {"as_of": asked.as_of, "known_at": asked.known_at}
+    if asked.observed:
+        units, explained = await services.prices.explain(market=market, prices=prices, **question)
+        return units, [_facts(answer, span) for answer, span in explained]
+    units, answers = await services.prices.check(market=market, prices=prices, **question)
+    return units, [_facts(answer) for answer in answers]
 
 
 def _by(units: RangeUnits) -> dict[str, Any]:
@@ -247,7 +304,7 @@ def _by(units: RangeUnits) -> dict[str, Any]:
     }
 
 
-def _facts(answer: PriceAnswer) -> dict[str, Any]:
+def _facts(answer: PriceAnswer, span: Span | None = None) -> dict[str, Any]:
     band = answer.band
     return {
         "price": answer.price,
@@ -260,4 +317,10 @@ def _facts(answer: PriceAnswer) -> dict[str, Any]:
         "price_unit": band and band.price_unit,
         "range_min": band and band.range_min,
         "next_range_min": band and band.next_range_min,
+        "grandfathered": span
+        and {
+            "revision_id": span.revision.id,
+            "effective_from": span.effective_from,
+            "effective_until": span.effective_until,
+        },
     }

@@ -48,11 +48,11 @@ class MemoryRevisions(Revisions):
                 candidates = [
                     revision
                     for revision in rows.of(market)
-                    if _is_known(revision, known_at) and _start(revision) <= as_of
+                    if is_known(revision, known_at) and start_of(revision) <= as_of
                 ]
                 if candidates:
                     found[market] = max(
-                        candidates, key=lambda each: (_start(each), *_recorded(each))
+                        candidates, key=lambda each: (start_of(each), *recorded(each))
                     )
             return found
 
@@ -80,23 +80,26 @@ class MemoryRevisions(Revisions):
     ) -> list[Revision]:
         """Sort a market's revisions."""
         async with self._transaction.statement() as rows:
-            found = sorted(rows.of(market), key=_recorded, reverse=True)
-            beyond = [r for r in found if after is None or _recorded(r) < _recorded(after)]
+            found = sorted(rows.of(market), key=recorded, reverse=True)
+            beyond = [r for r in found if after is None or recorded(r) < recorded(after)]
             return beyond[:limit]
 
 
-def _is_known(revision: Revision, known_at: datetime | None) -> bool:
+def is_known(revision: Revision, known_at: datetime | None) -> bool:
+    """Tell whether it was recorded, and not yet superseded, at an instant; None: now."""
     superseded_at = revision.superseded_at
     if known_at is None:
         return superseded_at is None
     return revision.recorded_at <= known_at and (superseded_at is None or known_at < superseded_at)
 
 
-def _start(revision: Revision) -> datetime:
+def start_of(revision: Revision) -> datetime:
+    """Give a start that can be compared."""
     return revision.effective_from or BEGINNING
 
 
-def _recorded(revision: Revision) -> tuple[datetime, UUID]:
+def recorded(revision: Revision) -> tuple[datetime, UUID]:
+    """Give its place in the order of record."""
     return revision.recorded_at, revision.id
 
 

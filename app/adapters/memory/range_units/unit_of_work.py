@@ -4,10 +4,12 @@ from app.adapters.memory.range_units.catalogue import MemoryCatalogue
 from app.adapters.memory.range_units.changes import MemoryChanges
 from app.adapters.memory.range_units.revisions import MemoryRevisions
 from app.adapters.memory.range_units.state import RangeUnitsState
+from app.adapters.memory.range_units.timeline import MemoryTimeline
 from app.adapters.memory.store import MemoryStore, MemoryTransaction
 from app.ports.range_units.catalogue import Catalogue
 from app.ports.range_units.changes import Changes
 from app.ports.range_units.revisions import Revisions
+from app.ports.range_units.timeline import Timeline
 from app.ports.range_units.work import RangeUnitsUnitOfWork
 
 
@@ -19,3 +21,4 @@ class MemoryRangeUnitsUnitOfWork(MemoryTransaction[RangeUnitsState], RangeUnitsU
         self.catalogue: Catalogue = MemoryCatalogue(self)
         self.revisions: Revisions = MemoryRevisions(self)
         self.changes: Changes = MemoryChanges(self)
+        self.timeline: Timeline = MemoryTimeline(self)

@@ -8,12 +8,14 @@ from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy import (
+    ColumnElement,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     String,
     Table,
     Uuid,
+    and_,
     func,
     insert,
     or_,
@@ -60,6 +62,7 @@ class RevisionRow(Base):
     superseded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     source: Mapped[str] = mapped_column(String(storage.SOURCE))
     digest: Mapped[str] = mapped_column(String(storage.DIGEST))
+    payload_digest: Mapped[str | None] = mapped_column(String(storage.DIGEST))
     boundary: Mapped[str] = mapped_column(String(16))
     anchor: Mapped[str] = mapped_column(String(16))
     top: Mapped[Decimal | None] = mapped_column(ExactDecimal)
@@ -143,7 +146,7 @@ class SqlRevisions(Revisions):
             for revision, table in revisions
             for position, band in enumerate(table.bands)
         )
-        for some in _batches(bands, _ROWS_AT_ONCE):
+        for some in batches(bands, _ROWS_AT_ONCE):
             await self._transaction.execute(insert(_BAND_TABLE), some)
 
     async def in_force(
@@ -153,7 +156,7 @@ class SqlRevisions(Revisions):
         self._transaction.check()
         row = RevisionRow
         found = {}
-        for some in _batches(markets, _AT_ONCE):
+        for some in batches(markets, _AT_ONCE):
             keys = [(market.exchange, market.quote, market.target) for market in some]
             query = select(
                 row,
@@ -166,18 +169,12 @@ class SqlRevisions(Revisions):
             ).where(
                 tuple_(row.exchange, row.quote, row.target).in_(keys),
                 row.effective_from <= as_of,
+                known_at_that_time(known_at),
             )
-            if known_at is None:
-                query = query.where(row.superseded_at.is_(None))
-            else:
-                query = query.where(
-                    row.recorded_at <= known_at,
-                    or_(row.superseded_at.is_(None), row.superseded_at > known_at),
-                )
             ranked = query.subquery()
             latest = aliased(row, ranked)
             rows = await self._transaction.execute(select(latest).where(ranked.c.place == 1))
-            for revision in map(_revision_of, rows.scalars()):
+            for revision in map(revision_of, rows.scalars()):
                 found[revision.market] = revision
         return found
 
@@ -193,20 +190,12 @@ class SqlRevisions(Revisions):
             .order_by(BandRow.position)
         )
         band_rows = await self._transaction.execute(bands)
-        return RangeUnitTable(
-            bands=tuple(Band(band.range_min, band.price_unit) for band in band_rows),
-            boundary=Boundary(row.boundary),
-            anchor=Anchor(row.anchor),
-            top=row.top,
-            top_rule=TopRule(row.top_rule),
-            min_price=row.min_price,
-            max_price=row.max_price,
-        )
+        return table_of(row, [Band(band.range_min, band.price_unit) for band in band_rows])
 
     async def confirm(self, *, revision_ids: Collection[UUID], at: datetime) -> None:
         """UPDATE those seen earlier."""
         self._transaction.check()
-        for some in _batches(revision_ids, _AT_ONCE):
+        for some in batches(revision_ids, _AT_ONCE):
             statement = (
                 update(RevisionRow)
                 .where(RevisionRow.id.in_(some), RevisionRow.last_seen < at)
@@ -217,7 +206,7 @@ class SqlRevisions(Revisions):
     async def supersede(self, *, revision_ids: Collection[UUID], at: datetime) -> None:
         """UPDATE those not superseded."""
         self._transaction.check()
-        for some in _batches(revision_ids, _AT_ONCE):
+        for some in batches(revision_ids, _AT_ONCE):
             statement = (
                 update(RevisionRow)
                 .where(RevisionRow.id.in_(some), RevisionRow.superseded_at.is_(None))
@@ -236,7 +225,7 @@ class SqlRevisions(Revisions):
             query = query.where(tuple_(row.recorded_at, row.id) < place)
         query = query.order_by(row.recorded_at.desc(), row.id.desc()).limit(limit)
         rows = (await self._transaction.execute(query)).scalars()
-        return [_revision_of(found) for found in rows]
+        return [revision_of(found) for found in rows]
 
 
 def _revision_values(revision: Revision, table: RangeUnitTable) -> dict[str, Any]:
@@ -249,6 +238,7 @@ def _revision_values(revision: Revision, table: RangeUnitTable) -> dict[str, Any
         "superseded_at": revision.superseded_at,
         "source": revision.source,
         "digest": revision.digest,
+        "payload_digest": revision.payload_digest,
         "boundary": table.boundary.value,
         "anchor": table.anchor.value,
         "top": table.top,
@@ -258,7 +248,30 @@ def _revision_values(revision: Revision, table: RangeUnitTable) -> dict[str, Any
     }
 
 
-def _revision_of(row: RevisionRow) -> Revision:
+def known_at_that_time(known_at: datetime | None) -> ColumnElement[bool]:
+    """Choose what was recorded, and not yet superseded, at an instant; None: now."""
+    row = RevisionRow
+    if known_at is None:
+        return row.superseded_at.is_(None)
+    not_yet = or_(row.superseded_at.is_(None), row.superseded_at > known_at)
+    return and_(row.recorded_at <= known_at, not_yet)
+
+
+def table_of(row: RevisionRow, bands: Iterable[Band]) -> RangeUnitTable:
+    """Put a revision's table together."""
+    return RangeUnitTable(
+        bands=tuple(bands),
+        boundary=Boundary(row.boundary),
+        anchor=Anchor(row.anchor),
+        top=row.top,
+        top_rule=TopRule(row.top_rule),
+        min_price=row.min_price,
+        max_price=row.max_price,
+    )
+
+
+def revision_of(row: RevisionRow) -> Revision:
+    """Read a row; the beginning of time is a start that is not known."""
     return Revision(
         id=row.id,
         market=Market(row.exchange, row.quote, row.target),
@@ -268,10 +281,12 @@ def _revision_of(row: RevisionRow) -> Revision:
         source=row.source,
         digest=row.digest,
         superseded_at=row.superseded_at,
+        payload_digest=row.payload_digest,
     )
 
 
-def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Cut into lists of at most `size`."""
     rest = iter(items)
     while batch := list(islice(rest, size)):
         yield batch

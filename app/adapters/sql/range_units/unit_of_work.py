@@ -4,11 +4,13 @@ from app.adapters.sql.database import Sessions
 from app.adapters.sql.range_units.catalogue import SqlCatalogue
 from app.adapters.sql.range_units.changes import SqlChanges
 from app.adapters.sql.range_units.revisions import SqlRevisions
+from app.adapters.sql.range_units.timeline import SqlTimeline
 from app.adapters.sql.unit_of_work import SqlTransaction
 from app.domain.range_units.errors import RevisionInForce
 from app.ports.range_units.catalogue import Catalogue
 from app.ports.range_units.changes import Changes
 from app.ports.range_units.revisions import Revisions
+from app.ports.range_units.timeline import Timeline
 from app.ports.range_units.work import RangeUnitsUnitOfWork
 
 
@@ -26,3 +28,4 @@ class SqlRangeUnitsUnitOfWork(SqlTransaction, RangeUnitsUnitOfWork):
         self.catalogue: Catalogue = SqlCatalogue(self)
         self.revisions: Revisions = SqlRevisions(self)
         self.changes: Changes = SqlChanges(self)
+        self.timeline: Timeline = SqlTimeline(self)
