@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Final
+from uuid import UUID
 
 from app.domain.errors import TickgateError
 from app.domain.identity.api_keys import KeyParts, write_api_key
@@ -253,6 +254,36 @@ async def a_page_of_the_history(application: FakedApplication) -> Call:
     return partial(application.history.history, market=BTC, limit=50)
 
 
+async def two_revisions(application: FakedApplication) -> UUID:
+    """State FINE, then COARSE, and give the second revision."""
+    await range_units(application)
+    application.clock.advance(REFRESH_GRACE)
+    units, _ = await application.range_units.put_range_units(
+        market=BTC, table=COARSE, source=SOURCE
+    )
+    return units.revision.id
+
+
+async def a_revision_by_its_id(application: FakedApplication) -> Call:
+    return partial(application.history.revision, revision_id=await two_revisions(application))
+
+
+async def a_difference(application: FakedApplication) -> Call:
+    last = await two_revisions(application)
+    return partial(application.history.diff, market=BTC, before=last, after=last)
+
+
+async def a_late_withdrawal(application: FakedApplication) -> Call:
+    last = await two_revisions(application)
+    return partial(application.history.withdraw, market=BTC, revision_id=last)
+
+
+async def observed_prices(application: FakedApplication) -> Call:
+    await two_revisions(application)
+    asked = [Decimal(price) / 10 for price in range(1, 1001)]
+    return partial(application.prices.explain, market=BTC, prices=asked)
+
+
 async def prices(application: FakedApplication, *, count: int) -> Call:
     await range_units(application)
     asked = [Decimal(price) for price in range(1, count + 1)]
@@ -380,6 +411,10 @@ BUDGETS: Final = (
     of_writing("reply that confirms", statements=5, readings=1),
     of_writing("statement", statements=7),
     of_writing("amendment", statements=8),
+    of_writing("statement", statements=6),
+    of_writing("amendment", statements=7),
+    of_writing("date brought forward", statements=7),
+    of_writing("withdrawal", statements=4),
     of_writing("statement that confirms", statements=4),
     of_writing("bundled ladders", statements=8),
     *INGESTS,
@@ -436,6 +471,13 @@ BUDGETS: Final = (
     Budget("latest position", the_latest_position, 1, readings=1),
     Budget("look at the feed", a_look_at_the_feed, 2, readings=2),
     Budget("page of the history", a_page_of_the_history, 2, readings=1),
+    Budget("page of the history", a_page_of_the_history, 3, readings=1),
+    Budget("revision", a_revision_by_its_id, 4, readings=1),
+    Budget("difference", a_difference, 4, readings=1),
+    Budget(
+        "withdrawal of what is in force", a_late_withdrawal, 3, rollbacks=1, refusal=RevisionInForce
+    ),
+    Budget("observed prices", observed_prices, 6, readings=2),
     Budget("one price", partial(prices, count=1), 3, readings=1),
     Budget("a thousand prices", partial(prices, count=1000), 3, readings=1),
     Budget("page of exchanges", a_page_of_exchanges, 1, readings=1),

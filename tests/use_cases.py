@@ -33,6 +33,7 @@ from app.domain.identity.throttle import Kind
 from app.domain.identity.user_imports import ImportedUser
 from app.domain.identity.users import User, UserChanges
 from app.domain.principal import Principal, Role, Scope
+from app.domain.range_units.errors import UnknownRevision
 from app.domain.range_units.revisions import Observation
 from app.services.identity.api_key_service import ApiKeyService, IssuedKey
 from app.services.identity.auth_service import AuthService, Login
@@ -665,6 +666,6 @@ USE_CASES: Final = (
         "statement that confirms", RangeUnitsService.put_range_units, a_statement_that_confirms
     ),
     UseCase("date brought forward", RangeUnitsService.put_range_units, a_date_brought_forward),
-    UseCase("withdrawal", HistoryService.withdraw, a_withdrawal),
+    UseCase("withdrawal", HistoryService.withdraw, a_withdrawal, done_before=UnknownRevision),
     UseCase("bundled ladders", RangeUnitsService.load_ladders, bundled_ladders),
 )

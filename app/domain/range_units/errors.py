@@ -8,6 +8,9 @@ def rejection(fault: Fault) -> dict[str, str]:
     return {"market": fault.about, "reason": f"{fault.field}: {fault.message}".lstrip(": ")}
 
 
+from collections.abc import Mapping
+
+
 class UnknownExchange(TickgateError):
     """No exchange of that code; exchanges come into being by `PUT /v1/exchanges/{exchange}`."""
 
@@ -66,20 +69,21 @@ class NoPayloadFormat(TickgateError):
 class PriceOffGrid(TickgateError):
     """Counting or stepping from a price that is not valid has no answer.
 
-    Nor has it where there is no tick rule, from whatever price.
+    Nor has it where there is no tick rule, from whatever price. It comes with all that a refused price comes with: `facts` are those of the price, and
+    `evidence` says by which revision, where that is known.
     """
 
     kind = ErrorKind.INVALID
     code = "price_off_grid"
 
-    def __init__(self, detail: str, *, reason: str) -> None:
+    def __init__(self, detail: str, facts: Mapping[str, object] | None = None) -> None:
         super().__init__(detail)
-        self.reason = reason
-        """Why, in the words of the answers about prices."""
+        self.facts = dict(facts or {})
+        self.evidence: dict[str, object] = {}
 
     def particulars(self) -> dict[str, object]:
-        """Give the reason."""
-        return {"reason": self.reason}
+        """Give the reason, the neighbours, the unit and band, and the revision."""
+        return {**self.facts, **self.evidence}
 
 
 class UnknownRevision(TickgateError):

@@ -13,7 +13,14 @@ from decimal import Decimal
 from enum import StrEnum
 
 from app.domain.range_units.errors import PriceOffGrid
-from app.domain.range_units.numbers import decimals, from_units, plain, to_units
+from app.domain.range_units.numbers import (
+    MAX_DECIMALS,
+    MAX_INTEGER_DIGITS,
+    decimals,
+    from_units,
+    plain,
+    to_units,
+)
 from app.domain.range_units.table import Anchor, Boundary, RangeUnitTable, Row, TopRule
 
 
@@ -306,7 +313,8 @@ class PriceGrid:
             reason = self._reason(price)
             is_ruled = reason is not Reason.NO_TICK_RULE
             wrong = "is not a valid price" if is_ruled else "has no ticks to count"
-            raise PriceOffGrid(f"{plain(price)} {wrong} here ({reason}).", reason=reason)
+            message = f"{plain(price)} {wrong} here ({reason})."
+            raise PriceOffGrid(message, _facts(self.answer(price)))
         at = self._units(price)
         found = self._progressions[bisect_right(self._firsts, at) - 1]
         return found.before + (at - found.first) // found.unit
@@ -367,6 +375,14 @@ class PriceGrid:
             return Reason.ABOVE_MAX if table.is_price_filter else Reason.ABOVE_LAST_BAND
         return Reason.OFF_TICK
 
+    def beyond(self, *, upwards: bool) -> Reason:
+        """Say why there is no valid price above all of them, or below."""
+        if upwards:
+            return self._reason(Decimal(f"1E+{MAX_INTEGER_DIGITS + 1}"))
+        least = "-1E+" if self._table.allows_non_positive else "1E-"
+        reason = self._reason(Decimal(f"{least}{MAX_DECIMALS + 1}"))
+        return Reason.NOT_POSITIVE if reason is Reason.OFF_TICK else reason
+
     def _is_even_multiple(self, at: int, price: Decimal) -> bool:
         band = self._band(price)
         if band is None:
@@ -391,3 +407,18 @@ class PriceGrid:
 
     def _number(self, at: int | None) -> Decimal | None:
         return None if at is None else from_units(at, self._scale)
+
+
+def _facts(answer: PriceAnswer) -> dict[str, object]:
+    """Write what a refused price comes with, as an answer about it does."""
+    band = answer.band
+    numbers = {
+        "price": answer.price,
+        "floor": answer.floor,
+        "ceil": answer.ceil,
+        "price_unit": band and band.price_unit,
+        "range_min": band and band.range_min,
+        "next_range_min": band and band.next_range_min,
+    }
+    written = {name: None if one is None else plain(one) for name, one in numbers.items()}
+    return {"reason": answer.reason, **written}
