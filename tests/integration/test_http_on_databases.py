@@ -131,6 +131,52 @@ async def test_prices_are_checked_by_the_reply(client: httpx.AsyncClient, boss: 
     assert [result["valid"] for result in answer.json()["results"]] == [True, False]
 
 
+@pytest.mark.usefixtures("ingested")
+async def test_prices_of_36_digits_and_units_of_18_decimals_are_exact(
+    client: httpx.AsyncClient, boss: Headers
+) -> None:
+    start, unit = "123456789012345678", "0.000000000000000007"
+    table = {"range_units": [{"range_min": start, "price_unit": unit}], "anchor": "range_min"}
+    market = MARKET.replace("BTC", "WEI")
+    body = table | {"source": "a notice"}
+    put = await client.put(f"{market}/range-units", json=body, headers=boss)
+    off = f"{start}.000000000000000008"
+    answer = await client.get(f"{market}/prices/{off}", headers=boss)
+    names = ("price", "floor", "ceil", "price_unit", "range_min")
+    assert (put.status_code, [answer.json()[name] for name in names]) == (
+        201,
+        [off, f"{start}.000000000000000007", f"{start}.000000000000000014", unit, start],
+    )
+
+
+@pytest.mark.usefixtures("ingested")
+async def test_a_change_is_announced_moved_compared_withdrawn_and_remembered(
+    client: httpx.AsyncClient, boss: Headers
+) -> None:
+    announced = []
+    for start in ("2099-03-01T00:00:00Z", "2099-02-01T00:00:00Z"):
+        body = UNITS | {"effective_from": start}
+        put = await client.put(f"{MARKET}/range-units", json=body, headers=boss)
+        announced.append(put.json()["revision_id"])
+    first, moved = announced
+    whole = await client.get(f"{MARKET}/range-units/history", headers=boss)
+    items = whole.json()["items"]
+    assert [(item["revision_id"], item["superseded_at"] is None) for item in items[:2]] == [
+        (moved, True),
+        (first, False),
+    ]
+    assert items[2]["effective_until"] == "2099-02-01T00:00:00Z"
+    query = {"from": items[2]["revision_id"], "to": "2099-02-01T00:00:00Z"}
+    told = await client.get(f"{MARKET}/range-units/diff", params=query, headers=boss)
+    assert told.json()["after"]["revision_id"] == moved
+    asked = {"observed": "true", "as_of": "2099-02-02T00:00:00Z"}
+    observed = await client.get(f"{MARKET}/prices/8", params=asked, headers=boss)
+    assert observed.json()["grandfathered"]["revision_id"] == items[2]["revision_id"]
+    url = f"{MARKET}/range-units/scheduled/{moved}"
+    statuses = [(await client.delete(url, headers=boss)).status_code for _ in range(2)]
+    assert statuses == [204, 404]
+
+
 UNITS: Final = {
     "range_units": [{"range_min": "0", "price_unit": "0.1"}, {"range_min": "7", "price_unit": "3"}],
     "source": "a notice",

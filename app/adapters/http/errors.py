@@ -60,8 +60,8 @@ class Problem(BaseModel):
     attempted: int | None = Field(None, description="Of an ingest: markets in the payload.")
     rejected: int | None = None
     rejections: list[dict[str, str]] | None = None
-    reason: str | None = Field(
-        None, description="Of `price_off_grid`: as in answers about prices.", examples=["off_tick"]
+    refused_price: dict[str, str | int | None] | None = Field(
+        None, description="Of `price_off_grid`: what `GET …/prices/{price}` says of that price."
     )
 
 

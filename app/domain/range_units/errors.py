@@ -1,14 +1,13 @@
 """What can be refused about range units."""
 
+from decimal import Decimal
+
 from app.domain.errors import ErrorKind, Fault, TickgateError
 
 
 def rejection(fault: Fault) -> dict[str, str]:
     """Write down why a market of a reply was not taken, as programs read it."""
     return {"market": fault.about, "reason": f"{fault.field}: {fault.message}".lstrip(": ")}
-
-
-from collections.abc import Mapping
 
 
 class UnknownExchange(TickgateError):
@@ -69,21 +68,21 @@ class NoPayloadFormat(TickgateError):
 class PriceOffGrid(TickgateError):
     """Counting or stepping from a price that is not valid has no answer.
 
-    Nor has it where there is no tick rule, from whatever price. It comes with all that a refused price comes with: `facts` are those of the price, and
-    `evidence` says by which revision, where that is known.
+    Nor has it where there is no tick rule, from whatever price. `facts` are those that every
+    refused price comes with, once it is known by which revision.
     """
 
     kind = ErrorKind.INVALID
     code = "price_off_grid"
 
-    def __init__(self, detail: str, facts: Mapping[str, object] | None = None) -> None:
+    def __init__(self, detail: str, *, price: Decimal) -> None:
         super().__init__(detail)
-        self.facts = dict(facts or {})
-        self.evidence: dict[str, object] = {}
+        self.price = price
+        self.facts: dict[str, object] = {}
 
     def particulars(self) -> dict[str, object]:
         """Give the reason, the neighbours, the unit and band, and the revision."""
-        return {**self.facts, **self.evidence}
+        return {"refused_price": self.facts} if self.facts else {}
 
 
 class UnknownRevision(TickgateError):

@@ -13,14 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from app.domain.range_units.errors import PriceOffGrid
-from app.domain.range_units.numbers import (
-    MAX_DECIMALS,
-    MAX_INTEGER_DIGITS,
-    decimals,
-    from_units,
-    plain,
-    to_units,
-)
+from app.domain.range_units.numbers import decimals, from_units, plain, to_units
 from app.domain.range_units.table import Anchor, Boundary, RangeUnitTable, Row, TopRule
 
 
@@ -313,8 +306,7 @@ class PriceGrid:
             reason = self._reason(price)
             is_ruled = reason is not Reason.NO_TICK_RULE
             wrong = "is not a valid price" if is_ruled else "has no ticks to count"
-            message = f"{plain(price)} {wrong} here ({reason})."
-            raise PriceOffGrid(message, _facts(self.answer(price)))
+            raise PriceOffGrid(f"{plain(price)} {wrong} here ({reason}).", price=price)
         at = self._units(price)
         found = self._progressions[bisect_right(self._firsts, at) - 1]
         return found.before + (at - found.first) // found.unit
@@ -377,10 +369,9 @@ class PriceGrid:
 
     def beyond(self, *, upwards: bool) -> Reason:
         """Say why there is no valid price above all of them, or below."""
-        if upwards:
-            return self._reason(Decimal(f"1E+{MAX_INTEGER_DIGITS + 1}"))
-        least = "-1E+" if self._table.allows_non_positive else "1E-"
-        reason = self._reason(Decimal(f"{least}{MAX_DECIMALS + 1}"))
+        # Farther out, or closer to zero, than any number that can be read.
+        low = "-1E+99" if self._table.allows_non_positive else "1E-99"
+        reason = self._reason(Decimal("1E+99" if upwards else low))
         return Reason.NOT_POSITIVE if reason is Reason.OFF_TICK else reason
 
     def _is_even_multiple(self, at: int, price: Decimal) -> bool:
@@ -407,18 +398,3 @@ class PriceGrid:
 
     def _number(self, at: int | None) -> Decimal | None:
         return None if at is None else from_units(at, self._scale)
-
-
-def _facts(answer: PriceAnswer) -> dict[str, object]:
-    """Write what a refused price comes with, as an answer about it does."""
-    band = answer.band
-    numbers = {
-        "price": answer.price,
-        "floor": answer.floor,
-        "ceil": answer.ceil,
-        "price_unit": band and band.price_unit,
-        "range_min": band and band.range_min,
-        "next_range_min": band and band.next_range_min,
-    }
-    written = {name: None if one is None else plain(one) for name, one in numbers.items()}
-    return {"reason": answer.reason, **written}

@@ -1,11 +1,14 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from anyio import to_thread
 
-from app.domain.range_units.grid import Direction, PriceAnswer, PriceGrid, Rounded, Ties
+from app.domain.range_units.errors import PriceOffGrid
+from app.domain.range_units.grid import Direction, PriceAnswer, PriceGrid, Reason, Rounded, Ties
+from app.domain.range_units.numbers import plain
 from app.domain.range_units.revisions import Market
 from app.domain.range_units.table import RangeUnitTable
 from app.domain.range_units.timeline import Span
@@ -88,10 +91,15 @@ class PriceService:
         ticks: int,
         as_of: datetime | None = None,
         known_at: datetime | None = None,
-    ) -> tuple[RangeUnits, Decimal | None]:
-        """Go a number of ticks up, or down; None beyond the table. Raises `PriceOffGrid`."""
+    ) -> tuple[RangeUnits, Decimal | Reason]:
+        """Go a number of ticks up, or down; or say why the table ends before.
+
+        Raises `PriceOffGrid`.
+        """
         units, grid = await self._grid(market, as_of, known_at)
-        return units, grid.step(price, ticks)
+        with _stating_facts(units, grid):
+            stepped = grid.step(price, ticks)
+        return units, grid.beyond(upwards=ticks > 0) if stepped is None else stepped
 
     async def ticks(
         self,
@@ -104,7 +112,8 @@ class PriceService:
     ) -> tuple[RangeUnits, int]:
         """Count the ticks from one valid price to another. Raises `PriceOffGrid`."""
         units, grid = await self._grid(market, as_of, known_at)
-        return units, grid.ticks(start, end)
+        with _stating_facts(units, grid):
+            return units, grid.ticks(start, end)
 
     async def ladder(
         self,
@@ -141,3 +150,33 @@ def _explained(
         )
         for answer in answers
     ]
+
+
+@contextmanager
+def _stating_facts(units: RangeUnits, grid: PriceGrid) -> Iterator[None]:
+    """Let a refused price come with what every one comes with."""
+    try:
+        yield
+    except PriceOffGrid as error:
+        error.facts = _facts(units, grid.answer(error.price))
+        raise
+
+
+def _facts(units: RangeUnits, answer: PriceAnswer) -> dict[str, object]:
+    band, revision = answer.band, units.revision
+    numbers = {
+        "price": answer.price,
+        "floor": answer.floor,
+        "ceil": answer.ceil,
+        "price_unit": None if band is None else band.price_unit,
+        "range_min": None if band is None else band.range_min,
+        "next_range_min": None if band is None else band.next_range_min,
+    }
+    start = revision.effective_from
+    return {
+        "reason": answer.reason,
+        **{name: None if one is None else plain(one) for name, one in numbers.items()},
+        "revision_id": str(revision.id),
+        "effective_from": start and start.isoformat().replace("+00:00", "Z"),
+        "age_seconds": units.age // timedelta(seconds=1),
+    }

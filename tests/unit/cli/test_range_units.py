@@ -435,6 +435,73 @@ def test_programs_are_told_all_about_a_price_with_numbers_as_text(program: Progr
     }
 
 
+def test_the_history_has_every_revision_with_where_it_ends(program: Program) -> None:
+    state(program, a_table(), target="*")
+    program.clock.advance(timedelta(days=1))
+    state(program, COARSE)
+    ended = program.run("range-units", "history", *BTC)
+    assert [row[:1] for row in ended.rows[1:]] == [["KRW/BTC"], ["KRW/*"]]
+    items = program.run("range-units", "history", *BTC, "--json").document["items"]
+    assert [item["effective_from"] for item in items] == [
+        "2026-01-03T03:04:05.678901Z",
+        "2026-01-02T03:04:05.678901Z",
+    ]
+    assert [item["effective_until"] for item in items] == [None, None]
+
+
+def test_a_difference_is_told_by_times_and_by_ids(program: Program) -> None:
+    market = state(program, a_table())
+    program.clock.advance(timedelta(days=1))
+    state(program, COARSE)
+    first, second = (str(each.id) for each in program.range_units_store.committed.of(market))
+    by_ids = program.run("range-units", "diff", first, second, *BTC, "--json").document
+    times = ("2026-01-02T12:04:06+09:00", "2026-01-04T00:00:00Z")
+    assert program.run("range-units", "diff", *times, *BTC, "--json").document == by_ids
+    assert (by_ids["before"]["revision_id"], by_ids["after"]["revision_id"]) == (first, second)
+    assert [change["unit_after"] for change in by_ids["coarser"]] == ["5", "5"]
+    assert [loss["first"] for loss in by_ids["losses"]] == ["0.1", "5.1", "1001"]
+    shown = program.run("range-units", "diff", first, second, *BTC).stdout
+    assert "coarser:" in shown
+    assert "losses:" in shown
+    assert "split:" not in shown
+    same = program.run("range-units", "diff", first, first, *BTC)
+    assert same.stdout == "No difference.\n"
+    assert program.run("range-units", "diff", "soon", first, *BTC).exit_code == 2
+
+
+def test_an_observed_price_is_shown_with_the_revision_that_allowed_it(program: Program) -> None:
+    market = state(program, a_table())
+    program.clock.advance(timedelta(days=1))
+    state(program, COARSE)
+    first, _ = program.range_units_store.committed.of(market)
+    checked = ("range-units", "check", "7.3", "5", *BTC, "--observed")
+    results = program.run(*checked, "--json").document["results"]
+    assert [result["grandfathered"] for result in results] == [
+        {
+            "revision_id": str(first.id),
+            "effective_from": "2026-01-02T03:04:05.678901Z",
+            "effective_until": "2026-01-03T03:04:05.678901Z",
+        },
+        None,
+    ]
+    assert str(first.id) in program.run(*checked).stdout
+
+
+def test_questions_are_answered_as_it_was_known_then(program: Program) -> None:
+    state(program, a_table())
+    program.clock.advance(timedelta(days=1))
+    state(program, COARSE)
+    known = ("--known-at", "2026-01-02T12:04:06+09:00")
+    shown = program.run("range-units", "show", *BTC, *known, "--json").document
+    checked = program.run("range-units", "check", "7.3", *BTC, *known, "--json").document
+    rounded = program.run(
+        "range-units", "round", "7.31", "--direction", "down", *BTC, *known, "--json"
+    ).document
+    assert shown["range_units"][0]["price_unit"] == "0.1"
+    assert checked["results"][0]["valid"] is True
+    assert rounded["results"][0]["rounded"] == "7.3"
+
+
 def test_a_large_price_is_written_in_plain_notation(program: Program) -> None:
     state(program, a_table())
     results = program.run("range-units", "check", "1e20", *BTC, "--json").document["results"]

@@ -1,7 +1,9 @@
 from typing import Final
 
+import httpx
 import pytest
 
+from app.domain.range_units.grid import Reason
 from tests.unit.http.api import MarketClient, faults, refusal
 
 BY: Final = {"effective_from": None, "age_seconds": 0}
@@ -15,16 +17,23 @@ async def test_a_step_goes_a_number_of_ticks(btc: MarketClient) -> None:
         ("999.9", 3, "1002"),
         ("1001", -3, "999.8"),
         ("1000", 0, "1000"),
-        ("0.0001", -1, None),
-        ("9999999000", 1, None),
-        ("1", 10**30, None),
-        ("1", -(10**30), None),
+        ("0.0001", -1, Reason.NOT_POSITIVE),
+        ("9999999000", 1, Reason.ABOVE_LAST_BAND),
+        ("1", 10**30, Reason.ABOVE_LAST_BAND),
+        ("1", -(10**30), Reason.NOT_POSITIVE),
     ]
-    for price, ticks, stepped in steps:
+    for price, ticks, end in steps:
+        ends = isinstance(end, Reason)
+        stepped, reason = (None, end) if ends else (end, None)
         answer = await btc.post("prices/step", price=price, ticks=ticks)
         by = {"revision_id": answer.json()["revision_id"]} | BY
         assert answer.status_code == 200
-        assert answer.json() == by | {"price": price, "ticks": ticks, "stepped": stepped}
+        assert answer.json() == by | {
+            "price": price,
+            "ticks": ticks,
+            "stepped": stepped,
+            "reason": reason,
+        }
 
 
 async def test_ticks_are_a_whole_number_within_bounds(btc: MarketClient) -> None:
@@ -54,6 +63,42 @@ async def test_ticks_are_not_counted_off_the_grid(btc: MarketClient, query: str)
 async def test_no_step_starts_off_the_grid(btc: MarketClient) -> None:
     answer = await btc.post("prices/step", price="999.95", ticks=1)
     assert refusal(answer) == (422, "price_off_grid")
+
+
+async def test_a_price_that_is_refused_as_off_the_grid_comes_with_all_that_is_known_of_it(
+    btc: MarketClient,
+) -> None:
+    checked = (await btc.get("prices/999.95")).json()
+    for answer in (
+        await btc.post("prices/step", price="999.95", ticks=1),
+        await btc.get("ticks?from=1001&to=999.95"),
+    ):
+        told = answer.json()["refused_price"]
+        names = {"valid", "next_down", "next_up", "grandfathered"}
+        expected = {name: value for name, value in checked.items() if name not in names}
+        assert told == {name: value for name, value in expected.items() if value is not None}
+
+
+async def test_a_step_below_or_above_limits_tells_of_the_limits(
+    client: httpx.AsyncClient, coinone: dict[str, str]
+) -> None:
+    bands = [{"range_min": "1", "price_unit": "1"}]
+    cases = {
+        ("1", -1): ({}, "below_first_band"),
+        ("2", -1): ({"min_price": "2"}, "below_min"),
+        ("8", 1): ({"max_price": "8"}, "above_max"),
+        ("9", 1): ({"top": "9", "top_rule": "inclusive"}, "above_max"),
+    }
+    told = {}
+    for number, ((price, ticks), (limits, _)) in enumerate(cases.items()):
+        market = f"/v1/exchanges/coinone/markets/KRW/T{number}"
+        body = {"range_units": bands, "source": "a notice", **limits}
+        await client.put(f"{market}/range-units", json=body, headers=coinone)
+        answer = await client.post(
+            f"{market}/prices/step", json={"price": price, "ticks": ticks}, headers=coinone
+        )
+        told[price, ticks] = answer.json()["reason"]
+    assert told == {asked: reason for asked, (_, reason) in cases.items()}
 
 
 # -- the ladder ------------------------------------------------------------------------------

@@ -112,8 +112,8 @@ async def test_a_step_goes_from_valid_price_to_valid_price(
 
 
 async def test_a_step_beyond_the_table_reaches_no_price(application: MemoryApplication) -> None:
-    _, price = await application.prices.step(market=BTC, price=Decimal("0.1"), ticks=-1)
-    assert price is None
+    _, reason = await application.prices.step(market=BTC, price=Decimal("0.1"), ticks=-1)
+    assert reason is Reason.NOT_POSITIVE
 
 
 @pytest.mark.parametrize(

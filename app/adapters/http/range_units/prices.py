@@ -1,6 +1,6 @@
 """Questions about prices."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Self
 from uuid import UUID
@@ -159,11 +159,12 @@ class Step(AsOf):
 
 
 class Stepped(ByRevision):
-    """The price that many ticks away; null where the table ends before."""
+    """The price that many ticks away; null where the table ends before, with the reason."""
 
     price: Number
     ticks: int
     stepped: Number | None
+    reason: Reason | None
 
 
 class TicksAsked(AsOf):
@@ -256,7 +257,14 @@ async def step(market: OfMarket, body: Step, services: Services) -> Stepped:
     units, stepped = await services.prices.step(
         market=market, price=body.price, ticks=body.ticks, as_of=body.as_of, known_at=body.known_at
     )
-    return Stepped(price=body.price, ticks=body.ticks, stepped=stepped, **_by(units))
+    ended = stepped if isinstance(stepped, Reason) else None
+    return Stepped(
+        price=body.price,
+        ticks=body.ticks,
+        stepped=None if isinstance(stepped, Reason) else stepped,
+        reason=ended,
+        **_by(units),
+    )
 
 
 @prices.get("/ticks", summary="Count ticks", responses=responses(401, 403, 404, 422, 503))
@@ -300,7 +308,7 @@ def _by(units: RangeUnits) -> dict[str, Any]:
     return {
         "revision_id": units.revision.id,
         "effective_from": units.revision.effective_from,
-        "age_seconds": int(units.age.total_seconds()),
+        "age_seconds": units.age // timedelta(seconds=1),
     }
 
 
