@@ -1189,3 +1189,13 @@ async def test_an_unknown_exchange_has_no_markets(application: MemoryApplication
 async def test_an_unknown_exchange_has_no_history(application: MemoryApplication) -> None:
     with pytest.raises(UnknownExchange):
         await history(application, a_market(exchange="upbit"))
+
+
+async def test_a_late_statement_about_earlier_leaves_what_is_in_force_in_force(
+    application: MemoryApplication,
+) -> None:
+    start = application.clock.now()
+    await put(application, FINE)
+    application.clock.advance(MINUTE)
+    await put(application, FINE, effective_from=start - MINUTE)
+    assert [r.superseded_at for r in await history(application)] == [None, None]
