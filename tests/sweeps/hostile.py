@@ -142,7 +142,7 @@ BODIES: Final[dict[str, list[dict[str, Any]]]] = {
         {
             "prices": ["1"],
             "as_of": "2026-01-01T00:00:00Z",
-            "known_at": "2026-01-01T00:00:00Z",
+            "known_at": "2099-01-01T00:00:00Z",
             "observed": True,
         }
     ],
@@ -151,7 +151,7 @@ BODIES: Final[dict[str, list[dict[str, Any]]]] = {
             "prices": ["1"],
             "direction": "nearest",
             "ties": "even",
-            "known_at": "2026-01-01T00:00:00Z",
+            "known_at": "2099-01-01T00:00:00Z",
         },
         {"prices": ["1"], "side": "buy", "intent": "passive", "as_of": "2026-01-01T00:00:00Z"},
     ],
@@ -160,7 +160,7 @@ BODIES: Final[dict[str, list[dict[str, Any]]]] = {
             "price": "1",
             "ticks": 1,
             "as_of": "2026-01-01T00:00:00Z",
-            "known_at": "2026-01-01T00:00:00Z",
+            "known_at": "2099-01-01T00:00:00Z",
         }
     ],
     # Coinone's, to be ingested: it has no schema, as it is whatever an exchange replies.
