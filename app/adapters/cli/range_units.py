@@ -134,9 +134,9 @@ class RangeUnitsCommands:
         print_range_units(units, as_json=as_json)
 
     def history(self, *, exchange: Exchange, market: MarketName, as_json: Json = False) -> None:
-        """List the revisions that may answer for a market, the newest record first.
+        """List the revisions of a market.
 
-        Its own and its quote currency's, superseded ones too.
+        Its own and its quote currency's, superseded ones too, the newest record first.
         """
         place = market_named(exchange, market)
         print_history(run(self._opened, partial(_whole_history, market=place)), as_json=as_json)
@@ -150,7 +150,10 @@ class RangeUnitsCommands:
         market: MarketName,
         as_json: Json = False,
     ) -> None:
-        """Say what a change changes: bands, units, and which prices are not valid any more."""
+        """Say what a change changes.
+
+        Bands, units, and which prices are not valid any more.
+        """
         place = market_named(exchange, market)
         one, other = revision_said(before), revision_said(after)
         compared = run(
