@@ -1,10 +1,12 @@
 """The settings: environment variables with the prefix `TICKGATE_`, and the same in `.env`."""
 
 import os
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Final, Self
 
 from dotenv import dotenv_values
@@ -42,6 +44,21 @@ LimitSetting = Annotated[Limit | None, BeforeValidator(_limit)]
 
 class WrongSetting(Exception):
     """A setting that cannot be used; the message is one line that names the variable."""
+
+
+_EVERY: Final = re.compile(r"([a-z0-9][a-z0-9_-]{0,31})=([1-9][0-9]{0,5})([smhd])")
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def _every(value: object) -> object:
+    """Read how often each exchange is synced: `coinone=6h,korbit=1d`."""
+    if not isinstance(value, str):
+        return value
+    found = [_EVERY.fullmatch(part.strip()) for part in value.split(",")]
+    times = {match[1]: timedelta(**{_UNITS[match[3]]: int(match[2])}) for match in found if match}
+    if len(times) < len(found):
+        raise ValueError("is not exchanges, each once, with a time such as coinone=6h,korbit=1d")
+    return times
 
 
 def _roles(value: object) -> object:
@@ -82,6 +99,7 @@ class Settings(BaseModel):
     mfa_required_roles: Annotated[frozenset[Role], BeforeValidator(_roles)] = frozenset()
     database_pool: Annotated[int, Field(ge=1, le=1000)] = 10
     login_log_retention_days: Annotated[int, Field(ge=0, le=36_500)] = 365
+    sync_every: Annotated[Mapping[str, timedelta], BeforeValidator(_every)] = MappingProxyType({})
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     max_body_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024
     max_payload_bytes: Annotated[int, Field(ge=1024)] = 32 * 1024 * 1024

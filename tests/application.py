@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import partial
 
 import httpx
+from anyio import sleep_forever
 from fastapi import FastAPI
 
 from app.adapters.exchanges.registry import formats
@@ -26,6 +27,7 @@ from app.adapters.memory.identity.security import (
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
 from app.adapters.memory.identity.user_agents import FewUserAgents
+from app.adapters.memory.range_units.locks import MemorySyncLocks
 from app.adapters.memory.range_units.state import RangeUnitsState
 from app.adapters.memory.range_units.unit_of_work import MemoryRangeUnitsUnitOfWork
 from app.adapters.memory.store import MemoryStore
@@ -33,6 +35,7 @@ from app.adapters.memory.system import SequentialIds, SequentialSecrets, Settabl
 from app.domain.errors import TickgateError
 from app.domain.identity.throttle import Kind, Limit, Limits
 from app.domain.principal import Role
+from app.domain.range_units.jobs import Job
 from app.ports.identity.work import IdentityWork
 from app.ports.range_units.work import RangeUnitsWork
 from app.services.identity.api_key_service import ApiKeyService
@@ -50,7 +53,11 @@ from app.services.range_units.change_feed import ChangeFeed
 from app.services.range_units.change_service import ChangeService
 from app.services.range_units.history_service import HistoryService
 from app.services.range_units.price_service import PriceService
+from app.services.range_units.quarantine_service import QuarantineService
 from app.services.range_units.range_units_service import RangeUnitsService
+from app.services.range_units.sync_service import SyncService
+from app.services.range_units.sync_worker import SyncWorker
+from tests.feeds import ScriptedFeed
 
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=5)
 SESSION_IDLE_LIFETIME = timedelta(days=14)
@@ -195,6 +202,25 @@ class FakedApplication:
             clock=self.clock,
         )
         self.prices = PriceService(range_units=self.range_units, history=self.history)
+        self.coinone = ScriptedFeed()
+        self.sync_locks = MemorySyncLocks()
+        self.begun: list[Job] = []
+        self.sync = SyncService(
+            uow=range_units,
+            reading=range_units_reading,
+            exchanges=["coinone"],
+            clock=self.clock,
+            ids=self.ids,
+        )
+        self.sync_worker = SyncWorker(
+            uow=range_units,
+            range_units=self.range_units,
+            feeds={"coinone": self.coinone},
+            locks=self.sync_locks,
+            clock=self.clock,
+            pause=sleep_forever,
+        )
+        self.quarantine = QuarantineService(reading=range_units_reading)
 
     def auth_with(self, throttling: Throttling) -> AuthService:
         """Make the service of logins, as a process has it that counts guesses for itself."""
@@ -228,13 +254,16 @@ class FakedApplication:
         )
 
     def range_units_services(self) -> RangeUnitsServices:
-        """Give what the routes of range units call."""
+        """Give what the routes of range units call; jobs are begun by who wants them run."""
         return RangeUnitsServices(
             self.range_units,
             self.prices,
             self.history,
             changes=self.changes,
             feed=self.feed,
+            sync=self.sync,
+            quarantine=self.quarantine,
+            begin=self.begun.append,
             heartbeat=self.heartbeat,
         )
 

@@ -23,7 +23,13 @@ from app.domain.identity.errors import (
 from app.domain.identity.login_log import LoginLogFilter, LoginLogPosition
 from app.domain.identity.sessions import REFRESH_GRACE
 from app.domain.principal import Role
-from app.domain.range_units.errors import RevisionInForce, UnknownExchange, UnknownMarket
+from app.domain.range_units.errors import (
+    RevisionInForce,
+    SyncInProgress,
+    UnknownExchange,
+    UnknownMarket,
+)
+from app.domain.range_units.jobs import Job
 from tests.application import PASSWORD, FakedApplication
 from tests.builders import a_market, an_exchange, new_id
 from tests.use_cases import (
@@ -38,6 +44,8 @@ from tests.use_cases import (
     a_redemption,
     a_refresh,
     a_registration,
+    a_sync_that_is_due,
+    a_sync_to_start,
     an_import,
     enrolled,
     in_a_session,
@@ -341,6 +349,36 @@ async def a_look_at_the_feed(application: FakedApplication) -> Call:
     return look
 
 
+async def a_second_sync(application: FakedApplication) -> Call:
+    start = await a_sync_to_start(application)
+    await start()
+    return start
+
+
+async def a_sync_that_is_not_due(application: FakedApplication) -> Call:
+    start = await a_sync_that_is_due(application)
+    job = await start()
+    assert isinstance(job, Job)
+    await application.sync.cancel(job_id=job.id)
+    return start
+
+
+async def a_job_to_watch(application: FakedApplication) -> Call:
+    await range_units(application)
+    job = await application.sync.start(exchange="coinone", requested_by="trader")
+    return partial(application.sync.job, job_id=job.id)
+
+
+async def a_page_of_jobs(application: FakedApplication) -> Call:
+    await a_job_to_watch(application)
+    return partial(application.sync.list_jobs, limit=50)
+
+
+async def a_page_of_rejected_payloads(application: FakedApplication) -> Call:
+    await range_units(application)
+    return partial(application.quarantine.list_entries, exchange="coinone", limit=50)
+
+
 INGESTS: Final = tuple(
     Budget(
         f"{kind} ingest of {bands} bands",
@@ -417,6 +455,18 @@ BUDGETS: Final = (
     of_writing("withdrawal", statements=4),
     of_writing("statement that confirms", statements=4),
     of_writing("bundled ladders", statements=8),
+    of_writing("reply that is rejected", statements=3, readings=1),
+    of_writing("sync", statements=3),
+    of_writing("sync that is due", statements=6),
+    of_writing("sync in place of an orphan", statements=4),
+    of_writing("cancel of a sync", statements=2),
+    of_writing("resumption of a sync", statements=5, readings=1),
+    Budget("second sync", a_second_sync, 2, rollbacks=1, refusal=SyncInProgress),
+    Budget("sync that is not due", a_sync_that_is_not_due, 3, rollbacks=1),
+    Budget("job", a_job_to_watch, 3, readings=1),
+    Budget("page of jobs", a_page_of_jobs, 2, readings=1),
+    Budget("page of rejected payloads", a_page_of_rejected_payloads, 2, readings=1),
+    of_writing("bundled ladders", statements=6),
     *INGESTS,
     Budget("login after others", a_login_after_others, 11, on_postgres=12, commits=2),
     Budget("refresh with an unknown token", an_unknown_token, 1, rollbacks=1, refusal=InvalidToken),

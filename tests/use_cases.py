@@ -33,7 +33,8 @@ from app.domain.identity.throttle import Kind
 from app.domain.identity.user_imports import ImportedUser
 from app.domain.identity.users import User, UserChanges
 from app.domain.principal import Principal, Role, Scope
-from app.domain.range_units.errors import UnknownRevision
+from app.domain.range_units.errors import PayloadRejected, SyncInProgress, UnknownRevision
+from app.domain.range_units.jobs import ORPHANED_AFTER, Job
 from app.domain.range_units.revisions import Observation
 from app.services.identity.api_key_service import ApiKeyService, IssuedKey
 from app.services.identity.auth_service import AuthService, Login
@@ -46,6 +47,7 @@ from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
 from app.services.range_units.history_service import HistoryService
 from app.services.range_units.range_units_service import RangeUnitsService
+from app.services.range_units.sync_service import SyncService
 from tests.application import LIMITS, PASSWORD, FakedApplication
 from tests.builders import a_market, a_table, an_exchange, at
 
@@ -501,6 +503,43 @@ async def a_statement_that_confirms(application: FakedApplication) -> Call:
     return state
 
 
+async def a_reply_that_is_rejected(application: FakedApplication) -> Call:
+    return await a_reply(application, b"<html>")
+
+
+async def a_sync_to_start(application: FakedApplication) -> Call:
+    await application.range_units.put_exchange(exchange=an_exchange())
+    return partial(application.sync.start, exchange="coinone", requested_by="trader")
+
+
+async def a_sync_that_is_due(application: FakedApplication) -> Call:
+    await application.range_units.put_exchange(exchange=an_exchange())
+    return partial(application.sync.start_due, exchange="coinone", every=timedelta(hours=6))
+
+
+async def a_sync_in_place_of_an_orphan(application: FakedApplication) -> Call:
+    start = await a_sync_to_start(application)
+    await start()
+    application.clock.advance(2 * ORPHANED_AFTER)
+    return start
+
+
+async def a_sync_that_is_queued(application: FakedApplication) -> Job:
+    await application.range_units.put_exchange(exchange=an_exchange())
+    return await application.sync.start(exchange="coinone", requested_by="trader")
+
+
+async def a_sync_to_cancel(application: FakedApplication) -> Call:
+    job = await a_sync_that_is_queued(application)
+    return partial(application.sync.cancel, job_id=job.id)
+
+
+async def a_sync_to_resume(application: FakedApplication) -> Call:
+    job = await a_sync_that_is_queued(application)
+    await application.sync.cancel(job_id=job.id)
+    return partial(application.sync.resume, job_id=job.id)
+
+
 async def bundled_ladders(application: FakedApplication) -> Call:
     return partial(
         application.range_units.load_ladders,
@@ -667,5 +706,26 @@ USE_CASES: Final = (
     ),
     UseCase("date brought forward", RangeUnitsService.put_range_units, a_date_brought_forward),
     UseCase("withdrawal", HistoryService.withdraw, a_withdrawal, done_before=UnknownRevision),
+    UseCase(
+        "reply that is rejected",
+        RangeUnitsService.ingest,
+        a_reply_that_is_rejected,
+        refusal=PayloadRejected,
+    ),
+    UseCase("sync", SyncService.start, a_sync_to_start, done_before=SyncInProgress),
+    UseCase("sync that is due", SyncService.start_due, a_sync_that_is_due),
+    UseCase(
+        "sync in place of an orphan",
+        SyncService.start,
+        a_sync_in_place_of_an_orphan,
+        done_before=SyncInProgress,
+    ),
+    UseCase("cancel of a sync", SyncService.cancel, a_sync_to_cancel),
+    UseCase(
+        "resumption of a sync",
+        SyncService.resume,
+        a_sync_to_resume,
+        done_before=SyncInProgress,
+    ),
     UseCase("bundled ladders", RangeUnitsService.load_ladders, bundled_ladders),
 )

@@ -38,3 +38,29 @@ async def repeated(work: Work, *, wait: Work, name: str = "The upkeep") -> Async
             yield
         finally:
             tasks.cancel_scope.cancel()
+
+
+Begin = Callable[[Work], object]
+"""Begins to do something, and does not wait for it."""
+
+
+@asynccontextmanager
+async def side_by_side() -> AsyncIterator[Begin]:
+    """Do things beside the block, as many as it begins; what still goes on then is cancelled.
+
+    Leaving waits until all have cleaned up. A refusal is logged in a line, a defect in full.
+    """
+
+    async def do(work: Work) -> None:
+        try:
+            await work()
+        except TickgateError as error:
+            _LOGGER.warning("What was begun has failed: %s [%s]", error.detail, error.code)
+        except Exception:
+            _LOGGER.exception("What was begun has failed.")
+
+    async with create_task_group() as tasks:
+        try:
+            yield lambda work: tasks.start_soon(do, work)
+        finally:
+            tasks.cancel_scope.cancel()

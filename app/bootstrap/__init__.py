@@ -5,7 +5,9 @@ No other package makes an adapter.
 
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import anyio
@@ -15,12 +17,12 @@ from anyio import to_thread
 from fastapi import FastAPI
 
 from app import __version__
-from app.adapters.background import repeated
+from app.adapters.background import Begin, repeated, side_by_side
 from app.adapters.cli.api_keys import ApiKeyServices
 from app.adapters.cli.identity_services import IdentityServices as IdentityCommandServices
 from app.adapters.cli.keys import KeyCommands
 from app.adapters.cli.main import DatabaseCommands, Runtime, build_cli
-from app.adapters.cli.range_units import RangeUnitsServices as RangeUnitsCommandServices
+from app.adapters.cli.range_units_services import RangeUnitsServices as RangeUnitsCommandServices
 from app.adapters.cli.welcome import welcome
 from app.adapters.exchanges.curated import read_table
 from app.adapters.exchanges.vectors import vectors
@@ -45,6 +47,7 @@ T = TypeVar("T")
 
 SHUTDOWN_SECONDS = 10
 UPKEEP_SECONDS = 6 * 60 * 60
+SCHEDULE_SECONDS = 30
 
 
 def http_app(settings: Settings | None = None) -> FastAPI:
@@ -71,13 +74,18 @@ def http_app(settings: Settings | None = None) -> FastAPI:
                     application.history,
                     changes=application.changes,
                     feed=application.feed,
+                    sync=application.sync,
+                    quarantine=application.quarantine,
+                    begin=lambda job: begin(partial(application.sync_worker.run, job=job)),
                 ),
                 ready=application.ready,
             )
             feed = application.feed
             async with (
+                side_by_side() as begin,
                 repeated(application.upkeep.keep_up, wait=_until_next_upkeep),
                 repeated(feed.look, wait=feed.wait, name="The feed of changes"),
+                _scheduled(application, begin),
             ):
                 with told_to_stop(feed.end):
                     yield services
@@ -90,6 +98,26 @@ def http_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         trusted_proxies=known.trusted_proxies,
     )
+
+
+@asynccontextmanager
+async def _scheduled(application: Application, begin: Begin) -> AsyncIterator[None]:
+    """Sync the exchanges as often as the settings say, each by itself, as the block lasts."""
+
+    async def look(exchange: str, every: timedelta) -> None:
+        job = await application.sync.start_due(exchange=exchange, every=every)
+        if job is not None:
+            begin(partial(application.sync_worker.run, job=job))
+
+    async with AsyncExitStack() as stack:
+        for exchange, every in application.settings.sync_every.items():
+            looking = repeated(partial(look, exchange, every), wait=_until_next_due)
+            await stack.enter_async_context(looking)
+        yield
+
+
+async def _until_next_due() -> None:
+    await anyio.sleep(SCHEDULE_SECONDS)
 
 
 async def _until_next_look() -> None:
@@ -128,6 +156,8 @@ def command_line() -> typer.Typer:
                 application.prices,
                 application.history,
                 changes=application.changes,
+                sync=application.sync,
+                sync_worker=application.sync_worker,
                 pause=_until_next_look,
             )
 

@@ -14,7 +14,7 @@ from app import __version__
 from app.adapters.clients.user_agents import UapUserAgents
 from app.adapters.exchanges.client import Patience, Surroundings, shared_http
 from app.adapters.exchanges.curated import bundled
-from app.adapters.exchanges.registry import feeds, formats
+from app.adapters.exchanges.registry import ASKED, feeds, formats
 from app.adapters.security.common_passwords import ShippedCommonPasswords
 from app.adapters.security.key_files import KeysUnreadable
 from app.adapters.security.one_time_codes import TotpCodes
@@ -24,6 +24,7 @@ from app.adapters.security.vault import KeyVault
 from app.adapters.sql import schema
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
+from app.adapters.sql.range_units.locks import SqlSyncLocks
 from app.adapters.sql.range_units.unit_of_work import SqlRangeUnitsUnitOfWork
 from app.adapters.system import RandomSecrets, SystemClock, UuidIds, random_share
 from app.domain.errors import SchemaOutOfDate, StoreUnavailable
@@ -43,7 +44,10 @@ from app.services.range_units.change_feed import ChangeFeed
 from app.services.range_units.change_service import ChangeService
 from app.services.range_units.history_service import HistoryService
 from app.services.range_units.price_service import PriceService
+from app.services.range_units.quarantine_service import QuarantineService
 from app.services.range_units.range_units_service import RangeUnitsService
+from app.services.range_units.sync_service import SyncService
+from app.services.range_units.sync_worker import SyncWorker
 from app.settings import Settings, WrongSetting
 
 T = TypeVar("T")
@@ -52,6 +56,7 @@ LOGIN_PATIENCE = timedelta(seconds=30)
 READY_SECONDS = 2
 MOST_STREAMS = 500
 LOOK_SECONDS = 1
+HEARTBEAT_SECONDS = 10
 
 
 class Application:
@@ -135,6 +140,26 @@ class Application:
             clock=self._clock,
         )
         self.prices = PriceService(range_units=self.range_units, history=self.history)
+        self.sync = SyncService(
+            uow=partial(SqlRangeUnitsUnitOfWork, self.database.sessions),
+            reading=reading_range_units,
+            exchanges=ASKED.keys(),
+            clock=self._clock,
+            ids=self._ids,
+        )
+        self.quarantine = QuarantineService(reading=reading_range_units)
+
+    @cached_property
+    def sync_worker(self) -> SyncWorker:
+        """What asks the exchanges, made when one is to be asked."""
+        return SyncWorker(
+            uow=partial(SqlRangeUnitsUnitOfWork, self.database.sessions),
+            range_units=self.range_units,
+            feeds=self.feeds,
+            locks=SqlSyncLocks(self.database),
+            clock=self._clock,
+            pause=partial(anyio.sleep, HEARTBEAT_SECONDS),
+        )
 
     @cached_property
     def second_factor(self) -> SecondFactorService:

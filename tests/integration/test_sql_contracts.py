@@ -18,10 +18,14 @@ from app.adapters.sql.identity.user_imports import SqlUserImports
 from app.adapters.sql.identity.users import SqlUsers
 from app.adapters.sql.range_units.catalogue import SqlCatalogue
 from app.adapters.sql.range_units.changes import SqlChanges
+from app.adapters.sql.range_units.jobs import SqlJobParts, SqlJobs
+from app.adapters.sql.range_units.locks import SqlSyncLocks
+from app.adapters.sql.range_units.quarantine import SqlQuarantine
 from app.adapters.sql.range_units.revisions import SqlRevisions
 from app.adapters.sql.range_units.timeline import SqlTimeline
 from app.adapters.sql.range_units.unit_of_work import SqlRangeUnitsUnitOfWork
 from app.ports.identity.work import IdentityWork
+from app.ports.range_units.locks import SyncLocks
 from app.ports.range_units.work import RangeUnitsWork
 from tests.contracts.api_keys import ApiKeysContract
 from tests.contracts.identity_store import (
@@ -31,10 +35,12 @@ from tests.contracts.identity_store import (
     SessionsContract,
     UsersContract,
 )
+from tests.contracts.jobs import JobPartsContract, JobsContract
 from tests.contracts.login_findings import LoginFindingsContract
 from tests.contracts.login_log_upkeep import LoginLogUpkeepContract
 from tests.contracts.login_origins import OriginsContract
 from tests.contracts.password_resets import PasswordResetsContract
+from tests.contracts.quarantine import QuarantineContract
 from tests.contracts.range_units_changes import ChangesContract
 from tests.contracts.range_units_store import (
     CatalogueContract,
@@ -43,6 +49,7 @@ from tests.contracts.range_units_store import (
 )
 from tests.contracts.range_units_timeline import TimelineContract
 from tests.contracts.second_factor import MfaChallengesContract, SecondFactorsContract
+from tests.contracts.sync_locks import SyncLocksContract
 from tests.contracts.throttle import ThrottleContract
 from tests.contracts.user_imports import UserImportsContract
 
@@ -137,6 +144,26 @@ class TestSqlChanges(OnSqlRangeUnits, ChangesContract):
 
 class TestSqlTimeline(OnSqlRangeUnits, TimelineContract):
     adapter: ClassVar[type] = SqlTimeline
+
+
+class TestSqlJobs(OnSqlRangeUnits, JobsContract):
+    adapter: ClassVar[type] = SqlJobs
+
+
+class TestSqlJobParts(OnSqlRangeUnits, JobPartsContract):
+    adapter: ClassVar[type] = SqlJobParts
+
+
+class TestSqlQuarantine(OnSqlRangeUnits, QuarantineContract):
+    adapter: ClassVar[type] = SqlQuarantine
+
+
+class TestSqlSyncLocks(SyncLocksContract):
+    adapter: ClassVar[type] = SqlSyncLocks
+
+    @pytest.fixture
+    def locks(self, committed_database: AsyncDatabase) -> SyncLocks:
+        return SqlSyncLocks(committed_database)
 
 
 class TestSqlRangeUnitsUnitOfWork(OnSqlRangeUnits, RangeUnitsUnitOfWorkContract):

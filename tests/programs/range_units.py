@@ -6,31 +6,45 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from app.domain.range_units import storage
+from app.domain.range_units import notes, storage
 from app.domain.range_units.changes import ChangeKind
+from app.domain.range_units.jobs import JobState
 from app.ports.range_units.work import RangeUnitsUnitOfWork
 from tests.programs.program import Area, Claim, Step, Theme
 from tests.programs.range_units_operations import (
     TABLES,
+    AddJob,
     AddRevisions,
     AppendChanges,
+    BeatJob,
     Confirm,
     FindRevisions,
     Following,
     GetExchange,
+    GetJob,
+    GetRejected,
     GetTable,
+    HoldJob,
     HoldMarkets,
     InForce,
     LatestChange,
+    LookAtParts,
     Named,
     PageChanges,
     PageExchanges,
     PageHistory,
+    PageJobs,
     PageMarkets,
+    PageRejected,
     PutExchanges,
+    PutJob,
+    RecordPart,
+    Reject,
+    Requested,
     Started,
     Stated,
     Supersede,
+    TrimQuarantine,
 )
 from tests.programs.values import IDS, INSTANTS, LIMITS, NEW_IDS, drawn, texts, uuid_of
 
@@ -174,6 +188,66 @@ CHANGES: Final[Theme[RangeUnitsUnitOfWork]] = Theme(
     ),
     claims=st.just(Claim(_appending, _appending)),
 )
+_STATES: Final = [*JobState] * 2
+_BY: Final = texts("trader", limit=storage.REQUESTED_BY)
+_REASONS: Final = texts("It rained.", limit=notes.NOTE)
+_CURSORS: Final = [(at, number) for at in INSTANTS for number in IDS]
+_PARTS: Final = ("b", "a", "c")
+
+
+def _to_add(parts: tuple[str, ...] = (), **requested: Any) -> AddJob:
+    return AddJob(Requested(**requested), parts)
+
+
+def _to_put(**requested: Any) -> PutJob:
+    return PutJob(Requested(**requested))
+
+
+_a_job = Requested(id=2, state="running")
+JOBS: Final[Theme[RangeUnitsUnitOfWork]] = Theme(
+    beginnings=st.just((_listed, AddJob(_a_job, _PARTS))),
+    writes=st.one_of(
+        drawn(
+            _to_add,
+            {"id": NEW_IDS, "exchange": _CODES, "state": _STATES},
+            {"requested_at": INSTANTS, "requested_by": _BY, "parts": [_PARTS, ("a", "\0"), ()]},
+        ),
+        drawn(_to_put, {"id": IDS, "state": _STATES}, {"started_at": INSTANTS, "reason": _REASONS}),
+        drawn(BeatJob, {"id": IDS, "at": INSTANTS}),
+        drawn(
+            RecordPart,
+            {"id": (2, 2, *IDS), "part": (*_PARTS, "z")},
+            {"inserted": (0, 3), "failure": _REASONS},
+        ),
+    ),
+    reads=st.one_of(
+        drawn(GetJob, {"id": IDS}),
+        drawn(LookAtParts, {"id": (2, 2, *IDS), "limit": LIMITS}),
+        drawn(PageJobs, {"exchange": (None, *_CODES), "limit": LIMITS}, {"after": _CURSORS}),
+    ),
+    claims=st.sampled_from(
+        [
+            Claim(HoldJob(id=2), HoldJob(id=2), given=(_listed, AddJob(_a_job))),
+            Claim(AddJob(_a_job), AddJob(Requested(id=3, state="queued")), given=(_listed,)),
+        ]
+    ),
+)
+QUARANTINE: Final[Theme[RangeUnitsUnitOfWork]] = Theme(
+    beginnings=st.just((Reject(id=2, market=_BTC),)),
+    writes=st.one_of(
+        drawn(
+            Reject,
+            {"id": NEW_IDS, "market": _MARKETS, "payload": ("<html>", "")},
+            {"received_at": INSTANTS, "source": _SOURCES, "reason": _REASONS},
+        ),
+        drawn(TrimQuarantine, {"exchange": _CODES, "keep": (0, 1, 2, 2)}),
+    ),
+    reads=st.one_of(
+        drawn(GetRejected, {"id": IDS}),
+        drawn(PageRejected, {"exchange": _CODES, "limit": LIMITS}, {"after": _CURSORS}),
+    ),
+    claims=st.just(Claim(Reject(id=2, market=_BTC), Reject(id=3, market=_BTC))),
+)
 
 
 async def _state(
@@ -193,11 +267,16 @@ async def _state(
         [await uow.revisions.history(market=each, after=None, limit=100) for each in markets],
         [await uow.revisions.table(revision_id=each) for each in revisions],
         [placed.change for placed in await uow.changes.after(position=0, limit=1000)],
+        await uow.jobs.page(exchange=None, after=None, limit=100),
+        [
+            await uow.quarantine.page(exchange=code, after=None, limit=100)
+            for code in sorted({*_CODES})
+        ],
     )
 
 
 RANGE_UNITS: Final = Area(
-    themes=[CATALOGUE, REVISIONS, CATALOGUE | REVISIONS, CHANGES],
+    themes=[CATALOGUE, REVISIONS, CATALOGUE | REVISIONS, CHANGES, JOBS, QUARANTINE],
     glances=CATALOGUE.reads | REVISIONS.reads | CHANGES.reads,
     state=_state,
 )

@@ -7,8 +7,12 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, Self, TypeAlias
 
+from app.domain.errors import Fault
 from app.domain.range_units.changes import Change, ChangeKind
-from app.domain.range_units.revisions import Exchange, Market, Revision
+from app.domain.range_units.jobs import Counts, Job, JobState, PartOutcome
+from app.domain.range_units.places import Place
+from app.domain.range_units.quarantine import Quarantined
+from app.domain.range_units.revisions import Exchange, Market, Revision, digest_of
 from app.domain.range_units.table import Anchor, Band, Boundary, RangeUnitTable, TopRule
 from app.ports.range_units.work import RangeUnitsUnitOfWork
 from tests.programs import program
@@ -215,6 +219,196 @@ class Supersede(Operation):
         ids = [uuid_of(number) for number in self.ids]
         await uow.revisions.supersede(revision_ids=ids, at=instant(self.at))
         ids.clear()
+
+
+@dataclass(frozen=True, repr=False)
+class Requested(Printed):
+    """A job; whoever adds it holds its exchange."""
+
+    id: int
+    exchange: str = "coinone"
+    state: str = "done"
+    requested_at: str = NOON
+    requested_by: str = "trader"
+    started_at: str | None = None
+    reason: str = ""
+
+    @property
+    def job(self) -> Job:
+        return Job(
+            id=uuid_of(self.id),
+            exchange=self.exchange,
+            state=JobState(self.state),
+            requested_by=self.requested_by,
+            requested_at=instant(self.requested_at),
+            heartbeat=instant(self.requested_at),
+            started_at=None if self.started_at is None else instant(self.started_at),
+            reason=self.reason,
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class AddJob(Operation):
+    """Holds the exchange of a job and adds it, with parts, as the ports ask."""
+
+    requested: Requested
+    parts: tuple[str, ...] = ()
+
+    def anew(self, taken: Ids) -> Self | None:
+        """Take another id where this one is taken."""
+        number = untaken(taken, "job", self.requested.id)
+        if number is None:
+            return None
+        return replace(self, requested=replace(self.requested, id=number))
+
+    async def run(self, uow: Work) -> Job | None:
+        job = self.requested.job
+        active = await uow.jobs.active(exchange=job.exchange)
+        await uow.jobs.add(job=job)
+        parts = list(self.parts)
+        await uow.job_parts.plan(job_id=job.id, parts=parts)
+        parts.clear()
+        return active
+
+
+@dataclass(frozen=True, repr=False)
+class PutJob(Operation):
+    requested: Requested
+
+    async def run(self, uow: Work) -> None:
+        await uow.jobs.put(job=self.requested.job)
+
+
+@dataclass(frozen=True, repr=False)
+class GetJob(Operation):
+    id: int
+
+    async def run(self, uow: Work) -> Job | None:
+        return await uow.jobs.job(job_id=uuid_of(self.id))
+
+
+@dataclass(frozen=True, repr=False)
+class HoldJob(Operation):
+    id: int
+
+    async def run(self, uow: Work) -> Job | None:
+        return await uow.jobs.hold(job_id=uuid_of(self.id))
+
+
+@dataclass(frozen=True, repr=False)
+class BeatJob(Operation):
+    id: int
+    at: str = NOON
+
+    async def run(self, uow: Work) -> JobState | None:
+        return await uow.jobs.beat(job_id=uuid_of(self.id), at=instant(self.at))
+
+
+@dataclass(frozen=True, repr=False)
+class PageJobs(Operation):
+    exchange: str | None = None
+    limit: int = 100
+    after: tuple[str, int] | None = None
+
+    async def run(self, uow: Work) -> list[Job]:
+        after = None if self.after is None else _place(*self.after)
+        return await uow.jobs.page(exchange=self.exchange, after=after, limit=self.limit)
+
+
+@dataclass(frozen=True, repr=False)
+class RecordPart(Operation):
+    id: int
+    part: str
+    inserted: int = 0
+    failure: str | None = None
+
+    async def run(self, uow: Work) -> None:
+        counts = Counts(attempted=self.inserted, inserted=self.inserted)
+        outcome = PartOutcome(self.part, counts, self.failure)
+        await uow.job_parts.record(job_id=uuid_of(self.id), outcome=outcome)
+
+
+@dataclass(frozen=True, repr=False)
+class LookAtParts(Operation):
+    """Asks everything that is known of the parts of a job."""
+
+    id: int
+    limit: int = 100
+
+    async def run(self, uow: Work) -> tuple[object, ...]:
+        job_id = uuid_of(self.id)
+        return (
+            await uow.job_parts.remaining(job_id=job_id),
+            dict(await uow.job_parts.progress(job_ids=[job_id, uuid_of(2)])),
+            await uow.job_parts.failures(job_id=job_id, limit=self.limit),
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class Reject(Operation):
+    """Puts a payload into quarantine."""
+
+    id: int
+    market: Named
+    payload: str = "<html>"
+    source: str = "somewhere"
+    received_at: str = NOON
+    reason: str = ""
+
+    def anew(self, taken: Ids) -> Self | None:
+        """Take another id where this one is taken."""
+        number = untaken(taken, "payload", self.id)
+        return None if number is None else replace(self, id=number)
+
+    async def run(self, uow: Work) -> None:
+        payload = self.payload.encode()
+        entry = Quarantined(
+            id=uuid_of(self.id),
+            market=Market(*self.market),
+            source=self.source,
+            received_at=instant(self.received_at),
+            last_seen=instant(self.received_at),
+            times=1,
+            digest=digest_of(payload),
+            size=len(payload),
+            reason=self.reason,
+            faults=(Fault("[0]", self.reason),),
+        )
+        await uow.quarantine.put(entry=entry, payload=payload)
+
+
+@dataclass(frozen=True, repr=False)
+class TrimQuarantine(Operation):
+    exchange: str
+    keep: int = 0
+
+    async def run(self, uow: Work) -> None:
+        await uow.quarantine.trim(exchange=self.exchange, keep=self.keep)
+
+
+@dataclass(frozen=True, repr=False)
+class GetRejected(Operation):
+    id: int
+
+    async def run(self, uow: Work) -> tuple[Quarantined | None, bytes | None]:
+        entry_id = uuid_of(self.id)
+        entry = await uow.quarantine.entry(entry_id=entry_id)
+        return entry, await uow.quarantine.payload(entry_id=entry_id)
+
+
+@dataclass(frozen=True, repr=False)
+class PageRejected(Operation):
+    exchange: str
+    limit: int = 100
+    after: tuple[str, int] | None = None
+
+    async def run(self, uow: Work) -> list[Quarantined]:
+        after = None if self.after is None else _place(*self.after)
+        return await uow.quarantine.page(exchange=self.exchange, after=after, limit=self.limit)
+
+
+def _place(at: str, number: int) -> Place:
+    return Place(instant(at), uuid_of(number))
 
 
 @dataclass(frozen=True, repr=False)

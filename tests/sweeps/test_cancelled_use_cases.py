@@ -27,7 +27,9 @@ from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
 from app.services.range_units.history_service import HistoryService
 from app.services.range_units.price_service import PriceService
+from app.services.range_units.quarantine_service import QuarantineService
 from app.services.range_units.range_units_service import RangeUnitsService
+from app.services.range_units.sync_service import SyncService
 from tests.application import MemoryApplication
 from tests.cancellation import Mode, modes_of
 from tests.cancelled import wrongs
@@ -78,6 +80,8 @@ SERVICES = (
     RangeUnitsService,
     PriceService,
     HistoryService,
+    SyncService,
+    QuarantineService,
 )
 
 

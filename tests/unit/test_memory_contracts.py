@@ -28,6 +28,9 @@ from app.adapters.memory.identity.users import MemoryUsers
 from app.adapters.memory.range_units.catalogue import MemoryCatalogue
 from app.adapters.memory.range_units.changes import MemoryChanges
 from app.adapters.memory.range_units.feeds import MemoryFeed
+from app.adapters.memory.range_units.jobs import MemoryJobParts, MemoryJobs
+from app.adapters.memory.range_units.locks import MemorySyncLocks
+from app.adapters.memory.range_units.quarantine import MemoryQuarantine
 from app.adapters.memory.range_units.revisions import MemoryRevisions
 from app.adapters.memory.range_units.state import RangeUnitsState
 from app.adapters.memory.range_units.timeline import MemoryTimeline
@@ -43,6 +46,7 @@ from app.ports.identity.user_agents import UserAgents
 from app.ports.identity.work import IdentityWork
 from app.ports.ids import Ids, Secrets
 from app.ports.range_units.feeds import Reply
+from app.ports.range_units.locks import SyncLocks
 from app.ports.range_units.work import RangeUnitsWork
 from tests.contracts.api_keys import ApiKeysContract
 from tests.contracts.common_passwords import CommonPasswordsContract
@@ -55,10 +59,12 @@ from tests.contracts.identity_store import (
     SessionsContract,
     UsersContract,
 )
+from tests.contracts.jobs import JobPartsContract, JobsContract
 from tests.contracts.login_findings import LoginFindingsContract
 from tests.contracts.login_log_upkeep import LoginLogUpkeepContract
 from tests.contracts.login_origins import OriginsContract
 from tests.contracts.password_resets import PasswordResetsContract
+from tests.contracts.quarantine import QuarantineContract
 from tests.contracts.range_units_changes import ChangesContract
 from tests.contracts.range_units_store import (
     CatalogueContract,
@@ -71,6 +77,7 @@ from tests.contracts.second_factor import (
     OneTimeCodesContract,
     SecondFactorsContract,
 )
+from tests.contracts.sync_locks import SyncLocksContract
 from tests.contracts.system import ClockContract, IdsContract, SecretsContract
 from tests.contracts.throttle import ThrottleContract
 from tests.contracts.user_agents import UserAgentsContract
@@ -220,6 +227,26 @@ class TestMemoryChanges(OnMemoryRangeUnits, ChangesContract):
 
 class TestMemoryTimeline(OnMemoryRangeUnits, TimelineContract):
     adapter: ClassVar[type] = MemoryTimeline
+
+
+class TestMemoryJobs(OnMemoryRangeUnits, JobsContract):
+    adapter: ClassVar[type] = MemoryJobs
+
+
+class TestMemoryJobParts(OnMemoryRangeUnits, JobPartsContract):
+    adapter: ClassVar[type] = MemoryJobParts
+
+
+class TestMemoryQuarantine(OnMemoryRangeUnits, QuarantineContract):
+    adapter: ClassVar[type] = MemoryQuarantine
+
+
+class TestMemorySyncLocks(SyncLocksContract):
+    adapter: ClassVar[type] = MemorySyncLocks
+
+    @pytest.fixture
+    def locks(self) -> SyncLocks:
+        return MemorySyncLocks()
 
 
 class TestMemoryRangeUnitsUnitOfWork(OnMemoryRangeUnits, RangeUnitsUnitOfWorkContract):

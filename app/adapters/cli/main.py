@@ -17,7 +17,8 @@ from app.adapters.cli.identity_services import IdentityServices
 from app.adapters.cli.keys import KeyCommands, key_commands
 from app.adapters.cli.login_log import login_log_commands
 from app.adapters.cli.output import complain, print_json, print_line
-from app.adapters.cli.range_units import RangeUnitsServices, range_units_commands
+from app.adapters.cli.range_units import range_units_commands
+from app.adapters.cli.range_units_services import RangeUnitsServices
 from app.adapters.cli.shell import Json, Opened, examples
 from app.domain.errors import ErrorKind, TickgateError
 from app.domain.range_units.revisions import Observation

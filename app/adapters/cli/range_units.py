@@ -1,13 +1,13 @@
 """`tickgate range-units …`."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from app.adapters.cli.jobs import add_job_commands
 from app.adapters.cli.output import complain, write_text
 from app.adapters.cli.range_units_answers import (
     print_answers,
@@ -36,27 +36,13 @@ from app.adapters.cli.range_units_arguments import (
     revision_said,
 )
 from app.adapters.cli.range_units_history import print_diff, print_history
+from app.adapters.cli.range_units_services import RangeUnitsServices
 from app.adapters.cli.shell import Json, Opened, examples, run
 from app.domain.range_units.grid import Direction, Intent, Side, Ties
 from app.domain.range_units.revisions import Market, Observation, exchange_code
-from app.services.range_units.change_service import ChangeService
-from app.services.range_units.history_service import DatedRevision, HistoryService
-from app.services.range_units.price_service import PriceService
-from app.services.range_units.range_units_service import RangeUnitsService
+from app.services.range_units.history_service import DatedRevision
 
 PAGE: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class RangeUnitsServices:
-    """What the commands about range units and prices work with."""
-
-    range_units: RangeUnitsService
-    prices: PriceService
-    history: HistoryService
-    changes: ChangeService
-    pause: Callable[[], Awaitable[None]]
-    """Waits until one who follows the changes looks again."""
 
 
 class RangeUnitsCommands:
@@ -324,4 +310,5 @@ def range_units_commands(
     group.command("vectors", epilog=examples("range-units vectors > vectors.json"))(
         commands.vectors
     )
+    add_job_commands(group, opened)
     return group

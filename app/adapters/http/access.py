@@ -73,6 +73,13 @@ ACCESS: Final[dict[tuple[str, str], Access | Scope]] = {
     ("POST", f"{_MARKET}/prices/step"): Scope.RANGE_UNITS_READ,
     ("GET", f"{_MARKET}/ticks"): Scope.RANGE_UNITS_READ,
     ("GET", f"{_MARKET}/ladder"): Scope.RANGE_UNITS_READ,
+    ("POST", f"{_EXCHANGE}/range-units/sync"): Scope.RANGE_UNITS_WRITE,
+    ("GET", f"{_EXCHANGE}/range-units/quarantine"): Scope.RANGE_UNITS_WRITE,
+    ("GET", f"{_EXCHANGE}/range-units/quarantine/{{payload_id}}"): Scope.RANGE_UNITS_WRITE,
+    ("GET", "/v1/jobs"): Scope.RANGE_UNITS_READ,
+    ("GET", "/v1/jobs/{job_id}"): Scope.RANGE_UNITS_READ,
+    ("POST", "/v1/jobs/{job_id}/cancel"): Scope.RANGE_UNITS_WRITE,
+    ("POST", "/v1/jobs/{job_id}/resume"): Scope.RANGE_UNITS_WRITE,
 }
 
 BEFORE_ENROLMENT: Final[frozenset[tuple[str, str]]] = frozenset(

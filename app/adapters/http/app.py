@@ -20,7 +20,15 @@ from app.adapters.http.identity import (
     users,
 )
 from app.adapters.http.identity.asked import IdentityServices
-from app.adapters.http.range_units import changes, exchanges, history, prices, tables
+from app.adapters.http.range_units import (
+    changes,
+    exchanges,
+    history,
+    jobs,
+    prices,
+    quarantine,
+    tables,
+)
 from app.adapters.http.range_units.asked import RangeUnitsServices
 from app.ports.ids import Ids
 
@@ -42,6 +50,8 @@ ROUTERS = (
     history.revisions,
     prices.prices,
     changes.changes,
+    jobs.jobs,
+    quarantine.quarantine,
 )
 
 

@@ -63,6 +63,7 @@ class Problem(BaseModel):
     refused_price: dict[str, str | int | None] | None = Field(
         None, description="Of `price_off_grid`: what `GET …/prices/{price}` says of that price."
     )
+    job_id: str | None = Field(None, description="Of `sync_in_progress`: the job in the way.")
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

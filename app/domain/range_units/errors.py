@@ -1,6 +1,7 @@
 """What can be refused about range units."""
 
 from decimal import Decimal
+from uuid import UUID
 
 from app.domain.errors import ErrorKind, Fault, TickgateError
 
@@ -51,11 +52,21 @@ class PayloadRejected(TickgateError):
     kind = ErrorKind.INVALID
     code = "payload_rejected"
 
+    @property
+    def markets(self) -> int:
+        """How many markets its faults are about."""
+        return len({fault.about for fault in self.faults})
+
     def particulars(self) -> dict[str, object]:
         """Count as an accepted payload does, with the reason for each rejection."""
         markets = {fault.about for fault in self.faults}
         rejections = [rejection(fault) for fault in self.faults]
         return {"attempted": len(markets), "rejected": len(markets), "rejections": rejections}
+        rejections = [
+            {"market": fault.about, "reason": f"{fault.field}: {fault.message}".lstrip(": ")}
+            for fault in self.faults
+        ]
+        return {"attempted": self.markets, "rejected": self.markets, "rejections": rejections}
 
 
 class NoPayloadFormat(TickgateError):
@@ -102,6 +113,8 @@ class RevisionInForce(TickgateError):
 class FeedUnavailable(TickgateError):
     """An exchange gives no answer that can be used, though it was asked several times."""
 
+    """The exchange gave no answer that can be used, after some tries; a later one may succeed."""
+
     kind = ErrorKind.UNAVAILABLE
     code = "feed_unavailable"
 
@@ -111,6 +124,8 @@ class FeedRefused(TickgateError):
 
     Unavailable like a feed that is silent: nothing in the caller's request is wrong.
     """
+
+    """The exchange gave an answer that trying again would not change."""
 
     kind = ErrorKind.UNAVAILABLE
     code = "feed_refused"
@@ -131,3 +146,46 @@ class TooManyFollowers(TickgateError):
 
     kind = ErrorKind.UNAVAILABLE
     code = "busy"
+
+
+class NoFeed(TickgateError):
+    """That exchange cannot be asked: nothing is known of where it publishes its range units."""
+
+    kind = ErrorKind.NOT_FOUND
+    code = "no_feed"
+
+
+class UnknownJob(TickgateError):
+    """There is no job of that id."""
+
+    kind = ErrorKind.NOT_FOUND
+    code = "unknown_job"
+
+
+class SyncInProgress(TickgateError):
+    """The exchange has a sync that has not ended; there is one at a time."""
+
+    kind = ErrorKind.CONFLICT
+    code = "sync_in_progress"
+
+    def __init__(self, detail: str, *, job_id: UUID | None = None) -> None:
+        super().__init__(detail)
+        self.job_id = job_id
+
+    def particulars(self) -> dict[str, object]:
+        """Name the job that is in the way, where it is known."""
+        return {} if self.job_id is None else {"job_id": str(self.job_id)}
+
+
+class JobFinished(TickgateError):
+    """The job has ended: there is nothing left of it to cancel, or to resume."""
+
+    kind = ErrorKind.CONFLICT
+    code = "job_finished"
+
+
+class UnknownPayload(TickgateError):
+    """There is no rejected payload of that id; the oldest of an exchange are let go."""
+
+    kind = ErrorKind.NOT_FOUND
+    code = "unknown_payload"

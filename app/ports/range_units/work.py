@@ -9,6 +9,8 @@ from typing import Protocol, TypeAlias
 
 from app.ports.range_units.catalogue import Catalogue
 from app.ports.range_units.changes import Changes
+from app.ports.range_units.jobs import JobParts, Jobs
+from app.ports.range_units.quarantine import Quarantine
 from app.ports.range_units.revisions import Revisions
 from app.ports.range_units.timeline import Timeline
 from app.ports.unit_of_work import UnitOfWork
@@ -25,6 +27,12 @@ class RangeUnitsUnitOfWork(UnitOfWork, Protocol):
     """What became different, in this transaction."""
     timeline: Timeline
     """The same revisions by their starts and ids, in this transaction."""
+    jobs: Jobs
+    """The syncs, in this transaction."""
+    job_parts: JobParts
+    """The parts of the syncs, in this transaction."""
+    quarantine: Quarantine
+    """The payloads that were rejected, in this transaction."""
 
 
 RangeUnitsWork: TypeAlias = Callable[[], RangeUnitsUnitOfWork]

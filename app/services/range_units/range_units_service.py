@@ -10,11 +10,14 @@ from app.domain.errors import Fault
 from app.domain.range_units.changes import changes_of
 from app.domain.range_units.errors import (
     NoPayloadFormat,
+    PayloadRejected,
     UnknownExchange,
     UnknownHistory,
     UnknownMarket,
 )
 from app.domain.range_units.lint import Finding, lint
+from app.domain.range_units.notes import noted
+from app.domain.range_units.quarantine import BYTES_KEPT, KEPT, Quarantined, faults_kept
 from app.domain.range_units.revisions import (
     BEGINNING,
     Bearing,
@@ -120,8 +123,9 @@ class RangeUnitsService:
         """Take what an exchange replied about its range units, in one transaction.
 
         The same payload twice changes nothing but `last_seen`. What is new is in force from now
-        on. Markets that cannot be read are left as they are, and reported. Raises
-        `PayloadRejected`, `UnknownExchange`, `NoPayloadFormat`.
+        on. Markets that cannot be read are left as they are, and reported; the payload is then in
+        quarantine, as it is when `PayloadRejected` is raised. Raises `UnknownExchange` and
+        `NoPayloadFormat`, too.
         """
         async with self._reading() as uow:
             await _known_exchange(uow, market.exchange)
@@ -129,24 +133,50 @@ class RangeUnitsService:
         if payload_format is None:
             raise NoPayloadFormat(f"No format of replies is known for {market.exchange}.")
         observed_at = self._clock.now()
-        # Off the event loop: a hundred thousand bands take a while to read and to digest.
-        reading = await to_thread.run_sync(
-            partial(
-                payload_format.read,
-                payload=payload,
-                market=market,
-                observed_at=observed_at,
-                source=source,
-            )
-        )
-        digested, findings = await to_thread.run_sync(_examined, reading.observations)
+        read = partial(payload_format.read, payload=payload, market=market, source=source)
         payload_digest = await to_thread.run_sync(digest_of, payload)
+        entry = partial(self._quarantined, market, source, payload_digest, len(payload))
+        try:
+            # Off the event loop: a hundred thousand bands take a while to read and to digest.
+            reading = await to_thread.run_sync(partial(read, observed_at=observed_at))
+        except PayloadRejected as error:
+            async with self._uow() as uow:
+                await _quarantine(uow, entry(error.detail, error.faults), payload)
+                await uow.commit()
+            raise
+        digested, findings = await to_thread.run_sync(_examined, reading.observations)
         async with self._uow() as uow:
             taken = await self._observe(uow, digested, observed_at, payload_digest)
+            if reading.rejections:
+                reason = f"{reading.rejected} of the markets in the reply cannot be taken."
+                await _quarantine(uow, entry(reason, reading.rejections), payload)
             await uow.commit()
         self._feed.tell()
         rejections = reading.rejections
         return replace(taken, rejected=reading.rejected, rejections=rejections, lint=findings)
+
+    def _quarantined(  # noqa: PLR0913, PLR0917 - what is kept of a payload
+        self,
+        market: Market,
+        source: str,
+        digest: str,
+        size: int,
+        reason: str,
+        faults: Sequence[Fault],
+    ) -> Quarantined:
+        now = self._clock.now()
+        return Quarantined(
+            id=self._ids.new_id(),
+            market=market,
+            source=noted(source),
+            received_at=now,
+            last_seen=now,
+            times=1,
+            digest=digest,
+            size=size,
+            reason=noted(reason),
+            faults=faults_kept(faults),
+        )
 
     async def _observe(
         self,
@@ -281,6 +311,11 @@ class RangeUnitsService:
             digest=digest,
             payload_digest=observation.payload_digest,
         )
+
+
+async def _quarantine(uow: RangeUnitsUnitOfWork, entry: Quarantined, payload: bytes) -> None:
+    await uow.quarantine.put(entry=entry, payload=payload[:BYTES_KEPT])
+    await uow.quarantine.trim(exchange=entry.market.exchange, keep=KEPT)
 
 
 def _examined(

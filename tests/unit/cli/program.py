@@ -16,7 +16,7 @@ from app.adapters.cli.api_keys import ApiKeyServices
 from app.adapters.cli.identity_services import IdentityServices
 from app.adapters.cli.keys import KeyCommands
 from app.adapters.cli.main import DatabaseCommands, Runtime, build_cli
-from app.adapters.cli.range_units import RangeUnitsServices
+from app.adapters.cli.range_units_services import RangeUnitsServices
 from app.adapters.cli.shell import run
 from app.adapters.exchanges.curated import read_table
 from tests.application import MemoryApplication
@@ -96,6 +96,8 @@ class Program(MemoryApplication):
             self.prices,
             self.history,
             changes=self.changes,
+            sync=self.sync,
+            sync_worker=self.sync_worker,
             pause=self._pause,
         )
 

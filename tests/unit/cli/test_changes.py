@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from app.adapters.cli.range_units import RangeUnitsServices
+from app.adapters.cli.range_units_services import RangeUnitsServices
 from app.domain.range_units.revisions import Exchange, market_of
 from tests.builders import a_table
 from tests.unit.cli.program import Program

@@ -27,6 +27,8 @@ _IN_A_PATH: Final = {
     "user_id": NOBODY,
     "session_id": NOBODY,
     "revision_id": NOBODY,
+    "job_id": NOBODY,
+    "payload_id": NOBODY,
 }
 
 

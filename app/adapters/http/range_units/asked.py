@@ -1,5 +1,6 @@
 """What is asked of range units: of which market, as of when."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Annotated
@@ -8,6 +9,7 @@ from fastapi import Depends, Path, Request
 from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from app.adapters.http.schemas import Instant, Sent
+from app.domain.range_units.jobs import Job
 from app.domain.range_units.lint import Oddity, lint
 from app.domain.range_units.numbers import InvalidNumber, parse_decimal, plain
 from app.domain.range_units.revisions import Market, market_of
@@ -16,7 +18,9 @@ from app.services.range_units.change_feed import ChangeFeed
 from app.services.range_units.change_service import ChangeService
 from app.services.range_units.history_service import HistoryService
 from app.services.range_units.price_service import PriceService
+from app.services.range_units.quarantine_service import QuarantineService
 from app.services.range_units.range_units_service import RangeUnitsService
+from app.services.range_units.sync_service import SyncService
 
 
 def read_number(value: object) -> Decimal:
@@ -81,6 +85,10 @@ class RangeUnitsServices:
     history: HistoryService
     changes: ChangeService
     feed: ChangeFeed
+    sync: SyncService
+    quarantine: QuarantineService
+    begin: Callable[[Job], object]
+    """Begins to run a job, and does not wait for it."""
     heartbeat: float = 15
     """Seconds after which a stream shows that it is alive, and asks whether it still may be."""
 

@@ -6,6 +6,8 @@ from typing import Self
 from uuid import UUID
 
 from app.domain.range_units.changes import PlacedChange
+from app.domain.range_units.jobs import Job, PartOutcome
+from app.domain.range_units.quarantine import Quarantined
 from app.domain.range_units.revisions import Exchange, Market, Revision
 from app.domain.range_units.table import RangeUnitTable
 
@@ -19,6 +21,10 @@ class RangeUnitsState:
     revisions: dict[UUID, Revision] = field(default_factory=dict)
     tables: dict[UUID, RangeUnitTable] = field(default_factory=dict)
     changes: dict[int, PlacedChange] = field(default_factory=dict)
+    jobs: dict[UUID, Job] = field(default_factory=dict)
+    job_parts: dict[tuple[UUID, str], tuple[int, PartOutcome | None]] = field(default_factory=dict)
+    quarantine: dict[UUID, Quarantined] = field(default_factory=dict)
+    payloads: dict[UUID, bytes] = field(default_factory=dict)
 
     def __copy__(self) -> Self:
         """Copy the dictionaries; the rows are immutable."""
@@ -28,6 +34,10 @@ class RangeUnitsState:
             copy(self.revisions),
             copy(self.tables),
             copy(self.changes),
+            jobs=copy(self.jobs),
+            job_parts=copy(self.job_parts),
+            quarantine=copy(self.quarantine),
+            payloads=copy(self.payloads),
         )
 
     def of(self, market: Market) -> list[Revision]:

@@ -2,12 +2,16 @@
 
 from app.adapters.memory.range_units.catalogue import MemoryCatalogue
 from app.adapters.memory.range_units.changes import MemoryChanges
+from app.adapters.memory.range_units.jobs import MemoryJobParts, MemoryJobs
+from app.adapters.memory.range_units.quarantine import MemoryQuarantine
 from app.adapters.memory.range_units.revisions import MemoryRevisions
 from app.adapters.memory.range_units.state import RangeUnitsState
 from app.adapters.memory.range_units.timeline import MemoryTimeline
 from app.adapters.memory.store import MemoryStore, MemoryTransaction
 from app.ports.range_units.catalogue import Catalogue
 from app.ports.range_units.changes import Changes
+from app.ports.range_units.jobs import JobParts, Jobs
+from app.ports.range_units.quarantine import Quarantine
 from app.ports.range_units.revisions import Revisions
 from app.ports.range_units.timeline import Timeline
 from app.ports.range_units.work import RangeUnitsUnitOfWork
@@ -22,3 +26,6 @@ class MemoryRangeUnitsUnitOfWork(MemoryTransaction[RangeUnitsState], RangeUnitsU
         self.revisions: Revisions = MemoryRevisions(self)
         self.changes: Changes = MemoryChanges(self)
         self.timeline: Timeline = MemoryTimeline(self)
+        self.jobs: Jobs = MemoryJobs(self)
+        self.job_parts: JobParts = MemoryJobParts(self)
+        self.quarantine: Quarantine = MemoryQuarantine(self)

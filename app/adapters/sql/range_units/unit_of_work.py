@@ -3,12 +3,16 @@
 from app.adapters.sql.database import Sessions
 from app.adapters.sql.range_units.catalogue import SqlCatalogue
 from app.adapters.sql.range_units.changes import SqlChanges
+from app.adapters.sql.range_units.jobs import SqlJobParts, SqlJobs
+from app.adapters.sql.range_units.quarantine import SqlQuarantine
 from app.adapters.sql.range_units.revisions import SqlRevisions
 from app.adapters.sql.range_units.timeline import SqlTimeline
 from app.adapters.sql.unit_of_work import SqlTransaction
-from app.domain.range_units.errors import RevisionInForce
+from app.domain.range_units.errors import RevisionInForce, SyncInProgress
 from app.ports.range_units.catalogue import Catalogue
 from app.ports.range_units.changes import Changes
+from app.ports.range_units.jobs import JobParts, Jobs
+from app.ports.range_units.quarantine import Quarantine
 from app.ports.range_units.revisions import Revisions
 from app.ports.range_units.timeline import Timeline
 from app.ports.range_units.work import RangeUnitsUnitOfWork
@@ -21,6 +25,8 @@ class SqlRangeUnitsUnitOfWork(SqlTransaction, RangeUnitsUnitOfWork):
         "uq_range_unit_revisions_start": RevisionInForce,
         "range_unit_revisions.exchange, range_unit_revisions.quote,"
         " range_unit_revisions.target, range_unit_revisions.effective_from": RevisionInForce,
+        "uq_sync_jobs_active": SyncInProgress,
+        "sync_jobs.exchange": SyncInProgress,
     }
 
     def __init__(self, sessions: Sessions) -> None:
@@ -29,3 +35,6 @@ class SqlRangeUnitsUnitOfWork(SqlTransaction, RangeUnitsUnitOfWork):
         self.revisions: Revisions = SqlRevisions(self)
         self.changes: Changes = SqlChanges(self)
         self.timeline: Timeline = SqlTimeline(self)
+        self.jobs: Jobs = SqlJobs(self)
+        self.job_parts: JobParts = SqlJobParts(self)
+        self.quarantine: Quarantine = SqlQuarantine(self)

@@ -1,0 +1,98 @@
+"""Locks of exchanges that all processes on one database share.
+
+On Postgres a lock is an advisory one of a connection that is kept open for it: the server frees it
+when that connection ends, as it does with its process. On SQLite, whose processes are all on one
+machine, it is the operating system's, on a file beside the database: the kernel frees it when the
+process ends. Neither is a row, so neither has to be cleaned up, nor needs a clock.
+"""
+
+import fcntl
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from hashlib import blake2b
+from typing import Final
+
+import anyio
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.adapters.sql.database import AsyncDatabase
+from app.adapters.sql.errors import domain_error
+from app.adapters.sql.unit_of_work import run_to_end
+from app.domain.errors import StoreUnavailable
+from app.ports.range_units.locks import IsHeld, SyncLocks
+
+_KEY_BYTES: Final = 8  # an advisory lock's name is a number of 64 bits
+
+
+class SqlSyncLocks(SyncLocks):
+    """The locks of a database."""
+
+    def __init__(self, database: AsyncDatabase) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def hold(self, *, exchange: str) -> AsyncIterator[IsHeld | None]:
+        """Take the lock in the way of the database at hand."""
+        is_sqlite = self._database.url.get_backend_name() == "sqlite"
+        hold = self._file_lock if is_sqlite else self._advisory_lock
+        async with hold(exchange) as is_held:
+            yield is_held
+
+    @asynccontextmanager
+    async def _advisory_lock(self, exchange: str) -> AsyncIterator[IsHeld | None]:
+        # Without a transaction: the server ends one that idles, and the lock with it.
+        engine = self._database.engine.execution_options(isolation_level="AUTOCOMMIT")
+        key = _key(exchange)
+        connection = engine.connect()
+        try:
+            try:
+                await connection.start()
+                taken = await connection.scalar(select(func.pg_try_advisory_lock(key)))
+            except Exception as error:
+                raise domain_error(error, {}) or error from error
+
+            async def is_held() -> bool:
+                try:
+                    await connection.scalar(select(1))
+                except (SQLAlchemyError, OSError):
+                    return False
+                return True
+
+            yield is_held if taken else None
+        finally:
+            # Not back to the pool: what ends surely is the connection, and with it the lock.
+            with anyio.CancelScope(shield=True), suppress(SQLAlchemyError, OSError):
+                await run_to_end(connection.invalidate)
+                await run_to_end(connection.close)
+
+    @asynccontextmanager
+    async def _file_lock(self, exchange: str) -> AsyncIterator[IsHeld | None]:
+        path = f"{self._database.url.database}-sync-{exchange}"
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreUnavailable(f"The lock of {exchange} cannot be used: {error}.") from error
+        try:
+            yield _is_held if _locked(descriptor) else None
+        finally:
+            os.close(descriptor)
+
+
+async def _is_held() -> bool:
+    """Tell that a lock of the operating system cannot be lost while its process lives."""
+    return True
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _key(exchange: str) -> int:
+    digest = blake2b(f"tickgate sync {exchange}".encode(), digest_size=_KEY_BYTES).digest()
+    return int.from_bytes(digest, signed=True)
