@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Final, Self
 
 from dotenv import dotenv_values
@@ -22,7 +21,7 @@ from pydantic import (
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from app.adapters.exchanges.registry import read_urls
+from app.adapters.exchanges.registry import ASKED, read_urls
 from app.domain.identity.networks import parse_network
 from app.domain.identity.throttle import Kind, Limit, Limits, parse_limit
 from app.domain.principal import Role
@@ -58,7 +57,9 @@ def _every(value: object) -> object:
     times = {match[1]: timedelta(**{_UNITS[match[3]]: int(match[2])}) for match in found if match}
     if len(times) < len(found):
         raise ValueError("is not exchanges, each once, with a time such as coinone=6h,korbit=1d")
-    return times
+    for exchange in times.keys() - ASKED.keys():
+        raise ValueError(f"it is not known where {exchange} publishes its range units")
+    return tuple(times.items())
 
 
 def _roles(value: object) -> object:
@@ -99,7 +100,7 @@ class Settings(BaseModel):
     mfa_required_roles: Annotated[frozenset[Role], BeforeValidator(_roles)] = frozenset()
     database_pool: Annotated[int, Field(ge=1, le=1000)] = 10
     login_log_retention_days: Annotated[int, Field(ge=0, le=36_500)] = 365
-    sync_every: Annotated[Mapping[str, timedelta], BeforeValidator(_every)] = MappingProxyType({})
+    sync_every: Annotated[tuple[tuple[str, timedelta], ...], BeforeValidator(_every)] = ()
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     max_body_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024
     max_payload_bytes: Annotated[int, Field(ge=1024)] = 32 * 1024 * 1024

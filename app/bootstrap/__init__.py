@@ -5,8 +5,7 @@ No other package makes an adapter.
 
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,7 +16,7 @@ from anyio import to_thread
 from fastapi import FastAPI
 
 from app import __version__
-from app.adapters.background import Begin, repeated, side_by_side
+from app.adapters.background import repeated, side_by_side
 from app.adapters.cli.api_keys import ApiKeyServices
 from app.adapters.cli.identity_services import IdentityServices as IdentityCommandServices
 from app.adapters.cli.keys import KeyCommands
@@ -40,7 +39,9 @@ from app.adapters.shutdown import told_to_stop
 from app.adapters.sql import schema
 from app.adapters.system import UuidIds
 from app.bootstrap.application import Application, keys_of, opened, signing_tokens, vault
+from app.bootstrap.schedule import scheduled
 from app.domain.errors import StoreUnavailable
+from app.domain.range_units.jobs import Job
 from app.settings import Settings, WrongSetting
 
 T = TypeVar("T")
@@ -58,6 +59,10 @@ def http_app(settings: Settings | None = None) -> FastAPI:
     async def opened_services() -> AsyncIterator[HttpServices]:
         async with opened(known) as application:
             await to_thread.run_sync(application.warm_up)
+
+            def run(job: Job) -> None:
+                begin(partial(application.sync_worker.run, job=job))
+
             services = HttpServices(
                 identity=IdentityServices(
                     auth=application.auth(),
@@ -76,7 +81,7 @@ def http_app(settings: Settings | None = None) -> FastAPI:
                     feed=application.feed,
                     sync=application.sync,
                     quarantine=application.quarantine,
-                    begin=lambda job: begin(partial(application.sync_worker.run, job=job)),
+                    begin=run,
                 ),
                 ready=application.ready,
             )
@@ -85,7 +90,12 @@ def http_app(settings: Settings | None = None) -> FastAPI:
                 side_by_side() as begin,
                 repeated(application.upkeep.keep_up, wait=_until_next_upkeep),
                 repeated(feed.look, wait=feed.wait, name="The feed of changes"),
-                _scheduled(application, begin),
+                scheduled(
+                    dict(known.sync_every),
+                    sync=application.sync,
+                    begin=run,
+                    wait=_until_next_due,
+                ),
             ):
                 with told_to_stop(feed.end):
                     yield services
@@ -98,22 +108,6 @@ def http_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         trusted_proxies=known.trusted_proxies,
     )
-
-
-@asynccontextmanager
-async def _scheduled(application: Application, begin: Begin) -> AsyncIterator[None]:
-    """Sync the exchanges as often as the settings say, each by itself, as the block lasts."""
-
-    async def look(exchange: str, every: timedelta) -> None:
-        job = await application.sync.start_due(exchange=exchange, every=every)
-        if job is not None:
-            begin(partial(application.sync_worker.run, job=job))
-
-    async with AsyncExitStack() as stack:
-        for exchange, every in application.settings.sync_every.items():
-            looking = repeated(partial(look, exchange, every), wait=_until_next_due)
-            await stack.enter_async_context(looking)
-        yield
 
 
 async def _until_next_due() -> None:
@@ -157,7 +151,7 @@ def command_line() -> typer.Typer:
                 application.history,
                 changes=application.changes,
                 sync=application.sync,
-                sync_worker=application.sync_worker,
+                sync_worker=lambda: application.sync_worker,
                 pause=_until_next_look,
             )
 

@@ -1,12 +1,14 @@
 import logging
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from anyio import Event, sleep_forever
 from anyio.lowlevel import checkpoint
 
-from app.adapters.background import repeated
+from app.adapters.background import repeated, side_by_side
 from app.domain.errors import StoreUnavailable
+from tests.cancellation import until
 
 
 class Work:
@@ -88,3 +90,35 @@ async def test_what_the_block_raises_comes_out_as_it_is() -> None:
     with pytest.RaisesGroup(ValueError, flatten_subgroups=True):
         async with repeated(Work(), wait=checkpoint):
             raise ValueError
+
+
+async def test_what_is_begun_goes_on_side_by_side_and_is_cancelled_when_the_block_ends() -> None:
+    ended: list[str] = []
+    both = [Event(), Event()]
+
+    async def hang(name: int) -> None:
+        both[name].set()
+        try:
+            await sleep_forever()
+        finally:
+            ended.append(f"{name}")
+
+    async with side_by_side() as begin:
+        for name in (0, 1):
+            begin(partial(hang, name))
+        for event in both:
+            await event.wait()
+    assert sorted(ended) == ["0", "1"]
+
+
+async def test_what_is_begun_and_fails_is_told_and_stops_nothing_else(lines: list[str]) -> None:
+    refused = Work(StoreUnavailable("The database does not answer."))
+    defective = Work(RuntimeError("a defect"))
+    async with side_by_side() as begin:
+        begin(refused)
+        begin(defective)
+        await until(lambda: len(lines) > 1)
+    assert sorted(lines) == [
+        "ERROR What was begun has failed.",
+        "WARNING What was begun has failed: The database does not answer. [store_unavailable]",
+    ]

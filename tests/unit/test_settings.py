@@ -465,3 +465,29 @@ def test_what_is_no_role_is_refused(text: str) -> None:
     assert refusal({"TICKGATE_MFA_REQUIRED_ROLES": text}) == (
         "TICKGATE_MFA_REQUIRED_ROLES: is not some of admin, user, separated by commas"
     )
+
+
+# -- syncs ---------------------------------------------------------------------------------
+
+
+def test_each_exchange_is_synced_as_often_as_it_says() -> None:
+    asked = load({"TICKGATE_SYNC_EVERY": "coinone=6h, korbit=1d,okx=90s,by-bit_2=5m"}).sync_every
+    assert dict(asked) == {
+        "coinone": timedelta(hours=6),
+        "korbit": timedelta(days=1),
+        "okx": timedelta(seconds=90),
+        "by-bit_2": timedelta(minutes=5),
+    }
+    assert load().sync_every == ()
+
+
+def test_a_schedule_that_is_none_stops_the_start_naming_the_variable() -> None:
+    wrong = ["coinone", "coinone=6", "coinone=0h", "coinone=6h,", "coinone=6h,coinone=1d", "a b=1h"]
+    assert {refusal({"TICKGATE_SYNC_EVERY": text}) for text in wrong} == {
+        "TICKGATE_SYNC_EVERY: is not exchanges, each once, with a time such as coinone=6h,korbit=1d"
+    }
+
+
+def test_a_schedule_of_an_exchange_that_cannot_be_asked_stops_the_start() -> None:
+    told = refusal({"TICKGATE_SYNC_EVERY": "coinone=6h,nowhere=6h"})
+    assert told.startswith("TICKGATE_SYNC_EVERY: it is not known where nowhere ")

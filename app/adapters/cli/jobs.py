@@ -44,7 +44,7 @@ class JobCommands:
         async def use(services: RangeUnitsServices) -> JobReport:
             job = await services.sync.start(exchange=code, requested_by="the command line")
             with _progress_bar(code) as tell:
-                await services.sync_worker.run(job=job, tell=tell)
+                await services.sync_worker().run(job=job, tell=tell)
             return await services.sync.job(job_id=job.id)
 
         report = run(self._opened, use)

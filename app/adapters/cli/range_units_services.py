@@ -18,6 +18,7 @@ class RangeUnitsServices:
     history: HistoryService
     changes: ChangeService
     sync: SyncService
-    sync_worker: SyncWorker
+    sync_worker: Callable[[], SyncWorker]
+    """Makes what asks the exchanges: only a sync does."""
     pause: Callable[[], Awaitable[None]]
     """Waits until one who follows the changes looks again."""

@@ -97,7 +97,7 @@ class Program(MemoryApplication):
             self.history,
             changes=self.changes,
             sync=self.sync,
-            sync_worker=self.sync_worker,
+            sync_worker=lambda: self.sync_worker,
             pause=self._pause,
         )
 
