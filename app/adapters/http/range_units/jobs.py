@@ -13,7 +13,7 @@ from app.adapters.http.errors import responses
 from app.adapters.http.range_units.asked import ExchangeCode, Services
 from app.adapters.http.range_units.places import cursor_parts, place_of
 from app.adapters.http.schemas import Page, PartOfList, page_of
-from app.domain.range_units.jobs import JobState
+from app.domain.range_units.jobs import Job, JobState
 from app.domain.range_units.places import Place
 from app.domain.range_units.revisions import exchange_code
 from app.services.range_units.sync_service import JobReport
@@ -86,7 +86,7 @@ async def sync(
     job = await services.sync.start(
         exchange=exchange_code(exchange), requested_by=principal.username
     )
-    return await _begun(services, job.id, response)
+    return await _begun(services, job, response)
 
 
 @jobs.get("/jobs", summary="List jobs", responses=responses(401, 403, 422, 503))
@@ -138,15 +138,15 @@ async def resume(job_id: UUID, services: Services, response: Response) -> JobDet
     Parts that succeeded are not asked for again. 409 `job_finished` for one that is done, and
     `sync_in_progress` while it, or another of its exchange, goes on.
     """
-    await services.sync.resume(job_id=job_id)
-    return await _begun(services, job_id, response)
+    job = await services.sync.resume(job_id=job_id)
+    return await _begun(services, job, response)
 
 
-async def _begun(services: Services, job_id: UUID, response: Response) -> JobDetail:
-    report = await services.sync.job(job_id=job_id)
-    services.begin(report.job)
-    response.headers["Location"] = f"{jobs.prefix}/jobs/{job_id}"
-    return _detail(report)
+async def _begun(services: Services, job: Job, response: Response) -> JobDetail:
+    # First of all: whatever fails from here on, somebody is at the job.
+    services.begin(job)
+    response.headers["Location"] = f"{jobs.prefix}/jobs/{job.id}"
+    return _detail(await services.sync.job(job_id=job.id))
 
 
 def _fields(report: JobReport) -> dict[str, Any]:
