@@ -43,6 +43,8 @@ FOR_USERS = {
     "POST /v1/exchanges/{exchange}/markets/{quote}/{target}/prices/step",
     "GET /v1/exchanges/{exchange}/markets/{quote}/{target}/ticks",
     "GET /v1/exchanges/{exchange}/markets/{quote}/{target}/ladder",
+    "GET /v1/jobs",
+    "GET /v1/jobs/{job_id}",
 }
 SCOPES = {
     "POST /v1/users": "users:admin",
@@ -59,6 +61,11 @@ SCOPES = {
     "POST /v1/exchanges/{exchange}/range-units/ingest": "range-units:write",
     "PUT /v1/exchanges/{exchange}/markets/{quote}/{target}/range-units": "range-units:write",
     f"DELETE {MARKET_UNITS}/scheduled/{{revision_id}}": "range-units:write",
+    "POST /v1/exchanges/{exchange}/range-units/sync": "range-units:write",
+    "GET /v1/exchanges/{exchange}/range-units/quarantine": "range-units:write",
+    "GET /v1/exchanges/{exchange}/range-units/quarantine/{payload_id}": "range-units:write",
+    "POST /v1/jobs/{job_id}/cancel": "range-units:write",
+    "POST /v1/jobs/{job_id}/resume": "range-units:write",
 }
 FOR_SESSIONS = {
     "POST /v1/auth/logout",

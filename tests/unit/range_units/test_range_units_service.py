@@ -356,7 +356,7 @@ async def test_ingesting_does_not_cancel_what_is_announced(application: MemoryAp
         pytest.param(reply(("0", "1", "NaN")), id="not-a-number"),
     ],
 )
-async def test_a_payload_that_is_rejected_changes_nothing(
+async def test_a_payload_that_is_rejected_changes_nothing_but_the_quarantine(
     application: MemoryApplication, payload: bytes
 ) -> None:
     await ingest(application)
@@ -364,7 +364,10 @@ async def test_a_payload_that_is_rejected_changes_nothing(
     application.clock.advance(MINUTE)
     with pytest.raises(PayloadRejected):
         await ingest(application, payload)
-    assert rows(application) is before
+    after = rows(application)
+    assert [*after.payloads.values()] == [payload]
+    kept = {"quarantine": after.quarantine, "payloads": after.payloads}
+    assert after == replace(before, **kept)
 
 
 async def test_a_payload_of_an_unknown_exchange_is_refused(
