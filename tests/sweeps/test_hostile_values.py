@@ -6,14 +6,16 @@ from typing import Final
 import httpx
 import pytest
 
+from tests.application import MemoryApplication
 from tests.sweeps.hostile import BODIES, WORDS, ApiDocument, Attack, with_hole
 from tests.unit.http import api
-from tests.unit.http.api import JSON, NOBODY, Operation
+from tests.unit.http.api import JSON, NOBODY, Operation, refusal
 
 DOCUMENT: Final = ApiDocument(api.DOCUMENT)
 WITH_BODY: Final = [each for each in DOCUMENT.operations if DOCUMENT.bodies_of(each)]
 WITH_SCHEMA: Final = [each for each in WITH_BODY if DOCUMENT.bodies_of(each) is not BODIES[""]]
 # Refresh tokens, challenges and codes are good once, and secret: none can be written down here.
+STREAM: Final = Operation("GET", "/v1/range-units/changes/stream")
 SECRET: Final = {"refresh_token", "challenge", "code"}
 HONEST: Final = [
     each for each in WITH_BODY if not any(SECRET & {*body} for body in DOCUMENT.bodies_of(each))
@@ -45,16 +47,20 @@ async def test_honest_bodies_are_taken(
 @pytest.mark.usefixtures("market", "user")
 @pytest.mark.parametrize("operation", DOCUMENT.operations, ids=str)
 async def test_nothing_hostile_gets_an_answer_that_is_not_documented(
+    application: MemoryApplication,
     client: httpx.AsyncClient,
     admin: dict[str, str],
     operation: Operation,
     anyio_backend_name: str,
 ) -> None:
+    application.feed.end()  # in process, an answer is waited for to its end
     found = []
     # There are thousands, and what is made of one does not depend on the loop: each takes half.
     turn = ("asyncio", "trio").index(anyio_backend_name)
     for attack in islice(DOCUMENT.attacks(operation), turn, None, 2):
         answer = await client.send(attack.request(client.base_url, admin))
+        if operation == STREAM and refusal(answer) == (503, "busy"):
+            continue  # what was sent has been taken: there would be a stream now
         if fault := DOCUMENT.fault_of(attack, answer):
             found.append((attack.what, fault))  # pragma: no cover - a failure
     assert found == []

@@ -343,7 +343,7 @@ async def test_the_fields_of_a_body_are_those_of_the_form_that_its_tag_names(
     answer = await client.get(UNITS, headers=coinone)
     # A field more or less is a new form: count it up in the tag, then here.
     fields = (
-        "anchor boundary digest effective_from exchange last_seen max_price min_price"
+        "anchor boundary digest effective_from exchange last_seen lint max_price min_price"
         " payload_digest quote_currency range_units recorded_at revision_id source"
         " target_currency top top_rule"
     )

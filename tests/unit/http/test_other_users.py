@@ -16,7 +16,7 @@ from tests.application import PASSWORD, MemoryApplication
 from tests.sweeps.hostile import ApiDocument
 from tests.unit.http.api import DOCUMENT, GUARDED, NOBODY, Operation
 
-SHARED: Final = {"exchange", "quote", "target", "price", "revision_id"}
+SHARED: Final = {"exchange", "quote", "target", "price", "revision_id", "job_id", "payload_id"}
 """What a path names that is nobody's own."""
 API: Final = ApiDocument(DOCUMENT)
 

@@ -366,8 +366,7 @@ async def test_a_payload_that_is_rejected_changes_nothing_but_the_quarantine(
         await ingest(application, payload)
     after = rows(application)
     assert [*after.payloads.values()] == [payload]
-    kept = {"quarantine": after.quarantine, "payloads": after.payloads}
-    assert after == replace(before, **kept)
+    assert after == replace(before, quarantine=after.quarantine, payloads=after.payloads)
 
 
 async def test_a_payload_of_an_unknown_exchange_is_refused(

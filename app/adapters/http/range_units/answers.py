@@ -49,12 +49,11 @@ class TableAnswer(BaseModel):
     range_units: list[BandAnswer] = Field(
         description="Empty: the exchange has no tick rule, any price within the limits is valid."
     )
+    lint: list[FindingAnswer] = Field(description="What is odd about the table.")
 
 
 class RangeUnitsAnswer(TableAnswer, WhichRevision):
     """A market's range units. `effective_from` null: their start is not known."""
-
-    lint: list[FindingAnswer] = Field(description="What is odd about the table.")
 
 
 class RevisionAnswer(WhichRevision):
@@ -74,7 +73,7 @@ class WholeRevisionAnswer(TableAnswer, RevisionAnswer):
 
 def range_units_answer(revision: Revision, table: RangeUnitTable) -> RangeUnitsAnswer:
     """Show a revision that answers."""
-    return RangeUnitsAnswer(**_which(revision), **_table(table), lint=finding_answers(table))
+    return RangeUnitsAnswer(**_which(revision), **_table(table))
 
 
 def revision_answer(dated: DatedRevision) -> RevisionAnswer:
@@ -118,6 +117,7 @@ def _until(dated: DatedRevision) -> dict[str, Any]:
 
 def _table(table: RangeUnitTable) -> dict[str, Any]:
     return {
+        "lint": finding_answers(table),
         "boundary": table.boundary,
         "anchor": table.anchor,
         "top": table.top,
