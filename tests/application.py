@@ -182,7 +182,7 @@ class FakedApplication:
         self.upkeep_without_retention = LoginLogUpkeepService(
             uow=identity, clock=self.clock, retention=None
         )
-        self.heartbeat = 3600.0
+        self.heartbeat = 3600
         self.changes = ChangeService(reading=range_units_reading)
         self.feed = ChangeFeed(
             reading=range_units_reading, most_followers=MOST_STREAMS, every=3600, kept=5

@@ -25,6 +25,7 @@ from app.services.identity.session_service import SessionService
 from app.services.identity.user_import_service import UserImportService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
+from app.services.range_units.change_service import ChangeService
 from app.services.range_units.history_service import HistoryService
 from app.services.range_units.price_service import PriceService
 from app.services.range_units.quarantine_service import QuarantineService
@@ -82,6 +83,7 @@ SERVICES = (
     HistoryService,
     SyncService,
     QuarantineService,
+    ChangeService,
 )
 
 

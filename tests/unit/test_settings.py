@@ -471,12 +471,12 @@ def test_what_is_no_role_is_refused(text: str) -> None:
 
 
 def test_each_exchange_is_synced_as_often_as_it_says() -> None:
-    asked = load({"TICKGATE_SYNC_EVERY": "coinone=6h, korbit=1d,okx=90s,by-bit_2=5m"}).sync_every
+    asked = load({"TICKGATE_SYNC_EVERY": "coinone=6h, korbit=1d,okx=90s,bybit=5m"}).sync_every
     assert dict(asked) == {
         "coinone": timedelta(hours=6),
         "korbit": timedelta(days=1),
         "okx": timedelta(seconds=90),
-        "by-bit_2": timedelta(minutes=5),
+        "bybit": timedelta(minutes=5),
     }
     assert load().sync_every == ()
 

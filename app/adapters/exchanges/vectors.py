@@ -34,7 +34,7 @@ Record = dict[str, Any]
 
 def vectors() -> str:
     """Write the document: a line for each table, question and refusal, in a fixed order."""
-    files = [json.loads(content) for _, content in bundled_files()] + made_up()
+    files = [_content(content) for _, content in bundled_files()] + made_up()
     read = {file["id"]: read_table(json.dumps(file).encode()) for file in files}
     grids = {name: PriceGrid(observation.table) for name, observation in read.items()}
     asked = [(name, price) for name, prices in PRICES.items() for price in prices]
@@ -54,6 +54,11 @@ def vectors() -> str:
     }
     listed = ",\n".join(f'"{name}": [\n{_lines(items)}\n]' for name, items in sections.items())
     return f'{{"format": 1,\n{listed}\n}}\n'
+
+
+def _content(file: bytes) -> Any:
+    # All numbers of a table file are texts; another would fail to be written again.
+    return json.loads(file, parse_float=Decimal, parse_int=Decimal)
 
 
 def made_up() -> list[Record]:

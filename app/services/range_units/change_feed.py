@@ -21,7 +21,7 @@ class ChangeFeed:
     """
 
     def __init__(
-        self, *, reading: RangeUnitsWork, most_followers: int, every: float, kept: int = 1000
+        self, *, reading: RangeUnitsWork, most_followers: int, every: int, kept: int = 1000
     ) -> None:
         self._reading = reading
         self._most_followers = most_followers

@@ -68,13 +68,16 @@ BELOW_5: Final = RangeUnitTable((Band(Decimal(0), Decimal("0.2")),), max_price=D
 @given(before=tables(), after=tables())
 @example(before=BELOW_5, after=RangeUnitTable((Band(Decimal(0), Decimal("0.4")),)))
 @example(before=RangeUnitTable(()), after=BELOW_5)
+@example(before=RangeUnitTable(()), after=RangeUnitTable((), max_price=Decimal(1)))
 @example(before=BELOW_5, after=RangeUnitTable(()))
 def test_the_losses_are_those_that_enumerating_prices_finds(
     before: RangeUnitTable, after: RangeUnitTable
 ) -> None:
-    finer = not before.bands or not after.bands
+    decimals = 1
+    if not before.bands or not after.bands:
+        decimals = max(PriceGrid(before).scale, PriceGrid(after).scale) + 1
     found = diff(before, after)
-    lost = lost_prices(before, after, decimals=1 + finer)
+    lost = lost_prices(before, after, decimals=decimals)
     assert [price for price in lost if not inside(found, price)] == []
     said = {loss.first for loss in found.losses} | {loss.last for loss in found.losses} - {None}
     assert {end for end in said if end not in lost and not is_fine(end)} == set()

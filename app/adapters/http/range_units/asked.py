@@ -89,7 +89,7 @@ class RangeUnitsServices:
     quarantine: QuarantineService
     begin: Callable[[Job], object]
     """Begins to run a job, and does not wait for it."""
-    heartbeat: float = 15
+    heartbeat: int = 15
     """Seconds after which a stream shows that it is alive, and asks whether it still may be."""
 
 

@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
@@ -129,5 +130,8 @@ def _entry_of(row: QuarantinedRow) -> Quarantined:
         digest=row.digest,
         size=row.size,
         reason=row.reason,
-        faults=tuple(Fault(*fault) for fault in json.loads(row.faults)),
+        faults=tuple(
+            Fault(*fault)
+            for fault in json.loads(row.faults, parse_float=Decimal, parse_int=Decimal)
+        ),
     )
