@@ -123,7 +123,10 @@ async def prepared(kind: str, directory: Path, server_url: str) -> AsyncIterator
         yield place
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+# What counts guesses is proved on both by its contract; here it is two processes that share it.
+@pytest.fixture(
+    scope="module", params=[pytest.param("sqlite", marks=pytest.mark.thorough), "postgres"]
+)
 async def attacked(
     anyio_backend: str,  # noqa: ARG001 - asked for first, so that all share one event loop
     request: pytest.FixtureRequest,

@@ -206,21 +206,27 @@ BY_SCOPE = {
 }
 SWEEPS = [
     pytest.param(
+        kind,
         use_case,
         mode,
-        id=f"{use_case}-{mode.value}",
+        id=f"{kind}-{use_case}-{mode.value}",
         marks=[]
-        if use_case.name in IN_EVERY_WAY or (use_case.name in BY_SCOPE and mode is Mode.SCOPE)
+        if use_case.name in IN_EVERY_WAY
+        or (use_case.name in BY_SCOPE and (kind, mode) == ("postgres", Mode.SCOPE))
         else [pytest.mark.thorough],
     )
+    for kind in ("sqlite", "postgres")
     for use_case in USE_CASES
     for mode in (Mode.EARLY, Mode.LATE, Mode.SCOPE)
 ]
 """Many use cases wait and write alike: the units of work do, whatever is written. One of each kind
-is always struck on the databases; all of them are on memory, and in `make thorough` on both."""
+is always struck on the databases (SQLite ends each statement in its thread, so that a few are
+enough there); all of them are on memory, and in `make thorough` on both."""
 
 
-@pytest.mark.parametrize(("use_case", "mode"), SWEEPS)
+@pytest.mark.parametrize(
+    ("migrated_database", "use_case", "mode"), SWEEPS, indirect=["migrated_database"]
+)
 async def test_cancelled_anywhere_it_is_wholly_done_or_not_at_all(
     use_case: UseCase, mode: Mode, staged: Staged
 ) -> None:
