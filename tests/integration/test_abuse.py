@@ -343,7 +343,9 @@ async def age_guesses(place: Place) -> None:
         await connection.execute(aged.values(taken_at=datetime.now(UTC) - 2 * PENDING_FOR))
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(
+    scope="module", params=[pytest.param("sqlite", marks=pytest.mark.thorough), "postgres"]
+)
 async def killed(
     anyio_backend: str,  # noqa: ARG001 - asked for first, so that all share one event loop
     request: pytest.FixtureRequest,

@@ -98,7 +98,9 @@ async def log_in(client: httpx.AsyncClient, name: str) -> dict[str, Any]:
     return login
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(
+    scope="module", params=[pytest.param("sqlite", marks=pytest.mark.thorough), "postgres"]
+)
 async def pair(
     anyio_backend: str,  # noqa: ARG001 - asked for first, so that all share one event loop
     request: pytest.FixtureRequest,
