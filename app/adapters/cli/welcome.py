@@ -4,7 +4,7 @@ import json
 def welcome(username: str, password: str, *, host: str, port: int) -> str:
     """Introduce the first administrator, with three lines that work as pasted."""
     # Every interface is listened on as 0.0.0.0 or ::, but asked at an address.
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - not bound to
     base = f"http://{reachable}:{port}"
     body = json.dumps({"username": username, "password": password})
     return f"""

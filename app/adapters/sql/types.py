@@ -60,7 +60,11 @@ class ExactDecimal(types.TypeDecorator[Decimal]):
             return value
         return format(value, "f")
 
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
+    def process_result_value(
+        self,
+        value: Any | None,
+        dialect: Dialect,  # noqa: ARG002 - SQLAlchemy passes it
+    ) -> Decimal | None:
         """Read what `process_bind_param` wrote."""
         return None if value is None else Decimal(value)
 

@@ -27,7 +27,7 @@ class MemoryRevisions(Revisions):
                 check_revision(revision)
             for revision, table in revisions:
                 if revision.effective_from == BEGINNING:
-                    revision = replace(revision, effective_from=None)  # noqa: PLW2901
+                    revision = replace(revision, effective_from=None)  # noqa: PLW2901 - as stored
                 for other in rows.of(revision.market):
                     taken = other.effective_from == revision.effective_from
                     if taken and other.superseded_at is None and revision.superseded_at is None:
