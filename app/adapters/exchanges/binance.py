@@ -5,15 +5,13 @@ and whether a market is trading at the moment, are about something else.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from app.adapters.exchanges.client import ExchangeClient
 from app.adapters.exchanges.limits import filter_of
 from app.adapters.exchanges.listing import no_part, whole
 from app.adapters.exchanges.refusal import Refused, error_said, wrong
-from app.adapters.exchanges.replies import NamedMarkets, object_of, reading, text_of
+from app.adapters.exchanges.replies import NamedMarkets, ReadsNamedMarkets, object_of, text_of
 from app.domain.errors import Fault
-from app.domain.range_units.revisions import Market, Reading
 from app.domain.range_units.table import RangeUnitTable
 from app.ports.range_units.feeds import Feed, Reply
 from app.ports.range_units.formats import PayloadFormat
@@ -21,18 +19,6 @@ from app.ports.range_units.formats import PayloadFormat
 _PATH = "symbols"
 _TYPE = "filterType"
 _PRICE_FILTER = "PRICE_FILTER"
-
-
-class BinanceFormat(PayloadFormat):
-    """One reply, all markets."""
-
-    def read(
-        self, *, payload: bytes, market: Market, observed_at: datetime, source: str
-    ) -> Reading:
-        """Read a reply; what it says is in force from the moment it was observed."""
-        return reading(
-            _MARKETS, payload=payload, market=market, observed_at=observed_at, source=source
-        )
 
 
 def _entries(payload: bytes) -> object:
@@ -64,7 +50,10 @@ def _table(entry: Mapping[str, object], path: str) -> RangeUnitTable:
     return filter_of(price_filter, where, fields=frozenset({_TYPE}))
 
 
-_MARKETS = NamedMarkets(_PATH, _entries, _codes, _table)
+class BinanceFormat(ReadsNamedMarkets, PayloadFormat):
+    """One reply, all markets."""
+
+    markets = NamedMarkets(_PATH, _entries, _codes, _table)
 
 
 _ALL = "all"

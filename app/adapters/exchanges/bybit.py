@@ -7,35 +7,21 @@ USDT/BTCUSDT-27MAR26.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from decimal import Decimal
 
 from app.adapters.exchanges.client import Answer, ExchangeClient
 from app.adapters.exchanges.limits import filter_of
 from app.adapters.exchanges.listing import content_of, no_list, no_part, whole
 from app.adapters.exchanges.refusal import Refused, described, error_said, wrong
-from app.adapters.exchanges.replies import NamedMarkets, object_of, reading, text_of
+from app.adapters.exchanges.replies import NamedMarkets, ReadsNamedMarkets, object_of, text_of
 from app.domain.errors import Fault
 from app.domain.range_units.errors import FeedRefused
-from app.domain.range_units.revisions import Market, Reading
 from app.domain.range_units.table import RangeUnitTable
 from app.ports.range_units.feeds import Feed, Reply
 from app.ports.range_units.formats import PayloadFormat
 
 _FILTER = "priceFilter"
 _LIMITS = {"minPrice", "maxPrice"}
-
-
-class BybitFormat(PayloadFormat):
-    """One reply, the instruments of a page."""
-
-    def read(
-        self, *, payload: bytes, market: Market, observed_at: datetime, source: str
-    ) -> Reading:
-        """Read a reply; what it says is in force from the moment it was observed."""
-        return reading(
-            _MARKETS, payload=payload, market=market, observed_at=observed_at, source=source
-        )
 
 
 def _entries(payload: bytes) -> object:
@@ -72,7 +58,10 @@ def _table(entry: Mapping[str, object], path: str) -> RangeUnitTable:
     return table
 
 
-_MARKETS = NamedMarkets("result.list", _entries, _codes, _table)
+class BybitFormat(ReadsNamedMarkets, PayloadFormat):
+    """One reply, the instruments of a page."""
+
+    markets = NamedMarkets("result.list", _entries, _codes, _table)
 
 
 _PATH = "/v5/market/instruments-info"

@@ -6,33 +6,20 @@ only where they begin: the last one is open.
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 
 from app.adapters.exchanges.bands import Bands
 from app.adapters.exchanges.client import Answer, ExchangeClient
 from app.adapters.exchanges.listing import content_of, market_of_part, no_list, parts_of
 from app.adapters.exchanges.refusal import Refused, described, error_said, wrong
-from app.adapters.exchanges.replies import NamedMarkets, object_of, reading, text_of
+from app.adapters.exchanges.replies import NamedMarkets, ReadsNamedMarkets, object_of, text_of
 from app.domain.errors import Fault
-from app.domain.range_units.revisions import WHOLE_QUOTE, Market, Reading
+from app.domain.range_units.revisions import WHOLE_QUOTE
 from app.domain.range_units.table import RangeUnitTable
 from app.ports.range_units.feeds import Feed, Reply
 from app.ports.range_units.formats import PayloadFormat
 
 _BANDS = Bands("priceGte", "tickSize")
 _POLICY = "tickSizePolicy"
-
-
-class KorbitFormat(PayloadFormat):
-    """One reply, as many markets as were asked about."""
-
-    def read(
-        self, *, payload: bytes, market: Market, observed_at: datetime, source: str
-    ) -> Reading:
-        """Read a reply; what it says is in force from the moment it was observed."""
-        return reading(
-            _MARKETS, payload=payload, market=market, observed_at=observed_at, source=source
-        )
 
 
 def _entries(payload: bytes) -> object:
@@ -60,7 +47,10 @@ def _table(entry: Mapping[str, object], path: str) -> RangeUnitTable:
     return _BANDS.table(entry[_POLICY], f"{path}.{_POLICY}")
 
 
-_MARKETS = NamedMarkets("data", _entries, _codes, _table)
+class KorbitFormat(ReadsNamedMarkets, PayloadFormat):
+    """One reply, as many markets as were asked about."""
+
+    markets = NamedMarkets("data", _entries, _codes, _table)
 
 
 _SYMBOL = re.compile(r"([a-z0-9]+)_([a-z0-9]+)")

@@ -7,32 +7,19 @@ have their tick sizes elsewhere, and are never read here.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from app.adapters.exchanges.bands import Bands
 from app.adapters.exchanges.client import ExchangeClient
 from app.adapters.exchanges.listing import no_part, whole
 from app.adapters.exchanges.refusal import Refused, error_said, wrong
-from app.adapters.exchanges.replies import NamedMarkets, object_of, reading, text_of
-from app.domain.range_units.revisions import WHOLE_QUOTE, Market, Reading
+from app.adapters.exchanges.replies import NamedMarkets, ReadsNamedMarkets, object_of, text_of
+from app.domain.range_units.revisions import WHOLE_QUOTE
 from app.domain.range_units.table import RangeUnitTable, TopRule
 from app.ports.range_units.feeds import Feed, Reply
 from app.ports.range_units.formats import PayloadFormat
 
 _BANDS = Bands("minPx", "tickSz", "maxPx")
 _LIST = "tickBand"
-
-
-class OkxFormat(PayloadFormat):
-    """One reply, many families. Where the last band ends is itself a price."""
-
-    def read(
-        self, *, payload: bytes, market: Market, observed_at: datetime, source: str
-    ) -> Reading:
-        """Read a reply; what it says is in force from the moment it was observed."""
-        return reading(
-            _FAMILIES, payload=payload, market=market, observed_at=observed_at, source=source
-        )
 
 
 def _entries(payload: bytes) -> object:
@@ -58,7 +45,10 @@ def _table(entry: Mapping[str, object], path: str) -> RangeUnitTable:
     return _BANDS.table(entry[_LIST], f"{path}.{_LIST}", top_rule=TopRule.INCLUSIVE)
 
 
-_FAMILIES = NamedMarkets("data", _entries, _codes, _table)
+class OkxFormat(ReadsNamedMarkets, PayloadFormat):
+    """One reply, many families. Where the last band ends is itself a price."""
+
+    markets = NamedMarkets("data", _entries, _codes, _table)
 
 
 _ALL = "all"

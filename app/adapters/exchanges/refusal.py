@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from app.domain.errors import Fault
 from app.domain.range_units.errors import PayloadRejected
+from app.domain.range_units.notes import noted
 
 MOST_FAULTS = 50
 MOST_CHARACTERS = 100
@@ -57,16 +58,8 @@ def in_their_words(faults: Sequence[Fault], words: Mapping[str, str]) -> list[Fa
 
 
 def printable(text: str) -> str:
-    """Quote foreign text harmlessly: at most 100 characters, none of which does anything.
-
-    Control and format characters and lone surrogates are escaped: what is quoted ends up in
-    logs, terminals and stores.
-    """
-    shown = "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in text[: MOST_CHARACTERS + 1]
-    )
-    return shown if len(shown) <= MOST_CHARACTERS else f"{shown[: MOST_CHARACTERS - 1]}…"
+    """Quote foreign text harmlessly: at most 100 characters, none of which does anything."""
+    return noted(text, MOST_CHARACTERS)
 
 
 def described(value: object) -> str:

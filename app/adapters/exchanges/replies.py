@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from app.adapters.exchanges.literal_json import UnreadableJson, parse
 from app.adapters.exchanges.refusal import Refused, described, listed, printable, rejected, wrong
@@ -124,15 +124,15 @@ def _object(entry: object, path: str) -> Mapping[str, object]:
     return entry
 
 
-def reading(
-    markets: NamedMarkets[RangeUnitTable],
-    *,
-    payload: bytes,
-    market: Market,
-    observed_at: datetime,
-    source: str,
-) -> Reading:
-    """Read a reply as the port `PayloadFormat` promises it."""
-    tables, rejections = markets.of(payload, market)
-    observations = (Observation(one, table, observed_at, source) for one, table in tables.items())
-    return Reading(tuple(observations), tuple(rejections))
+class ReadsNamedMarkets:
+    """Reads replies as `PayloadFormat` promises, where they name their markets."""
+
+    markets: ClassVar[NamedMarkets[RangeUnitTable]]
+
+    def read(
+        self, *, payload: bytes, market: Market, observed_at: datetime, source: str
+    ) -> Reading:
+        """Read a reply; what it says is in force from the moment it was observed."""
+        tables, rejections = self.markets.of(payload, market)
+        found = (Observation(one, table, observed_at, source) for one, table in tables.items())
+        return Reading(tuple(found), tuple(rejections))
