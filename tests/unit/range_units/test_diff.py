@@ -89,7 +89,7 @@ def test_the_losses_are_those_that_enumerating_prices_finds(
 
 def is_fine(price: Decimal | None) -> bool:
     """Tell whether a price is beyond what was enumerated, for being too fine."""
-    return price is not None and -price.as_tuple().exponent > 2  # type: ignore[operator]
+    return price is not None and -price.as_tuple().exponent > 2  # type: ignore[operator]  # finite
 
 
 def test_a_table_has_lost_nothing_to_itself() -> None:
@@ -108,7 +108,7 @@ def rows(*rows: tuple[str, str | None, str]) -> tuple[Row, ...]:
 def table(*bands: tuple[str, str], **reading: object) -> RangeUnitTable:
     return RangeUnitTable(
         tuple(Band(Decimal(low), Decimal(unit)) for low, unit in bands),
-        **reading,  # type: ignore[arg-type]
+        **reading,  # type: ignore[arg-type]  # drawn as any
     )
 
 

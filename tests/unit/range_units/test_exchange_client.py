@@ -157,7 +157,7 @@ async def test_the_environment_changes_nothing_and_certificates_are_verified(
     http: AsyncClient,
 ) -> None:
     transport = http._transport
-    context: ssl.SSLContext = transport._pool._ssl_context  # type: ignore[attr-defined]
+    context: ssl.SSLContext = transport._pool._ssl_context  # type: ignore[attr-defined]  # private
     assert (http.trust_env, http.follow_redirects) == (False, False)
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
 

@@ -27,7 +27,7 @@ Q, R, G, C, D, F = JobState
 def outcome_of(decide: object, state: JobState, now: object) -> object:
     """Give the state that a decision leads to, or its refusal."""
     try:
-        found = decide(a_job(state=state), now)  # type: ignore[operator]
+        found = decide(a_job(state=state), now)  # type: ignore[operator]  # a parameter
     except (JobFinished, SyncInProgress) as error:
         return type(error)
     return None if found is None else found.state
