@@ -27,6 +27,7 @@ from app.adapters.memory.identity.security import (
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
 from app.adapters.memory.identity.user_agents import FewUserAgents
+from app.adapters.memory.range_units.feeds import MemoryFeed
 from app.adapters.memory.range_units.locks import MemorySyncLocks
 from app.adapters.memory.range_units.state import RangeUnitsState
 from app.adapters.memory.range_units.unit_of_work import MemoryRangeUnitsUnitOfWork
@@ -57,7 +58,6 @@ from app.services.range_units.quarantine_service import QuarantineService
 from app.services.range_units.range_units_service import RangeUnitsService
 from app.services.range_units.sync_service import SyncService
 from app.services.range_units.sync_worker import SyncWorker
-from tests.feeds import ScriptedFeed
 
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=5)
 SESSION_IDLE_LIFETIME = timedelta(days=14)
@@ -202,20 +202,21 @@ class FakedApplication:
             clock=self.clock,
         )
         self.prices = PriceService(range_units=self.range_units, history=self.history)
-        self.coinone = ScriptedFeed()
+        self.coinone, self.upbit = MemoryFeed(), MemoryFeed()
+        self.feeds = {"coinone": self.coinone, "upbit": self.upbit}
         self.sync_locks = MemorySyncLocks()
         self.begun: list[Job] = []
         self.sync = SyncService(
             uow=range_units,
             reading=range_units_reading,
-            exchanges=["coinone"],
+            exchanges=self.feeds,
             clock=self.clock,
             ids=self.ids,
         )
         self.sync_worker = SyncWorker(
             uow=range_units,
             range_units=self.range_units,
-            feeds={"coinone": self.coinone},
+            feeds=self.feeds,
             locks=self.sync_locks,
             clock=self.clock,
             pause=sleep_forever,

@@ -291,12 +291,16 @@ class TestMemoryFeed(FeedContract):
             ],
         }
         feed = MemoryFeed(expected)
+        at_once = feed.on_fetch
+
+        async def never(_part: str) -> None:
+            await anyio.sleep_forever()
 
         def behave(
             *, down: FeedRefused | FeedUnavailable | None = None, hangs: bool = False
         ) -> None:
             feed.down = down
-            feed.gate = anyio.Event() if hangs else None
+            feed.on_fetch = never if hangs else at_once
 
         return Asked(
             feed=feed,
@@ -308,9 +312,9 @@ class TestMemoryFeed(FeedContract):
             times_asked=lambda: len(feed.asked),
         )
 
-    async def test_a_scripted_failure_happens_once(self, asked: Asked) -> None:
+    async def test_a_scripted_error_is_of_one_part(self, asked: Asked) -> None:
         feed = MemoryFeed(asked.expected)
-        feed.failures = {"KRW/BTC": [FeedUnavailable("It does not answer.")]}
+        feed.replies["KRW/BTC"] = FeedUnavailable("It does not answer.")
         with pytest.raises(FeedUnavailable):
             await feed.fetch(part="KRW/BTC")
-        assert await feed.fetch(part="KRW/BTC") == asked.expected["KRW/BTC"]
+        assert await feed.fetch(part="all") == asked.expected["all"]

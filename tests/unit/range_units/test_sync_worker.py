@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import ClassVar
 
 import pytest
 from anyio import Event, create_task_group, sleep_forever
@@ -11,29 +10,20 @@ from anyio.lowlevel import checkpoint
 from app.domain.errors import StoreUnavailable, TickgateError
 from app.domain.range_units.errors import FeedRefused, FeedUnavailable, SyncInProgress
 from app.domain.range_units.jobs import Counts, Failure, Job, JobState, Progress
-from app.ports.range_units.feeds import Feed, Reply
+from app.ports.range_units.feeds import Reply
 from app.services.range_units.sync_worker import SyncWorker
 from tests.application import MemoryApplication
 from tests.builders import a_market, an_exchange
 from tests.cancellation import modes_of, sweep, until
-from tests.contracts.feed import FeedContract
-from tests.feeds import SOURCE, ScriptedFeed, a_reply
+from tests.feeds import SOURCE, a_reply
 
 HTML = Reply(b"<html>", a_market(target="BAD"), SOURCE)
-
-
-class TestScriptedFeed(FeedContract):
-    adapter: ClassVar[type] = ScriptedFeed
-
-    @pytest.fixture
-    def feed(self) -> Feed:
-        return ScriptedFeed({"KRW/BTC": [a_reply("1")]})
 
 
 async def an_application(**replies: list[Reply] | TickgateError) -> MemoryApplication:
     application = MemoryApplication()
     await application.range_units.put_exchange(exchange=an_exchange())
-    application.coinone.replies = replies
+    application.coinone.replies = dict(replies)
     return application
 
 
@@ -119,7 +109,7 @@ async def test_a_job_fails_when_its_parts_cannot_be_listed() -> None:
     }
     for error, reason in failures.items():
         application = await an_application()
-        application.coinone.parts_error = error
+        application.coinone.down = error
         job = await started(application)
         with pytest.raises(type(error)):
             await application.sync_worker.run(job=job)

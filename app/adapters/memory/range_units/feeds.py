@@ -1,8 +1,7 @@
 """An exchange that says what a test wants it to say."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from anyio import Event
 from anyio.lowlevel import checkpoint
 
 from app.domain.errors import TickgateError
@@ -13,39 +12,43 @@ from app.ports.range_units.feeds import Feed, Reply
 class MemoryFeed(Feed):
     """Gives the replies it was made with.
 
-    Controls: `replies`, by part, in the order of the parts; `failures`, errors by part that are
-    raised once each before anything is given, those of the list of parts under `LIST`; `down`, an
-    error raised by every call while it is set; `gate`, an event that calls wait for. It remembers
-    what it was `asked`.
+    Controls: `replies`, or an error instead of them, by part and in the order of the parts;
+    `down`, an error that every call raises while it is set; `on_fetch`, which is waited for when a
+    part is asked for. It remembers the parts it was `asked` for, and the `most_at_once`.
     """
 
-    LIST = ""
-
-    def __init__(self, replies: Mapping[str, Sequence[Reply]]) -> None:
-        self.replies = {part: list(given) for part, given in replies.items()}
-        self.failures: dict[str, list[TickgateError]] = {}
-        self.down: TickgateError | None = None
-        self.gate: Event | None = None
+    def __init__(self, replies: Mapping[str, Sequence[Reply]] | None = None) -> None:
+        self.replies: dict[str, Sequence[Reply] | TickgateError] = dict(replies or {})
+        self.down: Exception | None = None
+        self.on_fetch: Callable[[str], Awaitable[object]] = lambda _part: checkpoint()
         self.asked: list[str] = []
+        self.most_at_once = 0
+        self._at_once = 0
 
     async def parts(self) -> list[str]:
         """List the parts that there are replies for."""
-        await self._ask(self.LIST)
+        await checkpoint()
+        if self.down is not None:
+            raise self.down
         return list(self.replies)
 
     async def fetch(self, *, part: str) -> list[Reply]:
         """Give a part's replies."""
-        await self._ask(part)
-        if part not in self.replies:
-            raise FeedRefused(f'There is nothing called "{part}".')
-        return list(self.replies[part])
-
-    async def _ask(self, part: str) -> None:
         self.asked.append(part)
-        await checkpoint()
-        if self.gate is not None:
-            await self.gate.wait()
+        self._at_once += 1
+        self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            await self.on_fetch(part)
+        finally:
+            self._at_once -= 1
+        return self._replies(part)
+
+    def _replies(self, part: str) -> list[Reply]:
         if self.down is not None:
             raise self.down
-        if scripted := self.failures.get(part):
-            raise scripted.pop(0)
+        found = self.replies.get(part)
+        if found is None:
+            raise FeedRefused(f'There is nothing called "{part}".')
+        if isinstance(found, TickgateError):
+            raise found
+        return list(found)
