@@ -30,8 +30,10 @@ from app.domain.range_units.errors import (
     UnknownMarket,
 )
 from app.domain.range_units.jobs import Job
+from app.domain.range_units.revisions import Market
 from tests.application import PASSWORD, FakedApplication
 from tests.builders import a_market, an_exchange, new_id
+from tests.feeds import ticks_of_upbit
 from tests.use_cases import (
     BTC,
     CLIENT,
@@ -238,6 +240,20 @@ async def an_ingest(application: FakedApplication, *, bands: int, units: tuple[f
         await ingest(payload=reply(bands, unit=unit))
         application.clock.advance(REFRESH_GRACE)
     return partial(ingest, payload=reply(bands, unit=last))
+
+
+async def a_reply_to_compare(application: FakedApplication) -> Call:
+    """Give the ingest of the tick sizes of many markets, which one ladder answers for."""
+    await application.range_units.put_exchange(exchange=an_exchange(code="upbit"))
+    ladder = Market("upbit", "KRW", "*")
+    await application.range_units.put_range_units(market=ladder, table=FINE, source=SOURCE)
+    reply = ticks_of_upbit(**{f"KRW_{number}": "2" for number in range(100)})
+    return partial(
+        application.range_units.ingest,
+        market=reply.market,
+        payload=reply.payload,
+        source=SOURCE,
+    )
 
 
 async def range_units(application: FakedApplication, *, target: str = "BTC") -> None:
@@ -461,10 +477,11 @@ BUDGETS: Final = (
     of_writing("resumption of a sync", statements=5, readings=1),
     Budget("second sync", a_second_sync, 2, rollbacks=1, refusal=SyncInProgress),
     Budget("sync that is not due", a_sync_that_is_not_due, 3, rollbacks=1),
-    Budget("job", a_job_to_watch, 3, readings=1),
+    Budget("job", a_job_to_watch, 4, readings=1),
     Budget("page of jobs", a_page_of_jobs, 2, readings=1),
     Budget("page of rejected payloads", a_page_of_rejected_payloads, 2, readings=1),
     *INGESTS,
+    Budget("reply that is only compared", a_reply_to_compare, 4, commits=1, readings=2),
     Budget("login after others", a_login_after_others, 11, on_postgres=12, commits=2),
     Budget("refresh with an unknown token", an_unknown_token, 1, rollbacks=1, refusal=InvalidToken),
     Budget(

@@ -10,10 +10,12 @@ from app.domain.range_units import notes, storage
 from app.domain.range_units.errors import SyncInProgress, UnknownExchange
 from app.domain.range_units.jobs import (
     ACTIVE,
+    PART_NOTE,
     Counts,
     Failure,
     Job,
     JobState,
+    PartNote,
     PartOutcome,
     Progress,
 )
@@ -313,8 +315,8 @@ class JobPartsContract:
             await uow.job_parts.plan(job_id=other.id, parts=["a"])
             for outcome in (
                 failed("a"),
-                PartOutcome("a", Counts(5, 1, 2, 1, 1)),
-                PartOutcome("b", Counts(10, 1, 1, 1, 7), "in part"),
+                PartOutcome("a", Counts(5, 1, 2, 1, 1, 9, 8)),
+                PartOutcome("b", Counts(10, 1, 1, 1, 7, 3, 1), "in part"),
                 failed("c"),
             ):
                 await uow.job_parts.record(job_id=job.id, outcome=outcome)
@@ -323,7 +325,10 @@ class JobPartsContract:
             ids = [job.id, other.id, bare.id, new_id()]
             found = await uow.job_parts.progress(job_ids=ids)
             none = await uow.job_parts.progress(job_ids=[])
-        expected = {job.id: Progress(Counts(15, 2, 3, 2, 8), 4, 3, 2), other.id: Progress(parts=1)}
+        expected = {
+            job.id: Progress(Counts(15, 2, 3, 2, 8, 12, 9), 4, 3, 2),
+            other.id: Progress(parts=1),
+        }
         assert (dict(found), dict(none)) == (expected, {})
 
     async def test_failures_come_in_the_order_of_the_parts_and_not_without_end(
@@ -341,6 +346,28 @@ class JobPartsContract:
         expected = [Failure(part, f"why {part}") for part in "cad"]
         assert found == [expected, expected[:2], []]
 
+    async def test_notes_come_in_the_order_of_the_parts_and_not_without_end(
+        self, work: RangeUnitsWork
+    ) -> None:
+        job, other = a_job(), a_job(exchange="korbit")
+        await keep(work, job, other)
+        texts = [*TEXTS, "\U0001f642" * PART_NOTE]
+        async with work() as uow:
+            parts = [f"{9 - place}" for place in range(len(texts))]
+            await uow.job_parts.plan(job_id=job.id, parts=[*parts, "bare", "mended"])
+            for part, text in reversed([*zip(parts, texts, strict=True)]):
+                failure = "why" if part == "9" else None
+                outcome = PartOutcome(part, Counts(), failure, text)
+                await uow.job_parts.record(job_id=job.id, outcome=outcome)
+            for outcome in (PartOutcome("mended", Counts(), None, "odd"), failed("mended")):
+                await uow.job_parts.record(job_id=job.id, outcome=outcome)
+            await uow.commit()
+        async with work() as uow:
+            found = [await uow.job_parts.notes(job_id=job.id, limit=limit) for limit in (9, 2, 0)]
+            none = await uow.job_parts.notes(job_id=other.id, limit=9)
+        expected = [PartNote(part, text) for part, text in zip(parts, texts, strict=True)]
+        assert (found, none) == ([expected, expected[:2], []], [])
+
     async def test_a_text_that_cannot_be_stored_is_refused(self, work: RangeUnitsWork) -> None:
         job = a_job()
         await keep(work, job)
@@ -348,9 +375,10 @@ class JobPartsContract:
             async with work() as uow:
                 with pytest.raises(UnstorableText):
                     await uow.job_parts.plan(job_id=job.id, parts=["a", text])
-            async with work() as uow:
-                with pytest.raises(UnstorableText):
-                    await uow.job_parts.record(job_id=job.id, outcome=failed("a", text))
+            for outcome in (failed("a", text), PartOutcome("a", Counts(), None, text)):
+                async with work() as uow:
+                    with pytest.raises(UnstorableText):
+                        await uow.job_parts.record(job_id=job.id, outcome=outcome)
         async with work() as uow:
             assert await uow.job_parts.remaining(job_id=job.id) == []
 

@@ -17,6 +17,7 @@ from app.adapters.exchanges.coinone import CoinoneFeed
 from app.adapters.exchanges.korbit import KorbitFeed
 from app.adapters.exchanges.okx import OkxFeed
 from app.adapters.exchanges.registry import ASKED
+from app.adapters.exchanges.upbit import UpbitFeed
 from app.adapters.memory.system import SettableClock
 from app.bootstrap.application import opened
 from app.domain.range_units.errors import FeedRefused
@@ -29,6 +30,7 @@ from tests.integration.stub_exchange import NOT_FOUND, Canned, Ending, StubExcha
 
 COINONE_MARKETS = "/public/v2/markets/KRW"
 KORBIT_PAIRS = "/v2/currencyPairs"
+UPBIT_MARKETS = "/v1/market/all"
 BYBIT = "/v5/market/instruments-info?category="
 
 
@@ -71,6 +73,10 @@ def coinone_markets(*targets: object) -> bytes:
 def korbit_pairs(*pairs: tuple[object, object]) -> bytes:
     data = [{"symbol": symbol, "status": status} for symbol, status in pairs]
     return json.dumps({"success": True, "data": data}).encode()
+
+
+def upbit_markets(*codes: object) -> bytes:
+    return json.dumps([{"market": code, "korean_name": "비트코인"} for code in codes]).encode()
 
 
 class _OverHttp(FeedContract):
@@ -165,6 +171,29 @@ class TestBybitFeed(_OverHttp):
     }
 
 
+class TestUpbitFeed(_OverHttp):
+    adapter = UpbitFeed
+    code = "upbit"
+    listed: ClassVar = {
+        UPBIT_MARKETS: upbit_markets(
+            "KRW-BTC", "BTC-ETH", "KRW-1INCH", "KRW-BTC", *(f"USDT-{n:032}" for n in range(3))
+        )
+    }
+    pages: ClassVar = {
+        part: [(f"/v1/orderbook/instruments?markets={codes}", b'[{"any": 1}]')]
+        for part, codes in (
+            ("BTC/ETH", "BTC-ETH"),
+            ("KRW/1INCH,BTC", "KRW-1INCH%2CKRW-BTC"),
+            (f"USDT/{0:032},{1:032}", f"USDT-{0:032}%2CUSDT-{1:032}"),
+            (f"USDT/{2:032}", f"USDT-{2:032}"),
+        )
+    }
+
+    def market(self, part: str) -> Market:
+        assert part
+        return Market("upbit", "", "")
+
+
 # -- lists of markets that are none ------------------------------------------------------------
 
 
@@ -206,6 +235,23 @@ NO_LISTS = [b"", b"<html>", b"[]", b"null", b"{}", b'{"result": "success", "succ
                 korbit_pairs(("btc_krw", "launched")).replace(b"true", b'"true"'),
             ],
             id="korbit",
+        ),
+        pytest.param(
+            UpbitFeed,
+            "upbit",
+            UPBIT_MARKETS,
+            [
+                b'{"error": {"name": 404, "message": "Code not found"}}',
+                upbit_markets("KRW-BTC", None),
+                upbit_markets("KRW-BTC", 7),
+                upbit_markets("KRW-BTC", "KRW"),
+                upbit_markets("KRW-BTC", "krw-btc"),
+                upbit_markets("KRW-BTC", "KRW-*"),
+                upbit_markets("KRW-BTC", "KRW-A,B"),
+                upbit_markets("KRW-BTC", "B" * 200),
+                upbit_markets("KRW-BTC").replace(b"[{", b"[7, {"),
+            ],
+            id="upbit",
         ),
     ],
 )

@@ -44,6 +44,7 @@ async def test_every_request_of_the_readme_is_answered(tmp_path: Path, curl: str
         "updated": 0,
         "unchanged": 0,
         "rejected": 0,
+        "checked": 0,
         "rejections": [],
     }
     assert [answer["rounded"] for answer in answers[5]["results"]] == ["5005", "1000"]

@@ -217,7 +217,7 @@ JOBS: Final[Theme[RangeUnitsUnitOfWork]] = Theme(
         drawn(
             RecordPart,
             {"id": (2, 2, *IDS), "part": (*_PARTS, "z")},
-            {"inserted": (0, 3), "failure": _REASONS},
+            {"inserted": (0, 3), "failure": _REASONS, "note": _REASONS},
         ),
     ),
     reads=st.one_of(

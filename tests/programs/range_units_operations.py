@@ -321,10 +321,11 @@ class RecordPart(Operation):
     part: str
     inserted: int = 0
     failure: str | None = None
+    note: str | None = None
 
     async def run(self, uow: Work) -> None:
         counts = Counts(attempted=self.inserted, inserted=self.inserted)
-        outcome = PartOutcome(self.part, counts, self.failure)
+        outcome = PartOutcome(self.part, counts, self.failure, self.note)
         await uow.job_parts.record(job_id=uuid_of(self.id), outcome=outcome)
 
 
@@ -341,6 +342,7 @@ class LookAtParts(Operation):
             await uow.job_parts.remaining(job_id=job_id),
             dict(await uow.job_parts.progress(job_ids=[job_id, uuid_of(2)])),
             await uow.job_parts.failures(job_id=job_id, limit=self.limit),
+            await uow.job_parts.notes(job_id=job_id, limit=self.limit),
         )
 
 

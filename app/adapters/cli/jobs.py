@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import Annotated, Any, Final
 
 import typer
@@ -11,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from app.adapters.cli.output import complain, print_json, print_line, print_table
 from app.adapters.cli.range_units_services import RangeUnitsServices
 from app.adapters.cli.shell import Json, Opened, examples, run
-from app.domain.range_units.jobs import JobState
+from app.domain.range_units.jobs import Counts, JobState
 from app.domain.range_units.revisions import exchange_code
 from app.services.range_units.sync_service import JobReport
 from app.services.range_units.sync_worker import Tell
@@ -19,7 +20,7 @@ from app.services.range_units.sync_worker import Tell
 INCOMPLETE: Final = 1
 
 _COLUMNS: Final = ("id", "exchange", "state", "requested_at", "parts_done", "parts", "parts_failed")
-_COUNTS: Final = ("attempted", "inserted", "updated", "unchanged", "rejected")
+_COUNTS: Final = tuple(field.name for field in fields(Counts))
 
 
 class JobCommands:
@@ -36,8 +37,9 @@ class JobCommands:
     ) -> None:
         """Fetch an exchange's range units, here and now.
 
-        A part that fails does not stop the others; the exit code is 1 when any did. Interrupted,
-        it stops at once, and what was taken stays: the service can resume the job.
+        A part that fails does not stop the others; the exit code is 1 when any did. A tick size
+        that contradicts what is known is told, and no failure. Interrupted, it stops at once, and
+        what was taken stays: the service can resume the job.
         """
         code = exchange_code(exchange)
 
@@ -53,11 +55,13 @@ class JobCommands:
         else:
             counts = report.progress.counts
             for name in _COUNTS:
-                print_line(f"{name:<11}{getattr(counts, name)}")
-        self._complain_of_failures(report)
+                print_line(f"{name:<13}{getattr(counts, name)}")
+        self._complain(report)
 
-    def _complain_of_failures(self, report: JobReport) -> None:
+    def _complain(self, report: JobReport) -> None:
         progress = report.progress
+        for noted in report.notes:
+            complain(f"odd: {noted.note}")
         for failure in report.failures:
             complain(f"{failure.part}: {failure.reason}")
         if report.job.state is not JobState.DONE:
@@ -124,7 +128,8 @@ def _fields(report: JobReport) -> dict[str, Any]:
 def _detail(report: JobReport) -> dict[str, Any]:
     told = [{"part": failure.part, "reason": failure.reason} for failure in report.failures]
     more = max(0, report.progress.parts_failed - len(told))
-    return {**_fields(report), "failures": told, "failures_not_told": more}
+    notes = [{"part": noted.part, "note": noted.note} for noted in report.notes]
+    return {**_fields(report), "failures": told, "failures_not_told": more, "notes": notes}
 
 
 def add_job_commands(group: typer.Typer, opened: Opened[RangeUnitsServices]) -> None:

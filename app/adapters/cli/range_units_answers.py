@@ -20,7 +20,8 @@ from app.domain.range_units.grid import PriceAnswer, Rounded
 from app.domain.range_units.lint import Finding, lint
 from app.domain.range_units.numbers import plain
 from app.domain.range_units.timeline import Span
-from app.services.range_units.range_units_service import Ingested, RangeUnits
+from app.services.range_units.ingested import Ingested
+from app.services.range_units.range_units_service import RangeUnits
 
 BAND = ("range_min", "next_range_min", "price_unit")
 NEIGHBOURS = ("floor", "ceil", "next_down", "next_up", "price_unit")
@@ -62,6 +63,7 @@ def print_ingested(ingested: Ingested, *, as_json: bool) -> None:
         "updated": ingested.updated,
         "unchanged": ingested.unchanged,
         "rejected": ingested.rejected,
+        "checked": ingested.checked,
     }
     lint = [{"market": str(market), **_finding(found)} for market, found in ingested.lint]
     if as_json:

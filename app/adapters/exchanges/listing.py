@@ -11,12 +11,17 @@ from app.domain.range_units.revisions import WHOLE_QUOTE, Market, market_of
 MOST_CHARACTERS = 100
 
 
-async def content_of(answer: Answer) -> dict[str, object]:
-    """Read an answer that has to be a JSON object; in a thread, as some are large."""
+async def parsed(answer: Answer) -> object:
+    """Read an answer that has to be JSON; in a thread, as some are large."""
     try:
-        content = await to_thread.run_sync(parse, answer.payload)
+        return await to_thread.run_sync(parse, answer.payload)
     except UnreadableJson as error:
         raise no_list(answer, str(error)) from error
+
+
+async def content_of(answer: Answer) -> dict[str, object]:
+    """Read an answer that has to be a JSON object."""
+    content = await parsed(answer)
     if not isinstance(content, dict):
         raise no_list(answer, f"is {described(content)}, not an object")
     return content

@@ -15,6 +15,7 @@ from app.adapters.exchanges.client import ExchangeClient, Patience, Surroundings
 from app.adapters.exchanges.coinone import CoinoneFeed, CoinoneFormat
 from app.adapters.exchanges.korbit import KorbitFeed, KorbitFormat
 from app.adapters.exchanges.okx import OkxFeed, OkxFormat
+from app.adapters.exchanges.upbit import UpbitFeed, UpbitFormat
 from app.ports.range_units.feeds import Feed
 from app.ports.range_units.formats import PayloadFormat
 
@@ -40,7 +41,8 @@ class Asked:
 # Each budget stays within what the exchange allows an address in any span of time, or well below
 # it, since others may share the address. Theirs, when these were written:
 # binance: weight 6,000 a minute, and this call weighs 20; bybit: 600 calls in 5 s;
-# coinone: 1,200 calls, refilled at 20 a second; korbit: 50 a second; okx: 5 in 2 s for this call.
+# coinone: 1,200 calls, refilled at 20 a second; korbit: 50 a second; okx: 5 in 2 s for this call;
+# upbit: 10 a second for each of the two calls.
 ASKED: Final[Mapping[str, Asked]] = MappingProxyType(
     {
         "binance": Asked(
@@ -54,6 +56,7 @@ ASKED: Final[Mapping[str, Asked]] = MappingProxyType(
             "https://api.korbit.co.kr", RateBudget(40, burst=10), KorbitFeed, KorbitFormat()
         ),
         "okx": Asked("https://www.okx.com", RateBudget(1, burst=3), OkxFeed, OkxFormat()),
+        "upbit": Asked("https://api.upbit.com", RateBudget(5, burst=3), UpbitFeed, UpbitFormat()),
     }
 )
 

@@ -2,31 +2,36 @@
 
 Its ladders exist only as documentation. This reply has one tick size per market, that at the
 current price: it can contradict a ladder, and is never a ladder itself.
+
+One market that Upbit does not know makes an error of the whole reply. So the markets come from
+`GET /v1/market/all`, and are asked about in short batches.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
+from itertools import groupby
 
 from app.adapters.exchanges.bands import number_in_string
+from app.adapters.exchanges.client import Answer, ExchangeClient
+from app.adapters.exchanges.listing import (
+    MOST_CHARACTERS,
+    market_of_part,
+    no_list,
+    no_part,
+    parsed,
+    parts_of,
+    whole,
+)
 from app.adapters.exchanges.refusal import Refused, described, error_said
 from app.adapters.exchanges.replies import NamedMarkets, content_of, text_of
 from app.domain.errors import Fault
-from app.domain.range_units.cross_check import ScalarTick
-from app.domain.range_units.revisions import WHOLE_QUOTE, Market
+from app.domain.range_units.revisions import WHOLE_QUOTE, Market, Reading, ScalarTick
+from app.ports.range_units.feeds import Feed, Reply
+from app.ports.range_units.formats import PayloadFormat
 
 _TICK = "tick_size"
-
-
-def read_scalar_ticks(
-    payload: bytes, *, asked: Market
-) -> tuple[tuple[ScalarTick, ...], tuple[Fault, ...]]:
-    """Give the tick size of each market that the reply names, and why others are rejected.
-
-    Raises `PayloadRejected` where the reply as a whole is wrong, or no market is left. One
-    unknown market among those asked about is enough for that: then the reply is an error.
-    """
-    ticks, rejections = _MARKETS.of(payload, asked)
-    return tuple(ScalarTick(*tick) for tick in ticks.items()), tuple(rejections)
 
 
 def _entries(payload: bytes) -> object:
@@ -62,3 +67,73 @@ def _tick(entry: Mapping[str, object], path: str) -> Decimal:
 
 
 _MARKETS = NamedMarkets("", _entries, _codes, _tick)
+
+
+class UpbitFormat(PayloadFormat):
+    """One reply, a tick size for each of several markets, and never a table."""
+
+    def read(
+        self,
+        *,
+        payload: bytes,
+        market: Market,
+        observed_at: datetime,  # noqa: ARG002 - tick sizes are not kept
+        source: str,  # noqa: ARG002 - the same
+    ) -> Reading:
+        """Read what is to be compared with the tables that are known."""
+        ticks, rejections = _MARKETS.of(payload, market)
+        return Reading((), tuple(rejections), tuple(ScalarTick(*tick) for tick in ticks.items()))
+
+
+_CODE = re.compile(r"([A-Z0-9]{1,32})-([A-Z0-9][A-Z0-9._-]{0,31})")
+
+
+class UpbitFeed(Feed):
+    """Batches of markets of one quote currency, as `KRW/BTC,ETH`: as many as a part can name."""
+
+    def __init__(self, client: ExchangeClient) -> None:
+        self._client = client
+
+    async def parts(self) -> list[str]:
+        """List the markets, and put them into batches."""
+        answer = await self._client.get("/v1/market/all")
+        match await parsed(answer):
+            case list() as markets:
+                listed = [_pair(answer, one, place) for place, one in enumerate(markets)]
+                return list(_batches(parts_of(answer, listed)))
+            case _:
+                raise no_list(answer, "is no list of markets")
+
+    async def fetch(self, *, part: str) -> list[Reply]:
+        """Ask for a batch."""
+        quote, _, targets = part.partition("/")
+        if len(part) > MOST_CHARACTERS:
+            raise no_part("upbit", part)
+        markets = [market_of_part("upbit", f"{quote}/{one}") for one in targets.split(",")]
+        codes = ",".join(f"{market.quote}-{market.target}" for market in markets)
+        answer = await self._client.get("/v1/orderbook/instruments", {"markets": codes})
+        return [Reply(answer.payload, whole("upbit"), answer.url)]
+
+
+def _pair(answer: Answer, listed: object, place: int) -> tuple[str, str]:
+    match listed:
+        case {"market": str() as code} if named := _CODE.fullmatch(code):
+            return named[1], named[2]
+        case {"market": str() as code}:
+            raise no_list(answer, f"has {described(code)} for a market, in [{place}]")
+        case _:
+            raise no_list(answer, f"has no market in [{place}]")
+
+
+def _batches(markets: Sequence[str]) -> Iterator[str]:
+    """Join markets of one quote currency, given as `KRW/BTC` in order, within a part's length."""
+    for quote, some in groupby(markets, key=lambda market: market.partition("/")[0]):
+        batch = ""
+        for target in (market.partition("/")[2] for market in some):
+            if batch and len(batch) + len(target) < MOST_CHARACTERS:
+                batch = f"{batch},{target}"
+                continue
+            if batch:
+                yield batch
+            batch = f"{quote}/{target}"
+        yield batch

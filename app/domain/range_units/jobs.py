@@ -16,6 +16,12 @@ ORPHANED_AFTER: Final = timedelta(minutes=1)
 FAILURES_TOLD: Final = 100
 """How many failed parts a job tells one by one; the rest is only counted."""
 
+NOTES_TOLD: Final = 100
+"""Of how many parts a job tells the notes."""
+
+PART_NOTE: Final = 2000
+"""How long the note of a part is at most: a line for each of some twenty markets."""
+
 
 class JobState(StrEnum):
     """Where a job is; the names are stable."""
@@ -62,13 +68,19 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of markets."""
+    """What became of markets.
+
+    `checked` are those whose tick size was only compared with what is known, and `disagreeing`
+    those among them whose range units do not have it; neither was attempted.
+    """
 
     attempted: int = 0
     inserted: int = 0
     updated: int = 0
     unchanged: int = 0
     rejected: int = 0
+    checked: int = 0
+    disagreeing: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
@@ -77,16 +89,22 @@ class Counts:
             self.updated + other.updated,
             self.unchanged + other.unchanged,
             self.rejected + other.rejected,
+            self.checked + other.checked,
+            self.disagreeing + other.disagreeing,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class PartOutcome:
-    """What became of a part; `failure` says what went wrong with it, None: nothing did."""
+    """What became of a part; `failure` says what went wrong with it, None: nothing did.
+
+    `note` says what somebody should look at all the same.
+    """
 
     part: str
     counts: Counts
     failure: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +123,14 @@ class Failure:
 
     part: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartNote:
+    """A part that somebody should look at, and what for."""
+
+    part: str
+    note: str
 
 
 def refuse_second(active: Job) -> SyncInProgress:

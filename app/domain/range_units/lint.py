@@ -1,6 +1,6 @@
 """What is odd about a table although it is one: worth a second look, no reason to refuse it.
 
-Findings are computed from the table whenever they are asked for; nothing of them is kept.
+Findings about a table are computed from it whenever they are asked for; nothing of them is kept.
 """
 
 from collections.abc import Iterator
@@ -26,6 +26,12 @@ class Oddity(StrEnum):
     """A band has the unit, and the prices, that the band below would have there."""
     SCALAR_DISAGREES = "scalar_disagrees"
     """The tick size that the exchange states for the current price is not the table's."""
+    SCALAR_ALONE = "scalar_alone"
+    """The exchange states a tick size where there is no table to compare it with."""
+
+
+CROSS_CHECKED: Final = frozenset({Oddity.SCALAR_DISAGREES, Oddity.SCALAR_ALONE})
+"""What only the exchange's word tells, and no table by itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from enum import Enum, auto
 from uuid import UUID
 
@@ -200,14 +201,24 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class ScalarTick:
+    """The tick size of a market at its current price, which is no table."""
+
+    market: Market
+    tick_size: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What a reply says: tables, and why those of other markets in it cannot be trusted.
 
     Every rejection names its market, or the place in the reply where none could be made out.
+    `ticks` are what tables are compared with, where the exchange does not publish them.
     """
 
     observations: tuple[Observation, ...]
     rejections: tuple[Fault, ...] = ()
+    ticks: tuple[ScalarTick, ...] = ()
 
     @property
     def rejected(self) -> int:

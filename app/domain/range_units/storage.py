@@ -3,7 +3,7 @@
 from typing import Final
 
 from app.domain.range_units.changes import Change
-from app.domain.range_units.jobs import Job, PartOutcome
+from app.domain.range_units.jobs import PART_NOTE, Job, PartOutcome
 from app.domain.range_units.notes import NOTE
 from app.domain.range_units.quarantine import Quarantined
 from app.domain.range_units.revisions import Exchange, Market, Revision
@@ -60,6 +60,7 @@ def check_part(part: str) -> None:
 def check_outcome(outcome: PartOutcome) -> None:
     """Raise `UnstorableText` where a text of the outcome cannot be kept."""
     check_storable(outcome.failure, NOTE)
+    check_storable(outcome.note, PART_NOTE)
 
 
 def check_quarantined(entry: Quarantined) -> None:

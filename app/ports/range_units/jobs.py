@@ -3,7 +3,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from app.domain.range_units.jobs import Failure, Job, JobState, PartOutcome, Progress
+from app.domain.range_units.jobs import Failure, Job, JobState, PartNote, PartOutcome, Progress
 from app.domain.range_units.places import Place
 
 
@@ -83,4 +83,8 @@ class JobParts(Protocol):
 
     async def failures(self, *, job_id: UUID, limit: int) -> list[Failure]:
         """Give the parts that have failed, in the order of `remaining`; at most `limit`."""
+        ...
+
+    async def notes(self, *, job_id: UUID, limit: int) -> list[PartNote]:
+        """Give the notes of parts that have one, failed or not, in that order; at most `limit`."""
         ...

@@ -1,13 +1,13 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import NoReturn
 
 from anyio import to_thread
 
 from app.domain.errors import Fault
 from app.domain.range_units.changes import changes_of
+from app.domain.range_units.cross_check import cross_check
 from app.domain.range_units.errors import (
     NoPayloadFormat,
     PayloadRejected,
@@ -16,15 +16,16 @@ from app.domain.range_units.errors import (
     UnknownMarket,
 )
 from app.domain.range_units.lint import Finding, lint
-from app.domain.range_units.notes import noted
-from app.domain.range_units.quarantine import BYTES_KEPT, KEPT, Quarantined, faults_kept
+from app.domain.range_units.quarantine import BYTES_KEPT, KEPT
 from app.domain.range_units.revisions import (
     BEGINNING,
     Bearing,
     Exchange,
     Market,
     Observation,
+    Reading,
     Revision,
+    ScalarTick,
     answering,
     bearing_on,
     digest_of,
@@ -36,6 +37,7 @@ from app.ports.ids import Ids
 from app.ports.range_units.formats import PayloadFormat
 from app.ports.range_units.work import RangeUnitsUnitOfWork, RangeUnitsWork
 from app.services.range_units.change_feed import ChangeFeed
+from app.services.range_units.ingested import Ingested, Received
 
 _SETTLED = timedelta(minutes=5)
 """After this long, what was recorded at an instant is all there will ever be of it.
@@ -54,29 +56,6 @@ class RangeUnits:
     age: timedelta
     is_final: bool = False
     """Asked of two instants that are past, so that nothing can change the answer any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ingested:
-    """What became of the markets of one payload."""
-
-    inserted: int
-    """Had no range units of their own in force."""
-    updated: int
-    """Had others."""
-    unchanged: int
-    """Had the same, which are now confirmed."""
-    rejected: int = 0
-    """Were not read, and keep what they had."""
-    rejections: tuple[Fault, ...] = ()
-    """Why those were not, each naming its market; there may be several about one."""
-    lint: tuple[tuple[Market, Finding], ...] = ()
-    """What is odd about the tables of the others, whether new or not."""
-
-    @property
-    def attempted(self) -> int:
-        """All of them."""
-        return self.inserted + self.updated + self.unchanged + self.rejected
 
 
 class RangeUnitsService:
@@ -132,63 +111,81 @@ class RangeUnitsService:
         payload_format = self._formats.get(market.exchange)
         if payload_format is None:
             raise NoPayloadFormat(f"No format of replies is known for {market.exchange}.")
-        observed_at = self._clock.now()
-        read = partial(payload_format.read, payload=payload, market=market, source=source)
-        payload_digest = await to_thread.run_sync(digest_of, payload)
-        entry = partial(self._quarantined, market, source, payload_digest, len(payload))
-        try:
-            # Off the event loop: a hundred thousand bands take a while to read and to digest.
-            reading = await to_thread.run_sync(partial(read, observed_at=observed_at))
-        except PayloadRejected as error:
-            async with self._uow() as uow:
-                await _quarantine(uow, entry(error.detail, error.faults), payload)
-                await uow.commit()
-            raise
+        now = self._clock.now()
+        digest = await to_thread.run_sync(digest_of, payload)
+        received = Received(market, payload, source, digest, observed_at=now)
+        reading = await self._read(payload_format, received)
         digested, findings = await to_thread.run_sync(_examined, reading.observations)
+        disagreements = await self._disagreements(reading.ticks, as_of=received.observed_at)
         async with self._uow() as uow:
-            taken = await self._observe(uow, digested, observed_at, payload_digest)
+            taken = await self._observe(uow, digested, received)
             if reading.rejections:
                 reason = f"{reading.rejected} of the markets in the reply cannot be taken."
-                await _quarantine(uow, entry(reason, reading.rejections), payload)
+                await self._quarantine(uow, received, reason, reading.rejections)
             await uow.commit()
         self._feed.tell()
-        rejections = reading.rejections
-        return replace(taken, rejected=reading.rejected, rejections=rejections, lint=findings)
-
-    def _quarantined(  # noqa: PLR0913, PLR0917 - what is kept of a payload
-        self,
-        market: Market,
-        source: str,
-        digest: str,
-        size: int,
-        reason: str,
-        faults: Sequence[Fault],
-    ) -> Quarantined:
-        now = self._clock.now()
-        return Quarantined(
-            id=self._ids.new_id(),
-            market=market,
-            source=noted(source),
-            received_at=now,
-            last_seen=now,
-            times=1,
-            digest=digest,
-            size=size,
-            reason=noted(reason),
-            faults=faults_kept(faults),
+        return replace(
+            taken,
+            rejected=reading.rejected,
+            rejections=reading.rejections,
+            lint=(*findings, *disagreements),
+            checked=len(reading.ticks),
         )
+
+    async def _read(self, payload_format: PayloadFormat, received: Received) -> Reading:
+        """Read a payload; one that is refused as a whole is in quarantine then."""
+
+        def read() -> Reading:
+            return payload_format.read(
+                payload=received.payload,
+                market=received.market,
+                observed_at=received.observed_at,
+                source=received.source,
+            )
+
+        try:
+            # Off the event loop: a hundred thousand bands take a while to read.
+            return await to_thread.run_sync(read)
+        except PayloadRejected as error:
+            async with self._uow() as uow:
+                await self._quarantine(uow, received, error.detail, error.faults)
+                await uow.commit()
+            raise
+
+    async def _disagreements(
+        self, ticks: Sequence[ScalarTick], *, as_of: datetime
+    ) -> tuple[tuple[Market, Finding], ...]:
+        """Compare tick sizes with the tables that answer for their markets at an instant."""
+        if not ticks:
+            return ()
+        markets = [tick.market for tick in ticks]
+        async with self._reading() as uow:
+            found = await _in_force(uow, markets, as_of=as_of)
+            answers = {one: answering(found.get(one), found.get(one.ladder)) for one in markets}
+            known = {one: revision.id for one, revision in answers.items() if revision is not None}
+            tables = await uow.timeline.tables(revision_ids=set(known.values()))
+        known_tables = {market: tables[revision_id] for market, revision_id in known.items()}
+        return await to_thread.run_sync(cross_check, ticks, known_tables)
+
+    async def _quarantine(
+        self, uow: RangeUnitsUnitOfWork, received: Received, reason: str, faults: Sequence[Fault]
+    ) -> None:
+        entry = received.entry(self._ids.new_id(), self._clock.now(), reason, faults)
+        await uow.quarantine.put(entry=entry, payload=received.payload[:BYTES_KEPT])
+        await uow.quarantine.trim(exchange=entry.market.exchange, keep=KEPT)
 
     async def _observe(
         self,
         uow: RangeUnitsUnitOfWork,
         digested: Sequence[tuple[Observation, str]],
-        observed_at: datetime,
-        payload_digest: str,
+        received: Received,
     ) -> Ingested:
+        if not digested:
+            return Ingested(0, 0, 0)
         markets = {observation.market for observation, _ in digested}
         await uow.catalogue.hold_markets(markets=markets)
         # The clock is read once the markets are held: what is recorded later is dated later.
-        now = self._clock.now()
+        now, observed_at = self._clock.now(), received.observed_at
         # A reply is compared with what was in force when it was observed. One that was overtaken
         # by a later reply while it waited becomes history, and replaces nothing.
         current = await _in_force(uow, markets, as_of=observed_at)
@@ -200,14 +197,12 @@ class RangeUnitsService:
                 continue
             if known is not None and known.effective_from == observed_at:
                 replaced.append(known)  # within the same microsecond: the later one counts
-            stated = replace(observation, effective_from=observed_at, payload_digest=payload_digest)
-            revision = self._revision(stated, digest, now)
-            fresh.append((revision, observation.table))
+            stated = replace(
+                observation, effective_from=observed_at, payload_digest=received.digest
+            )
+            fresh.append((self._revision(stated, digest, now), observation.table))
         await uow.revisions.confirm(revision_ids=confirmed, at=observed_at)
-        await uow.revisions.supersede(revision_ids=[each.id for each in replaced], at=now)
-        await uow.revisions.add(revisions=fresh)
-        recorded = [revision for revision, _ in fresh]
-        await uow.changes.append(changes=changes_of(superseded=replaced, recorded=recorded, at=now))
+        await _store(uow, fresh, replaced, now)
         updated = sum(_own(current, revision.market) is not None for revision, _ in fresh)
         return Ingested(len(fresh) - updated, updated, len(confirmed))
 
@@ -228,7 +223,8 @@ class RangeUnitsService:
         amended by another of the same start, and put off, or brought forward, by the same content
         with another one; raises `RevisionInForce` for one that has.
         """
-        digest = table.digest
+        # Off the event loop: a hundred thousand bands take a while to digest.
+        digest = await to_thread.run_sync(_digest, table)
         async with self._uow() as uow:
             await uow.catalogue.hold_markets(markets=[market])
             now = self._clock.now()
@@ -246,11 +242,7 @@ class RangeUnitsService:
             replaced = replaced_by(known, following, bearing=bearing, digest=digest, now=now)
             stated = Observation(market, table, start, source, payload_digest)
             revision = self._revision(stated, digest, now)
-            await uow.revisions.supersede(revision_ids=[each.id for each in replaced], at=now)
-            await uow.revisions.add(revisions=[(revision, table)])
-            await uow.changes.append(
-                changes=changes_of(superseded=replaced, recorded=[revision], at=now)
-            )
+            await _store(uow, [(revision, table)], replaced, now)
             await uow.commit()
         self._feed.tell()
         return RangeUnits(revision, table, timedelta(0)), True
@@ -259,6 +251,7 @@ class RangeUnitsService:
         self, *, exchanges: Collection[Exchange], observations: Sequence[Observation]
     ) -> int:
         """Fill an empty catalogue; give how many revisions were stored, 0 where it is not empty."""
+        digested = await to_thread.run_sync(_digested, observations)
         async with self._uow() as uow:
             if await uow.catalogue.exchanges(limit=1):
                 return 0
@@ -268,19 +261,11 @@ class RangeUnitsService:
             markets = {observation.market for observation in observations}
             await uow.catalogue.hold_markets(markets=markets)
             now = self._clock.now()
-            revisions = [
-                (
-                    self._revision(observation, observation.table.digest, now),
-                    observation.table,
-                )
-                for observation in observations
-            ]
-            await uow.revisions.add(revisions=revisions)
-            recorded = [revision for revision, _ in revisions]
-            await uow.changes.append(changes=changes_of(recorded=recorded, at=now))
+            fresh = [(self._revision(one, digest, now), one.table) for one, digest in digested]
+            await _store(uow, fresh, [], now)
             await uow.commit()
         self._feed.tell()
-        return len(revisions)
+        return len(fresh)
 
     async def current(
         self, *, market: Market, as_of: datetime | None = None, known_at: datetime | None = None
@@ -313,17 +298,32 @@ class RangeUnitsService:
         )
 
 
-async def _quarantine(uow: RangeUnitsUnitOfWork, entry: Quarantined, payload: bytes) -> None:
-    await uow.quarantine.put(entry=entry, payload=payload[:BYTES_KEPT])
-    await uow.quarantine.trim(exchange=entry.market.exchange, keep=KEPT)
+async def _store(
+    uow: RangeUnitsUnitOfWork,
+    fresh: Sequence[tuple[Revision, RangeUnitTable]],
+    replaced: Sequence[Revision],
+    now: datetime,
+) -> None:
+    """Add revisions in place of others, and tell of both."""
+    await uow.revisions.supersede(revision_ids=[each.id for each in replaced], at=now)
+    await uow.revisions.add(revisions=fresh)
+    recorded = [revision for revision, _ in fresh]
+    await uow.changes.append(changes=changes_of(superseded=replaced, recorded=recorded, at=now))
+
+
+def _digest(table: RangeUnitTable) -> str:
+    return table.digest
+
+
+def _digested(observations: Sequence[Observation]) -> list[tuple[Observation, str]]:
+    return [(observation, observation.table.digest) for observation in observations]
 
 
 def _examined(
     observations: Sequence[Observation],
 ) -> tuple[list[tuple[Observation, str]], tuple[tuple[Market, Finding], ...]]:
-    digested = [(observation, observation.table.digest) for observation in observations]
     found = ((one.market, finding) for one in observations for finding in lint(one.table))
-    return digested, tuple(found)
+    return _digested(observations), tuple(found)
 
 
 async def answering_revision(

@@ -6,9 +6,11 @@ from uuid import UUID
 from app.domain.range_units.errors import NoFeed, UnknownJob
 from app.domain.range_units.jobs import (
     FAILURES_TOLD,
+    NOTES_TOLD,
     Failure,
     Job,
     JobState,
+    PartNote,
     Progress,
     abandoned,
     cancelled,
@@ -24,11 +26,12 @@ from app.ports.range_units.work import RangeUnitsUnitOfWork, RangeUnitsWork
 
 @dataclass(frozen=True, slots=True)
 class JobReport:
-    """A job, how far it is, and some of the parts that failed."""
+    """A job, how far it is, and some of the parts that failed or should be looked at."""
 
     job: Job
     progress: Progress
     failures: tuple[Failure, ...]
+    notes: tuple[PartNote, ...]
     is_orphaned: bool
 
 
@@ -113,13 +116,19 @@ class SyncService:
         return changed
 
     async def job(self, *, job_id: UUID) -> JobReport:
-        """Give a job with its progress and its failures. Raises `UnknownJob`."""
+        """Give a job with its progress, failures and notes. Raises `UnknownJob`."""
         async with self._reading() as uow:
             job = _found(await uow.jobs.job(job_id=job_id), job_id)
             progress = await uow.job_parts.progress(job_ids=[job_id])
             failures = await uow.job_parts.failures(job_id=job_id, limit=FAILURES_TOLD)
-        orphaned = job.is_orphaned(self._clock.now())
-        return JobReport(job, progress.get(job_id, Progress()), tuple(failures), orphaned)
+            notes = await uow.job_parts.notes(job_id=job_id, limit=NOTES_TOLD)
+        return JobReport(
+            job,
+            progress.get(job_id, Progress()),
+            tuple(failures),
+            tuple(notes),
+            job.is_orphaned(self._clock.now()),
+        )
 
     async def list_jobs(
         self, *, exchange: str | None = None, after: Place | None = None, limit: int = 50
@@ -130,7 +139,7 @@ class SyncService:
             progress = await uow.job_parts.progress(job_ids=[job.id for job in jobs])
         now = self._clock.now()
         return [
-            JobReport(job, progress.get(job.id, Progress()), (), job.is_orphaned(now))
+            JobReport(job, progress.get(job.id, Progress()), (), (), job.is_orphaned(now))
             for job in jobs
         ]
 

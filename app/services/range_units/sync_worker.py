@@ -15,6 +15,7 @@ from app.domain.range_units.errors import (
     SyncInProgress,
 )
 from app.domain.range_units.jobs import (
+    PART_NOTE,
     Counts,
     Job,
     JobState,
@@ -205,14 +206,16 @@ class _Run:
     async def _outcome(self, part: str) -> PartOutcome:
         counts = Counts()
         failures: list[str] = []
+        odd: list[str] = []
         try:
             for reply in await self._means.feed.fetch(part=part):
-                counts += await self._take(reply, failures)
+                counts += await self._take(reply, failures, odd)
         except TickgateError as error:
             failures.append(reason_of(error))
-        return PartOutcome(part, counts, noted(" / ".join(failures)) if failures else None)
+        failure = noted(" / ".join(failures)) if failures else None
+        return PartOutcome(part, counts, failure, noted("; ".join(odd), PART_NOTE) or None)
 
-    async def _take(self, reply: Reply, failures: list[str]) -> Counts:
+    async def _take(self, reply: Reply, failures: list[str], odd: list[str]) -> Counts:
         try:
             taken = await self._means.range_units.ingest(
                 market=reply.market, payload=reply.payload, source=reply.source
@@ -220,7 +223,16 @@ class _Run:
         except PayloadRejected as error:
             failures.append(reason_of(error))
             return Counts(attempted=error.markets, rejected=error.markets)
-        return Counts(taken.attempted, taken.inserted, taken.updated, taken.unchanged)
+        odd += [f"{market}: {finding.message}" for market, finding in taken.disagreements]
+        return Counts(
+            attempted=taken.attempted,
+            inserted=taken.inserted,
+            updated=taken.updated,
+            unchanged=taken.unchanged,
+            rejected=taken.rejected,
+            checked=taken.checked,
+            disagreeing=len(taken.disagreements),
+        )
 
     async def _note(self, outcome: PartOutcome | None = None) -> None:
         """Record what became of a part, and a sign of life; learn whether the job is to stop."""

@@ -3,7 +3,7 @@ from anyio.lowlevel import checkpoint
 
 from app.domain.range_units.errors import FeedUnavailable
 from app.domain.range_units.revisions import Exchange
-from tests.feeds import a_reply
+from tests.feeds import a_reply, ticks_of_upbit
 from tests.unit.cli.program import Program
 
 SYNC = ("range-units", "sync", "coinone")
@@ -26,7 +26,21 @@ def test_a_sync_counts_what_became_of_the_markets(program: Program) -> None:
         ["updated", "0"],
         ["unchanged", "0"],
         ["rejected", "0"],
+        ["checked", "0"],
+        ["disagreeing", "0"],
     ]
+
+
+def test_a_tick_size_that_disagrees_is_told_and_is_no_failure(program: Program) -> None:
+    exchange = Exchange("upbit", "Upbit")
+    program.with_range_units(lambda s: s.range_units.put_exchange(exchange=exchange))
+    program.upbit.replies = {"KRW/BTC": [ticks_of_upbit(KRW_BTC="2")]}
+    ended = program.run("range-units", "sync", "upbit", "--json")
+    document = ended.document
+    note = "upbit KRW/BTC: the exchange states the tick size 2, and there are no range units"
+    assert (ended.exit_code, ended.stderr) == (0, f"tickgate: odd: {note}\n")
+    assert (document["checked"], document["disagreeing"]) == (1, 1)
+    assert document["notes"] == [{"part": "KRW/BTC", "note": note}]
 
 
 def test_parts_that_fail_are_told_and_the_exit_code_is_1(program: Program) -> None:
@@ -45,7 +59,7 @@ def test_parts_that_fail_are_told_and_the_exit_code_is_1(program: Program) -> No
 def test_an_exchange_that_is_away_or_unknown_has_the_exit_code_of_its_refusal(
     program: Program,
 ) -> None:
-    program.coinone.parts_error = FeedUnavailable("It is away.")
+    program.coinone.down = FeedUnavailable("It is away.")
     away, unknown = program.run(*SYNC), program.run("range-units", "sync", "nowhere")
     assert (away.exit_code, away.stderr) == (3, "tickgate: It is away. [feed_unavailable]\n")
     assert unknown.exit_code == 1

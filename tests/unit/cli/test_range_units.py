@@ -88,7 +88,7 @@ def test_a_reply_of_the_exchange_is_counted(program: Program, tmp_path: Path) ->
     ended = program.run("range-units", "import", file_of(tmp_path, REPLY), *BTC)
     assert ended.exit_code == 0
     assert ended.stdout.splitlines() == [
-        "1 attempted, 1 inserted, 0 updated, 0 unchanged, 0 rejected",
+        "1 attempted, 1 inserted, 0 updated, 0 unchanged, 0 rejected, 0 checked",
         (
             "odd: coinone KRW/BTC band 1: top 10000000000 looks like a sentinel for no end"
             " (sentinel_top)"
@@ -106,6 +106,7 @@ def test_the_same_reply_again_changes_nothing(program: Program, tmp_path: Path) 
         "updated": 0,
         "unchanged": 1,
         "rejected": 0,
+        "checked": 0,
         "rejections": [],
         "lint": [
             {
@@ -127,7 +128,7 @@ def test_a_market_that_is_rejected_is_complained_of_beside_those_that_are_taken(
     ended = program.run("range-units", "import", file, *place)
     assert (ended.exit_code, ended.stdout) == (
         0,
-        "2 attempted, 1 inserted, 0 updated, 0 unchanged, 1 rejected\n",
+        "2 attempted, 1 inserted, 0 updated, 0 unchanged, 1 rejected, 0 checked\n",
     )
     assert ended.stderr.splitlines() == [
         "tickgate: rejected: binance USDT/ETH: symbols[1].filters: has no PRICE_FILTER, not one"

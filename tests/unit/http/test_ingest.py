@@ -42,7 +42,7 @@ SENTINEL: Final = {
 
 def counts(**counted: int) -> dict[str, Any]:
     none = {"attempted": 1, "inserted": 0, "updated": 0, "unchanged": 0, "rejected": 0}
-    return none | {"rejections": [], "lint": [SENTINEL]} | counted
+    return none | {"checked": 0, "rejections": [], "lint": [SENTINEL]} | counted
 
 
 async def test_what_becomes_of_each_reply_is_counted(
@@ -144,8 +144,8 @@ async def test_a_reply_about_an_unknown_exchange_is_not_taken(
 async def test_a_reply_of_an_exchange_whose_form_is_not_known_is_not_taken(
     client: httpx.AsyncClient, admin: dict[str, str]
 ) -> None:
-    await client.put("/v1/exchanges/upbit", json={"name": "Upbit"}, headers=admin)
-    answer = await ingest(client, admin, GOOD, INGEST.replace("coinone", "upbit"))
+    await client.put("/v1/exchanges/bithumb", json={"name": "Bithumb"}, headers=admin)
+    answer = await ingest(client, admin, GOOD, INGEST.replace("coinone", "bithumb"))
     assert refusal(answer) == (404, "no_payload_format")
 
 
@@ -195,6 +195,7 @@ async def test_one_bad_market_of_a_reply_does_not_stop_the_others(
         "updated": 0,
         "unchanged": 0,
         "rejected": 2,
+        "checked": 0,
         "lint": [],
     }
     assert [rejection["market"] for rejection in rejections] == [

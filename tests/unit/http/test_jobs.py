@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.range_units.errors import FeedUnavailable
 from tests.application import MemoryApplication
-from tests.feeds import a_reply
+from tests.feeds import a_reply, ticks_of_upbit
 from tests.unit.http.api import INGEST, JSON, NOBODY
 
 SYNC = "/v1/exchanges/coinone/range-units/sync"
@@ -55,6 +55,29 @@ async def test_a_sync_is_accepted_begun_and_can_be_watched(
         "inserted": 1,
         "failures": [{"part": "KRW/ETH", "reason": "It is away. [feed_unavailable]"}],
     }
+
+
+async def test_a_tick_size_that_disagrees_is_told_with_what_is_known(
+    client: httpx.AsyncClient, application: MemoryApplication, coinone: dict[str, str]
+) -> None:
+    upbit = "/v1/exchanges/upbit"
+    await client.put(upbit, json={"name": "Upbit"}, headers=coinone)
+    ladder = {"range_units": [{"range_min": "0", "price_unit": "1"}], "source": "a notice"}
+    units = f"{upbit}/markets/KRW/*/range-units"
+    stated = (await client.put(units, json=ladder, headers=coinone)).json()
+    reply = ticks_of_upbit(KRW_BTC="1", KRW_ETH="2.0")
+    application.upbit.replies = {"KRW/BTC,ETH": [reply]}
+    begun = await client.post(f"{upbit}/range-units/sync", headers=coinone)
+    await run(application)
+    watched = (await client.get(begun.headers["Location"], headers=coinone)).json()
+    told = "the exchange states the tick size 2, which is the unit of no band; next to it is 1"
+    note = {"part": "KRW/BTC,ETH", "note": f"upbit KRW/ETH: {told}"}
+    assert (watched["checked"], watched["disagreeing"], watched["notes"]) == (2, 1, [note])
+    url = f"{upbit}/range-units/ingest?quote=KRW&target=ETH"
+    answer = (await client.post(url, content=reply.payload, headers=coinone)).json()
+    [finding] = answer["lint"]
+    assert (answer["attempted"], answer["checked"], finding["code"]) == (0, 2, "scalar_disagrees")
+    assert (await client.get(units, headers=coinone)).json() == stated
 
 
 async def test_a_second_sync_is_refused_with_the_job_that_goes_on(

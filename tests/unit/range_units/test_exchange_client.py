@@ -35,6 +35,7 @@ ALLOWED = {
     "coinone": (1200 + 60 * 20, 60),
     "korbit": (50, 1),
     "okx": (5, 2),
+    "upbit": (10, 1),
 }
 """So many calls within so many seconds are what an exchange allows."""
 

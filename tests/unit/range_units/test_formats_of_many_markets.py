@@ -11,6 +11,7 @@ from app.adapters.exchanges.binance import BinanceFormat
 from app.adapters.exchanges.bybit import BybitFormat
 from app.adapters.exchanges.korbit import KorbitFormat
 from app.adapters.exchanges.okx import OkxFormat
+from app.adapters.exchanges.upbit import UpbitFormat
 from app.domain.range_units.grid import PriceGrid
 from app.domain.range_units.numbers import plain
 from app.domain.range_units.revisions import Market, Reading
@@ -72,6 +73,12 @@ class TestBybitFormat(Asked):
     adapter: ClassVar[type] = BybitFormat
     reply = "bybit_instruments_info"
     asked = Market("bybit", "USDT", "DOGE")
+
+
+class TestUpbitFormat(Asked):
+    adapter: ClassVar[type] = UpbitFormat
+    reply = "upbit_orderbook_instruments"
+    asked = Market("upbit", "KRW", "BTC")
 
 
 KORBIT = (KorbitFormat(), TestKorbitFormat.asked)

@@ -34,8 +34,8 @@ from app.domain.range_units.revisions import (
 )
 from app.domain.range_units.table import RangeUnitTable
 from app.ports.range_units.formats import PayloadFormat
+from app.services.range_units.ingested import Ingested
 from app.services.range_units.range_units_service import (
-    Ingested,
     RangeUnits,
     RangeUnitsService,
 )
@@ -379,9 +379,9 @@ async def test_a_payload_of_an_unknown_exchange_is_refused(
 async def test_a_payload_of_an_exchange_whose_replies_cannot_be_read_is_refused(
     application: MemoryApplication,
 ) -> None:
-    await application.range_units.put_exchange(exchange=an_exchange(code="upbit"))
-    with pytest.raises(NoPayloadFormat, match=r"^No format of replies is known for upbit\.$"):
-        await ingest(application, market=a_market(exchange="upbit"))
+    await application.range_units.put_exchange(exchange=an_exchange(code="bithumb"))
+    with pytest.raises(NoPayloadFormat, match=r"^No format of replies is known for bithumb\.$"):
+        await ingest(application, market=a_market(exchange="bithumb"))
 
 
 async def test_of_two_who_ingest_the_same_at_once_one_inserts_and_one_confirms(

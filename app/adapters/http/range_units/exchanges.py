@@ -133,7 +133,7 @@ class RejectionAnswer(BaseModel):
 
 
 class MarketFinding(FindingAnswer):
-    """Something odd about a table in a payload."""
+    """Something odd about a table in a payload, or about the one that a tick size contradicts."""
 
     market: str = Field(examples=["coinone KRW/BTC"])
 
@@ -146,6 +146,9 @@ class IngestAnswer(BaseModel):
     updated: int
     unchanged: int
     rejected: int
+    checked: int = Field(
+        description="Markets whose tick size was only compared with their range units."
+    )
     rejections: list[RejectionAnswer]
     lint: list[MarketFinding]
 
@@ -193,6 +196,7 @@ async def ingest(
         updated=ingested.updated,
         unchanged=ingested.unchanged,
         rejected=ingested.rejected,
+        checked=ingested.checked,
         rejections=[RejectionAnswer(**rejection(fault)) for fault in ingested.rejections],
         lint=[
             MarketFinding(market=str(market), **asdict(finding))

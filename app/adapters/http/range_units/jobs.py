@@ -32,6 +32,15 @@ class FailureAnswer(BaseModel):
     reason: str
 
 
+class NoteAnswer(BaseModel):
+    """A part of a job that somebody should look at, though it may not have failed."""
+
+    part: str = Field(examples=["KRW/BTC,ETH"])
+    note: str = Field(
+        examples=["upbit EUR/X: the exchange states the tick size 2, and there are no range units"]
+    )
+
+
 class JobAnswer(BaseModel):
     """A sync of an exchange. Its parts are what the exchange is asked for, one after another."""
 
@@ -55,6 +64,13 @@ class JobAnswer(BaseModel):
     updated: int
     unchanged: int
     rejected: int
+    checked: int = Field(
+        description="Markets whose tick size was only compared with their range units; they are"
+        " not among those attempted."
+    )
+    disagreeing: int = Field(
+        description="Of these, those whose range units do not have it, or that have none."
+    )
 
 
 class JobDetail(JobAnswer):
@@ -62,6 +78,9 @@ class JobDetail(JobAnswer):
 
     failures: list[FailureAnswer]
     failures_not_told: int
+    notes: list[NoteAnswer] = Field(
+        description="Which markets disagree, and how; of a hundred parts at most."
+    )
 
 
 class PartOfJobs(PartOfList):
@@ -170,6 +189,8 @@ def _fields(report: JobReport) -> dict[str, Any]:
         "updated": counts.updated,
         "unchanged": counts.unchanged,
         "rejected": counts.rejected,
+        "checked": counts.checked,
+        "disagreeing": counts.disagreeing,
     }
 
 
@@ -180,4 +201,5 @@ def _detail(report: JobReport) -> JobDetail:
             FailureAnswer(part=failure.part, reason=failure.reason) for failure in report.failures
         ],
         failures_not_told=max(0, report.progress.parts_failed - len(report.failures)),
+        notes=[NoteAnswer(part=noted.part, note=noted.note) for noted in report.notes],
     )

@@ -8,7 +8,15 @@ from uuid import UUID
 from app.adapters.memory.range_units.state import RangeUnitsState
 from app.adapters.memory.store import MemoryTransaction
 from app.domain.range_units.errors import SyncInProgress, UnknownExchange
-from app.domain.range_units.jobs import Counts, Failure, Job, JobState, PartOutcome, Progress
+from app.domain.range_units.jobs import (
+    Counts,
+    Failure,
+    Job,
+    JobState,
+    PartNote,
+    PartOutcome,
+    Progress,
+)
 from app.domain.range_units.places import Place
 from app.domain.range_units.storage import check_job, check_outcome, check_part
 from app.ports.range_units.jobs import JobParts, Jobs
@@ -132,6 +140,15 @@ class MemoryJobParts(JobParts):
                 Failure(part, outcome.failure)
                 for part, outcome in _parts(rows, job_id)
                 if outcome is not None and outcome.failure is not None
+            ][:limit]
+
+    async def notes(self, *, job_id: UUID, limit: int) -> list[PartNote]:
+        """Take those that have one."""
+        async with self._transaction.statement() as rows:
+            return [
+                PartNote(part, outcome.note)
+                for part, outcome in _parts(rows, job_id)
+                if outcome is not None and outcome.note is not None
             ][:limit]
 
 

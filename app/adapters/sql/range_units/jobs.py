@@ -1,6 +1,7 @@
 """Jobs and their parts on the database."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -29,10 +30,12 @@ from app.domain.range_units import notes, storage
 from app.domain.range_units.errors import UnknownExchange
 from app.domain.range_units.jobs import (
     ACTIVE,
+    PART_NOTE,
     Counts,
     Failure,
     Job,
     JobState,
+    PartNote,
     PartOutcome,
     Progress,
 )
@@ -84,7 +87,10 @@ class JobPartRow(Base):
     updated: Mapped[int]
     unchanged: Mapped[int]
     rejected: Mapped[int]
+    checked: Mapped[int] = mapped_column(server_default="0")
+    disagreeing: Mapped[int] = mapped_column(server_default="0")
     failure: Mapped[str | None] = mapped_column(String(notes.NOTE))
+    note: Mapped[str | None] = mapped_column(String(PART_NOTE))
 
 
 class SqlJobs(Jobs):
@@ -172,7 +178,7 @@ class SqlJobParts(JobParts):
                 storage.check_part(part)
         if not parts:
             return
-        untried = {"tried": False, "failure": None, **_columns_of(Counts())}
+        untried = {"tried": False, "failure": None, "note": None, **_columns_of(Counts())}
         rows = [
             {"job_id": job_id, "part": part, "place": place, **untried}
             for place, part in enumerate(parts)
@@ -197,7 +203,12 @@ class SqlJobParts(JobParts):
         statement = (
             update(JobPartRow)
             .where(JobPartRow.job_id == job_id, JobPartRow.part == outcome.part)
-            .values(tried=True, failure=outcome.failure, **_columns_of(outcome.counts))
+            .values(
+                tried=True,
+                failure=outcome.failure,
+                note=outcome.note,
+                **_columns_of(outcome.counts),
+            )
         )
         await self._transaction.execute(statement)
 
@@ -232,8 +243,20 @@ class SqlJobParts(JobParts):
         found: Sequence[Any] = (await self._transaction.execute(query)).all()
         return [Failure(part, failure) for part, failure in found]
 
+    async def notes(self, *, job_id: UUID, limit: int) -> list[PartNote]:
+        """SELECT those that have one."""
+        row = JobPartRow
+        query = (
+            select(row.part, row.note)
+            .where(row.job_id == job_id, row.note.is_not(None))
+            .order_by(row.place, row.part)
+            .limit(limit)
+        )
+        found: Sequence[Any] = (await self._transaction.execute(query)).all()
+        return [PartNote(part, note) for part, note in found]
 
-_COUNTS: Final = ("attempted", "inserted", "updated", "unchanged", "rejected")
+
+_COUNTS: Final = tuple(field.name for field in fields(Counts))
 
 
 def _columns_of(counts: Counts) -> dict[str, int]:
