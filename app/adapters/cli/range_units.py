@@ -4,11 +4,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
+from uuid import UUID
 
 import typer
 
 from app.adapters.cli.jobs import add_job_commands
-from app.adapters.cli.output import complain, write_text
+from app.adapters.cli.output import complain, print_json, print_line, write_text
 from app.adapters.cli.range_units_answers import (
     print_answers,
     print_change,
@@ -126,6 +127,31 @@ class RangeUnitsCommands:
         """
         place = market_named(exchange, market)
         print_history(run(self._opened, partial(_whole_history, market=place)), as_json=as_json)
+
+    def withdraw(
+        self,
+        *,
+        revision: Annotated[
+            UUID, typer.Argument(metavar="REVISION", help="Its id, as history shows it.")
+        ],
+        exchange: Exchange,
+        market: MarketName,
+        as_json: Json = False,
+    ) -> None:
+        """Take an announced revision back before it comes into force.
+
+        It stays in the history. One that is in force is followed by a later one instead. That of
+        a whole quote currency is withdrawn there, as --market 'KRW/*'.
+        """
+        place = market_named(exchange, market)
+        run(
+            self._opened,
+            lambda services: services.history.withdraw(market=place, revision_id=revision),
+        )
+        if as_json:
+            print_json({"revision_id": revision, "withdrawn": True})
+        else:
+            print_line(f"The revision {revision} of {place} is withdrawn.")
 
     def diff(
         self,
@@ -284,6 +310,10 @@ def range_units_commands(
     )
     group.command("show", epilog=examples(f"range-units show {btc}"))(commands.show)
     group.command("history", epilog=examples(f"range-units history {btc}"))(commands.history)
+    group.command(
+        "withdraw",
+        epilog=examples(f"range-units withdraw 0192f0c1-7a3e-7c55-9d1f-3b6a1c2d4e5f {btc}"),
+    )(commands.withdraw)
     days = "2024-01-28T00:00:00+09:00 2025-07-31T00:00:00+09:00"
     group.command(
         "diff",

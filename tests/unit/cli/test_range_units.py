@@ -81,6 +81,45 @@ def sources(program: Program) -> list[str]:
     return [found.source for found in program.range_units_store.committed.revisions.values()]
 
 
+# -- withdrawing -----------------------------------------------------------------------------
+
+
+def test_an_announced_revision_is_withdrawn_and_one_in_force_is_not(program: Program) -> None:
+    market = state(program, a_table(("0", "1")))
+    later = program.clock.now() + timedelta(days=1)
+    program.with_range_units(
+        lambda s: s.range_units.put_range_units(
+            market=market, table=COARSE, source="a notice", effective_from=later
+        )
+    )
+    history = program.run("range-units", "history", *BTC, "--json").document["items"]
+    announced, in_force = (one["revision_id"] for one in history)
+    ended = [
+        program.run("range-units", "withdraw", revision, *BTC)
+        for revision in (announced, announced, in_force, "none")
+    ]
+    assert [end.exit_code for end in ended] == [0, 1, 1, 2]
+    assert ended[0].stdout == f"The revision {announced} of coinone KRW/BTC is withdrawn.\n"
+    assert "[unknown_revision]" in ended[1].stderr
+    assert "[revision_in_force]" in ended[2].stderr
+    [gone, _] = program.run("range-units", "history", *BTC, "--json").document["items"]
+    assert (gone["revision_id"], gone["superseded_at"] is None) == (announced, False)
+
+
+def test_a_withdrawal_is_told_to_programs(program: Program) -> None:
+    later = program.clock.now() + timedelta(days=1)
+    market = market_of("coinone", "KRW", "*")
+    units, _ = program.with_range_units(
+        lambda s: s.range_units.put_range_units(
+            market=market, table=COARSE, source="a notice", effective_from=later
+        )
+    )
+    revision = str(units.revision.id)
+    ladder = ("--exchange", "coinone", "--market", "KRW/*", "--json")
+    ended = program.run("range-units", "withdraw", revision, *ladder)
+    assert ended.document == {"revision_id": revision, "withdrawn": True}
+
+
 # -- importing -------------------------------------------------------------------------------
 
 
