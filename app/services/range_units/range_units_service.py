@@ -251,7 +251,9 @@ class RangeUnitsService:
         self, *, exchanges: Collection[Exchange], observations: Sequence[Observation]
     ) -> int:
         """Fill an empty catalogue; give how many revisions were stored, 0 where it is not empty."""
-        digested = await to_thread.run_sync(_digested, observations)
+        # In the order of their starts, which a history shows where all is recorded at once.
+        ordered = sorted(observations, key=lambda each: each.effective_from or BEGINNING)
+        digested = await to_thread.run_sync(_digested, ordered)
         async with self._uow() as uow:
             if await uow.catalogue.exchanges(limit=1):
                 return 0

@@ -837,6 +837,15 @@ async def test_what_comes_along_answers_for_every_market_of_the_quote_currency()
     assert (await current(application, XRP)).table == FINE
 
 
+async def test_what_comes_along_is_a_history_in_the_order_of_its_starts() -> None:
+    application = MemoryApplication()
+    await application.range_units.load_ladders(exchanges=EXCHANGES, observations=LADDERS[::-1])
+    assert [one.source for one in await history(application, LADDER)] == [
+        "notice 2",
+        "https://exchange.example/notice/1",
+    ]
+
+
 async def test_a_catalogue_is_filled_once() -> None:
     application = MemoryApplication()
     await load(application)
