@@ -2,7 +2,8 @@
 
 Every band is asked on its own for its price nearest to the one in question, in fractions, and the
 best of these candidates wins. Steps are taken one price at a time, and ticks are counted by
-walking. Nothing here comes from the code under test but the attributes of a table and the words.
+walking; where that is too far to walk, each band is asked how many multiples of its unit it has.
+Nothing here comes from the code under test but the attributes of a table and the words.
 """
 
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ class Stretch:
 
     def multiple(self, price: Fraction) -> Fraction:
         return (price - self.origin) / self.unit
+
+    def price(self, multiple: int) -> Fraction:
+        return self.origin + multiple * self.unit
 
 
 class Oracle:
@@ -103,26 +107,34 @@ class Oracle:
         """Find the greatest of what each band has at or below the price."""
         found = []
         for stretch in self.stretches:
-            bounds = [bound for bound in (price, stretch.end, self.greatest) if bound is not None]
-            candidate = stretch.origin + floor(stretch.multiple(min(bounds))) * stretch.unit
-            if stretch.ends_below(candidate):
-                candidate -= stretch.unit
+            candidate = stretch.price(self.last_multiple(stretch, price))
             if stretch.holds(candidate) and self.allows(candidate):
                 found.append(candidate)
         return max(found, default=None)
 
+    def last_multiple(self, stretch: Stretch, price: Fraction) -> int:
+        """Give the last multiple at or below a price before a band, or the prices, end."""
+        bounds = [bound for bound in (price, stretch.end, self.greatest) if bound is not None]
+        multiple = floor(stretch.multiple(min(bounds)))
+        return multiple - 1 if stretch.ends_below(stretch.price(multiple)) else multiple
+
     def ceil(self, price: Fraction) -> Fraction | None:
         """Find the least of what each band has at or above the price."""
         found = []
-        zero = Fraction(0) if self.only_positive else None
         for stretch in self.stretches:
-            low = [bound for bound in (price, stretch.start, self.least, zero) if bound is not None]
-            candidate = stretch.origin + ceil(stretch.multiple(max(low))) * stretch.unit
-            if stretch.begins_above(candidate) or candidate == zero:
-                candidate += stretch.unit
+            candidate = stretch.price(self.first_multiple(stretch, price))
             if stretch.holds(candidate) and self.allows(candidate):
                 found.append(candidate)
         return min(found, default=None)
+
+    def first_multiple(self, stretch: Stretch, price: Fraction) -> int:
+        """Give the first multiple at or above a price once a band, and the prices, begin."""
+        zero = Fraction(0) if self.only_positive else None
+        low = [bound for bound in (price, stretch.start, self.least, zero) if bound is not None]
+        multiple = ceil(stretch.multiple(max(low)))
+        candidate = stretch.price(multiple)
+        is_before = stretch.begins_above(candidate) or candidate == zero
+        return multiple + 1 if is_before else multiple
 
     def nearest(self, price: Fraction, ties: Ties) -> set[Fraction | None]:
         """Find what may be called nearest: two prices in a tie that no rule settles, else one."""
@@ -152,3 +164,25 @@ class Oracle:
             if at is not None:
                 at = self.above(at) if ticks > 0 else self.below(at)
         return at
+
+    def up_to(self, price: Fraction) -> int:
+        """Count all valid prices at or below a price, band by band."""
+        return sum(
+            max(
+                0,
+                self.last_multiple(stretch, price)
+                - self.first_multiple(stretch, stretch.start)
+                + 1,
+            )
+            for stretch in self.stretches
+        )
+
+    def ticks(self, start: Fraction, end: Fraction) -> int:
+        """Count the valid prices above one price, and not above the other, however far apart."""
+        return self.up_to(end) - self.up_to(start)
+
+    @property
+    def end(self) -> Fraction | None:
+        """From where on there is certainly no valid price; None where they never end."""
+        ends = [bound for bound in (self.stretches[-1].end, self.greatest) if bound is not None]
+        return min(ends, default=None)
