@@ -1,9 +1,10 @@
 """Ask a service about prices on random tables, over HTTP: `python -m strength.oracle --help`.
 
 The service runs as others run it, a process of its own on SQLite or Postgres. Each table is stated
-with a PUT, as the next revision of one of a few markets, and everything is asked that the API takes
-about its prices. Every field of every answer is compared with what the oracle of the tests works
-out (`tests/oracle.py`), band by band and in fractions.
+with a PUT, as the next revision of one of a few markets, and asked about: what its prices are, and
+some of what else the API takes, drawn anew for each table. Every field of every answer is compared
+with what the oracle of the tests works out (`tests/oracle.py`), band by band and in fractions. When
+it is interrupted, it tells what was found until then.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import random
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -29,6 +31,7 @@ from tests.random_tables import KINDS, drawn
 EXCHANGE: Final = "/v1/exchanges/drawn"
 MARKETS: Final = 20
 PRICES: Final = 20
+QUESTIONS: Final = 6  # of a table: more tables find more than more questions
 AT_ONCE: Final = 2
 MOST_SHOWN: Final = 20
 
@@ -57,10 +60,11 @@ async def ask(target: Target, token: str, seeds: range, tally: Tally, progress: 
             table = drawn(chance, kind=chance.choice(list(KINDS)), prices=PRICES)
             # Markets are not shared by those who ask at once: each knows what is in force.
             market = f"{EXCHANGE}/markets/XXX/T{place % MARKETS}"
-            heard = await hear(client, market, table, chance)
+            heard = await hear(client, market, table, chance, most=QUESTIONS)
             tally.kinds[table.kind] += 1
             tally.answers.update(heard.answers)
             tally.faults += [(seeds[place], fault) for fault in heard.faults]
+            tally.seconds = time.monotonic() - started
             progress.advance(task)
 
     async with target.client() as client, anyio.create_task_group() as tasks:
@@ -68,7 +72,6 @@ async def ask(target: Target, token: str, seeds: range, tally: Tally, progress: 
         (await client.put(EXCHANGE, json={"name": "Drawn"})).raise_for_status()
         for first in range(AT_ONCE):
             tasks.start_soon(ask_some, client, first)
-    tally.seconds = time.monotonic() - started
 
 
 def report(tallies: list[Tally]) -> int:
@@ -109,7 +112,9 @@ def main() -> None:
             with TARGETS[name](portal) as target:
                 tallies.append(Tally(name))
                 token = target.account(Role.ADMIN)
-                anyio.run(ask, target, token, seeds, tallies[-1], progress)
+                # What was found until then is told when somebody has heard enough.
+                with suppress(KeyboardInterrupt):
+                    anyio.run(ask, target, token, seeds, tallies[-1], progress)
     sys.exit(1 if report(tallies) else 0)
 
 

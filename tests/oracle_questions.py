@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from random import Random
 from typing import Any, Final
 from urllib.parse import quote
@@ -81,19 +82,16 @@ def body_of(table: RangeUnitTable, source: str) -> dict[str, Any]:
     }
 
 
-def questions(drawn: Drawn, random: Random) -> Iterator[Question]:
-    """Ask everything about a table and its prices."""
+def questions(drawn: Drawn, random: Random) -> list[Callable[[], Question]]:
+    """Ask everything about a table and its prices: what they are first, the rest in any order."""
     asked = _Asked(drawn, random)
-    yield asked.check()
-    yield from map(asked.round, ROUNDINGS)
+    rest = [partial(asked.round, how) for how in ROUNDINGS]
     for price in random.sample(drawn.prices, 2):
-        yield asked.one(price)
-        yield asked.ladder(price)
+        rest += [partial(asked.one, price), partial(asked.ladder, price)]
     some = [asked.some_price() for _ in range(4)]
-    for start, ticks in zip(some, asked.distances(), strict=True):
-        yield asked.step(start, ticks)
-    yield asked.ticks(some[0], some[1])
-    yield asked.ticks(some[2], some[3])
+    rest += [partial(asked.step, *step) for step in zip(some, asked.distances(), strict=True)]
+    rest += [partial(asked.ticks, some[0], some[1]), partial(asked.ticks, some[2], some[3])]
+    return [asked.check, *random.sample(rest, len(rest))]
 
 
 class _Asked:
@@ -131,8 +129,8 @@ class _Asked:
         path = f"ladder?price={quote(self._written(price))}&levels={levels}"
 
         def faults(answer: Answer) -> Iterator[str]:
-            found = [answer["below"], answer["above"]]
-            if found != walks:
+            found = [answer["price"], answer["below"], answer["above"]]
+            if found != [text(Fraction(price)), *walks]:
                 yield f"{found}, expected {walks}"
 
         return Question("ladder", "GET", path, None, 1, 200, faults)
@@ -300,25 +298,34 @@ class Heard:
     faults: list[str]
 
 
-async def hear(client: httpx.AsyncClient, market: str, drawn: Drawn, random: Random) -> Heard:
-    """State a table for a market, by its path, and ask everything about it."""
+async def hear(
+    client: httpx.AsyncClient,
+    market: str,
+    drawn: Drawn,
+    random: Random,
+    *,
+    most: int | None = None,
+) -> Heard:
+    """State a table for a market, by its path, and ask everything about it, or some of it."""
     body = body_of(drawn.table, f"drawn: {drawn.kind}")
     stated = await client.put(f"{market}/range-units", json=body)
     if stated.status_code not in {200, 201}:
         return Heard(Counter(), [f"PUT {market}: {stated.status_code} {stated.text}"])
     heard = Heard(Counter(), [])
-    for question in questions(drawn, random):
+    for ask in questions(drawn, random)[:most]:
+        question = ask()
         answer = await client.request(
             question.method, f"{market}/{question.path}", json=question.body
         )
         heard.answers[question.name] += question.answers
-        for fault in _wrong(question, answer, stated.json()["revision_id"]):
+        for fault in wrong(question, answer, stated.json()["revision_id"]):
             asked = f"{question.method} {question.path} {json.dumps(question.body)}"
             heard.faults.append(f"{asked} of {json.dumps(body)}: {fault}")
     return heard
 
 
-def _wrong(question: Question, answer: httpx.Response, revision_id: str) -> Iterator[str]:
+def wrong(question: Question, answer: httpx.Response, revision_id: str) -> Iterator[str]:
+    """Give what the oracle finds wrong with an answer, or who says it."""
     if answer.status_code != question.status:
         yield f"answered {answer.status_code} {answer.text}"
         return
