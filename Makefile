@@ -14,7 +14,7 @@ PACKAGES := domain ports services \
     adapters/http adapters/cli
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check thorough fuzz mutants bench-tests bench-log bench-throttle timing lock format clean
+.PHONY: help setup run test check thorough fuzz oracle mutants bench-tests bench-log bench-throttle timing lock format clean
 
 help: ## Say what each target does
 	@echo 'usage: make TARGET [NAME=value ...]'
@@ -99,6 +99,9 @@ thorough: setup ## Run all tests and the ones that take minutes, searching longe
 fuzz: setup ## Send the API what nobody honest sends, for two minutes [ARGS='--seconds 600']
 	@echo '== hostile values and schemathesis'
 	@$(BIN)/python -m strength.fuzz $(ARGS)
+
+oracle: setup ## Compare answers on random tables with those worked out slowly [ARGS='--tables 2000']
+	@$(BIN)/python -m strength.oracle $(ARGS)
 
 mutants: setup ## Break the core in thousands of ways: a test has to notice [ARGS='--jobs 8']
 	@echo '== mutmut'
