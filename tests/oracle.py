@@ -13,6 +13,8 @@ from math import ceil, floor, gcd, lcm
 from app.domain.range_units.grid import Reason, Ties
 from app.domain.range_units.table import Anchor, Boundary, RangeUnitTable, TopRule
 
+FAR = Fraction(10) ** 99  # farther out than any number that can be asked about
+
 
 @dataclass(frozen=True)
 class Stretch:
@@ -186,3 +188,9 @@ class Oracle:
         """From where on there is certainly no valid price; None where they never end."""
         ends = [bound for bound in (self.stretches[-1].end, self.greatest) if bound is not None]
         return min(ends, default=None)
+
+    def beyond(self, *, upwards: bool) -> set[Reason]:
+        """Give what speaks against all prices above, or below, the last one that is valid."""
+        if upwards or not self.only_positive:
+            return self.reasons(FAR if upwards else -FAR)
+        return (self.reasons(Fraction(0)) | self.reasons(1 / FAR)) - {Reason.OFF_TICK}

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import httpx
 
-from app.domain.range_units.grid import Direction, Reason, Ties
+from app.domain.range_units.grid import Direction, Ties
 from app.domain.range_units.table import RangeUnitTable
 from tests.oracle import Oracle
 from tests.random_tables import Drawn
@@ -30,7 +30,6 @@ ROUNDINGS: Final[list[dict[str, str]]] = [
     {"side": "buy", "intent": "aggressive"},
     {"side": "sell", "intent": "passive"},
 ]
-BEYOND: Final = Fraction(10) ** 99
 
 Answer = Mapping[str, Any]
 Expected = Mapping[str, set[Any]]
@@ -144,7 +143,7 @@ class _Asked:
             stepped = self.oracle.step(price, ticks)
             expected = {**expected, "stepped": {text(stepped)}, "reason": {None}}
             if stepped is None:
-                expected = {**expected, "reason": self._beyond(upwards=ticks > 0)}
+                expected = {**expected, "reason": self.oracle.beyond(upwards=ticks > 0)}
 
         def faults(answer: Answer) -> Iterator[str]:
             yield from _differences(answer, expected)
@@ -222,13 +221,6 @@ class _Asked:
             "reason": {*self.oracle.reasons(price)} or {None},
         }
 
-    def _beyond(self, *, upwards: bool) -> set[Any]:
-        """Give what may be said of there being no price any more."""
-        if upwards:
-            return {*self.oracle.reasons(BEYOND)}
-        lowest = Fraction(0) if self.oracle.only_positive else -BEYOND
-        return {*self.oracle.reasons(lowest), *self.oracle.reasons(1 / BEYOND)} - {Reason.OFF_TICK}
-
     def _faults_of_a_leap(self, price: Fraction, ticks: int, answer: Answer) -> Iterator[str]:
         """Judge a step that is too long to walk: by how many prices lie between, or ahead."""
         oracle = self.oracle
@@ -239,7 +231,7 @@ class _Asked:
             elif (counted := oracle.ticks(price, stepped)) != ticks:
                 yield f"leads {counted} ticks away"
             return
-        if answer["reason"] not in self._beyond(upwards=ticks > 0):
+        if answer["reason"] not in self.oracle.beyond(upwards=ticks > 0):
             yield f"ends for the reason {answer['reason']}"
         if ticks < 0 and oracle.up_to(price) > -ticks:
             yield "ends although there are prices below"

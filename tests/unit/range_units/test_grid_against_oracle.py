@@ -178,6 +178,14 @@ def test_the_reason_is_one_that_speaks_against_the_price(case: Case) -> None:
 
 
 @given(case=CASES)
+def test_the_reason_for_the_end_is_one_that_speaks_against_all_beyond(case: Case) -> None:
+    oracle, grid = Oracle(case.table), PriceGrid(case.table)
+    assert grid.beyond(upwards=False) in oracle.beyond(upwards=False)
+    if oracle.end is not None:
+        assert grid.beyond(upwards=True) in oracle.beyond(upwards=True)
+
+
+@given(case=CASES)
 def test_the_band_is_the_one_that_contains_the_price(case: Case) -> None:
     oracle, price = Oracle(case.table), Fraction(case.price)
     stretch = oracle.stretch_of(price) if price > 0 or not oracle.only_positive else None
