@@ -2,7 +2,7 @@
 
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -10,6 +10,7 @@ from typing import Final
 
 import anyio
 from anyio.abc import SocketAttribute, SocketStream
+from anyio.lowlevel import checkpoint
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 _ABORTIVELY: Final = struct.pack("ii", 1, 0)  # SO_LINGER: what is closed is reset
@@ -55,6 +56,8 @@ NOT_FOUND: Final = Canned(b"<html>no such page</html>", 404)
 class StubExchange:
     """Controls: `answers` by path and query, the last one for ever; `always`, whatever is asked.
 
+    `on_ask` is waited for before an answer: it can hold one back.
+
     It remembers what it was `asked`, with which `headers`, and counts `connections` ever made and
     `open` ones.
     """
@@ -62,6 +65,7 @@ class StubExchange:
     url: str
     answers: dict[str, list[Canned]] = field(default_factory=dict)
     always: Canned | None = None
+    on_ask: Callable[[str], Awaitable[object]] = lambda _: checkpoint()
     asked: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     connections: int = 0
@@ -90,6 +94,7 @@ class StubExchange:
         self.headers.append(dict(line.lower().split(": ", 1) for line in lines))
         method, target, _ = request.split(" ")
         self.asked.append(target if method == "GET" else request)
+        await self.on_ask(target)
         canned = self.answer(target)
         match canned.ending:
             case Ending.WHOLE:
