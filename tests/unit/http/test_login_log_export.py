@@ -1,5 +1,7 @@
 import csv
+import gc
 import json
+import sys
 from io import StringIO
 from typing import Any
 
@@ -13,6 +15,8 @@ from app.domain.identity.login_log_export import FIELDS
 from app.services.identity.user_login_log_service import PAGE
 from tests.application import MemoryApplication
 from tests.builders import an_attempt, at
+from tests.unit.http.conftest import Stage
+from tests.unit.http.streams import streamed
 
 EXPORT = "/v1/login-log/export"
 FORMULAS = [
@@ -163,3 +167,23 @@ async def test_a_store_that_breaks_off_in_the_middle_leaves_no_proper_end(
             await app(scope, receive, send)
     assert sent[0]["status"] == 200
     assert all(message.get("more_body", True) for message in sent)
+
+
+async def test_an_export_whose_reader_leaves_leaves_nothing_to_the_garbage_collector(
+    application: MemoryApplication,
+    client: httpx.AsyncClient,
+    stage: Stage,
+    admin: dict[str, str],
+) -> None:
+    assert client is not None
+    keep(application, *(an_attempt() for _ in range(3 * PAGE)))
+    left: list[str] = []
+    before = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(finalizer=lambda generator: left.append(repr(generator)))
+    try:
+        async with streamed(stage.app, EXPORT, admin) as answer:
+            assert answer.status == 200
+        gc.collect()
+    finally:
+        sys.set_asyncgen_hooks(*before)
+    assert left == []

@@ -1,7 +1,7 @@
 """The login log: one's own, and everyone's."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -25,6 +25,7 @@ from app.adapters.http.schemas import (
     parts_of,
     read_instant,
 )
+from app.adapters.http.streaming import ClosingStream
 from app.domain.identity.devices import DeviceType
 from app.domain.identity.findings import LONGEST_WINDOW, SHORTEST_WINDOW, FindingKind
 from app.domain.identity.login_log import (
@@ -221,19 +222,10 @@ async def export_login_log(
     An answer that breaks off in the middle has no proper end, and is not all there is. In CSV,
     cells that a spreadsheet would take for formulas begin with an apostrophe.
     """
-    pages = services.login_log.pages(matching=asked.matching)
-    first: list[LoginAttempt] = await anext(pages, [])  # while a refusal can still be one
-
-    async def lines() -> AsyncIterator[str]:
-        yield header(asked.format)
-        async with aclosing(pages):
-            page = first
-            while page:
-                yield "".join(line_of(attempt, asked.format) for attempt in page)
-                page = await anext(pages, [])
-
-    return StreamingResponse(
-        lines(),
+    lines = _lines(services, asked)
+    await anext(lines)  # while a refusal can still be one
+    return ClosingStream(
+        lines,
         media_type=_MEDIA_TYPES[asked.format],
         headers={"Content-Disposition": f'attachment; filename="login-log.{asked.format}"'},
     )
@@ -252,6 +244,16 @@ async def find_in_login_log(
     found = await services.login_log.findings(window=asked.window)
     items = [FindingAnswer(**asdict(item)) for item in found.items]
     return FindingsAnswer(since=found.since, until=found.until, items=items)
+
+
+async def _lines(services: IdentityServices, asked: ExportAsked) -> AsyncGenerator[str, None]:
+    async with aclosing(services.login_log.pages(matching=asked.matching)) as pages:
+        page: list[LoginAttempt] = await anext(pages, [])
+        yield ""
+        yield header(asked.format)
+        while page:
+            yield "".join(line_of(attempt, asked.format) for attempt in page)
+            page = await anext(pages, [])
 
 
 async def _attempts(

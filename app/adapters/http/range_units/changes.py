@@ -11,13 +11,13 @@ from anyio import CancelScope, current_time
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
-from starlette.types import Send
 
 from app.adapters.http.authentication import GuardedRoute, check_again
 from app.adapters.http.context import Refused
 from app.adapters.http.errors import responses
 from app.adapters.http.range_units.asked import ExchangeCode, RangeUnitsServices, Services
 from app.adapters.http.schemas import InvalidCursor, PartOfList, Sent, cursor_of, parts_of
+from app.adapters.http.streaming import ClosingStream
 from app.domain.errors import TickgateError
 from app.domain.range_units.changes import ChangeKind, PlacedChange
 from app.domain.range_units.revisions import exchange_code
@@ -133,24 +133,9 @@ async def follow_changes(
     position = start.position if since == LATEST else int(since or 0)
     events = _events(request, services, position, asked.exchange)
     await anext(events)  # while a refusal can still be one
-    return EventStream(events)
-
-
-class EventStream(StreamingResponse):
-    """Server-sent events, whose source is closed at once when nobody listens any more."""
-
-    media_type = "text/event-stream"
-
-    def __init__(self, events: AsyncGenerator[str, None]) -> None:
-        # A proxy that collects an answer before it passes it on would pass on nothing.
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        super().__init__(events, headers=headers)
-        self._events = events
-
-    async def stream_response(self, send: Send) -> None:
-        """Send the events, and give the place back that they take."""
-        async with aclosing(self._events):
-            await super().stream_response(send)
+    # A proxy that collects an answer before it passes it on would pass on nothing.
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return ClosingStream(events, media_type="text/event-stream", headers=headers)
 
 
 async def _events(
