@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
-from anyio import Event, create_task_group, sleep_forever
+from anyio import Event, create_task_group, fail_after, sleep_forever
 from anyio.lowlevel import checkpoint
 
 from app.domain.errors import StoreUnavailable, TickgateError
@@ -14,7 +14,7 @@ from app.ports.range_units.feeds import Reply
 from app.services.range_units.sync_worker import SyncWorker
 from tests.application import MemoryApplication
 from tests.builders import a_market, an_exchange
-from tests.cancellation import modes_of, sweep, until
+from tests.cancellation import PATIENCE, modes_of, sweep, until
 from tests.feeds import SOURCE, a_reply
 
 HTML = Reply(b"<html>", a_market(target="BAD"), SOURCE)
@@ -171,7 +171,7 @@ async def test_a_job_that_loses_its_lock_fails() -> None:
 
     application.coinone.on_fetch = lambda _: sleep_forever()
     job = await started(application)
-    with pytest.raises(StoreUnavailable, match="lock of coinone"):
+    with fail_after(PATIENCE), pytest.raises(StoreUnavailable, match="lock of coinone"):
         await worker_of(application, pause=pause).run(job=job)
     found = (await application.sync.job(job_id=job.id)).job
     assert found.state is JobState.FAILED
