@@ -91,6 +91,7 @@ class Journey:
 
     place: Place
     stub: StubExchange
+    options: tuple[str, ...]
     gate: Gate = field(default_factory=Gate)
     kept: list[Kept] = field(default_factory=list)
     asked: list[list[str]] = field(default_factory=list)
@@ -108,7 +109,7 @@ class Journey:
     async def served(self) -> AsyncIterator[tuple[Server, httpx.AsyncClient]]:
         settings = self.place.settings | {"TICKGATE_EXCHANGE_URLS": f"coinone={self.stub.url}"}
         async with (
-            serving(self.place.directory, settings=settings) as server,
+            serving(self.place.directory, *self.options, settings=settings) as server,
             server.client() as client,
         ):
             login = (await log_in(client)).json()
@@ -251,7 +252,14 @@ def targets_in(stream: str) -> list[str]:
 
 
 @pytest.fixture(
-    scope="module", params=[pytest.param("sqlite", marks=pytest.mark.thorough), "postgres"]
+    scope="module",
+    params=[
+        pytest.param(("sqlite",), marks=pytest.mark.thorough, id="sqlite"),
+        pytest.param(("postgres",), id="postgres"),
+        pytest.param(
+            ("postgres", "--workers", "2"), marks=pytest.mark.thorough, id="postgres-two-workers"
+        ),
+    ],
 )
 async def journey(
     anyio_backend: str,  # noqa: ARG001 - asked for first, so that all share one event loop
@@ -260,14 +268,15 @@ async def journey(
     postgres_server_url: str,
 ) -> AsyncIterator[Journey]:
     directory: Path = tmp_path_factory.mktemp("syncs")
+    kind, *options = request.param
     async with (
-        new_place(request.param, directory, postgres_server_url) as place,
+        new_place(kind, directory, postgres_server_url) as place,
         stub_exchange() as stub,
     ):
         async with opened(place.settings_here(), makes=True) as application:
             await application.prepare()
             await application.users.create_user(username="boss", password=PASSWORD, role=Role.ADMIN)
-        journey = Journey(place, stub)
+        journey = Journey(place, stub, tuple(options))
         stub.answers, stub.on_ask = answers(), journey.gate.pass_through
         url = await journey.sync_until_killed()
         async with journey.served() as (server, client):
@@ -335,4 +344,4 @@ def test_in_the_end_every_market_was_taken_once(journey: Journey) -> None:
 def test_who_goes_on_where_a_stream_ended_is_told_of_every_market_once(journey: Journey) -> None:
     told = Counter([*targets_in(journey.streams[0]), *journey.later])
     assert {target: told[target] for target in MARKETS} == dict.fromkeys(MARKETS, 1)
-    assert journey.streams[0] == journey.streams[1]
+    assert targets_in(journey.streams[0]) == targets_in(journey.streams[1])

@@ -1,16 +1,20 @@
 """The feed of changes, in pages and as server-sent events."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import httpx
 import pytest
+from anyio.lowlevel import checkpoint
 
 from app.adapters.background import repeated
+from app.domain.range_units.changes import PlacedChange
 from app.domain.range_units.revisions import Exchange, Market
+from app.services.range_units.change_feed import ChangeFeed
 from tests.application import ACCESS_TOKEN_LIFETIME, MOST_STREAMS, MemoryApplication
-from tests.builders import a_table
+from tests.builders import a_change, a_table
 from tests.unit.http.api import refusal
 from tests.unit.http.conftest import Stage
 from tests.unit.http.streams import Streamed, streamed
@@ -286,6 +290,48 @@ async def test_a_stream_that_has_fallen_behind_misses_nothing(
             ids.append(await state(application, unit))
             await application.feed.look()
         assert [(await stream.change())["revision_id"] for _ in UNITS] == ids
+
+
+class HurriedFeed(ChangeFeed):
+    """Lets something happen once when a follower has read, and does not know of it yet."""
+
+    then: Callable[[], Awaitable[object]] = staticmethod(checkpoint)
+
+    async def read(self, *, since: int, exchange: str | None, limit: int) -> list[PlacedChange]:
+        found = await super().read(since=since, exchange=exchange, limit=limit)
+        then, self.then = self.then, checkpoint
+        await then()
+        return found
+
+
+async def test_a_change_that_comes_while_a_stream_catches_up_is_not_lost(
+    application: MemoryApplication, stage: Stage, follow: Follow
+) -> None:
+    ids = [await state(application, "1")]
+    feed = HurriedFeed(reading=application.works.range_units_reading, most_followers=1, every=3600)
+
+    async def meanwhile() -> None:
+        ids.append(await state(application, "2"))
+        await feed.look()
+
+    feed.then = meanwhile
+    application.feed = feed
+    async with stage.app.router.lifespan_context(stage.app), follow() as stream:
+        await feed.look()
+        assert [(await stream.change())["revision_id"] for _ in range(2)] == ids
+
+
+async def test_a_long_backlog_is_told_to_its_end(
+    application: MemoryApplication, follow: Follow
+) -> None:
+    missed = [a_change() for _ in range(250)]  # more than are read at once
+    async with application.works.range_units() as uow:
+        await uow.changes.append(changes=missed)
+        await uow.commit()
+    async with follow() as stream:
+        await application.feed.look()
+        told = [(await stream.change())["revision_id"] for _ in missed]
+    assert told == [str(change.revision_id) for change in missed]
 
 
 async def test_a_stream_beyond_the_bound_is_refused_until_another_ends(

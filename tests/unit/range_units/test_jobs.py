@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -56,6 +57,8 @@ def test_a_job_is_an_orphan_after_a_minute_without_a_sign_of_life_until_it_has_e
         *[True] * 3,
         *[False] * 3,
     ]
+    alive = replace(a_job(state=R), heartbeat=LATER)
+    assert not alive.is_orphaned(LATER + ORPHANED_AFTER)
 
 
 def test_a_job_that_is_resumed_keeps_when_it_was_first_begun_and_forgets_its_end() -> None:
