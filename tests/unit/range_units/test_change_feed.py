@@ -5,16 +5,15 @@ from datetime import timedelta
 from functools import partial
 from itertools import product
 
-from anyio import create_task_group
+from anyio import create_task_group, fail_after, wait_all_tasks_blocked
 from anyio.lowlevel import checkpoint
 
 from app.adapters.background import repeated
 from app.domain.range_units.changes import Change
 from app.domain.range_units.revisions import Observation
-from app.services.range_units.change_service import ChangesPage
 from tests.application import MemoryApplication
 from tests.builders import a_change, a_market, a_table, an_exchange
-from tests.cancellation import until
+from tests.cancellation import PATIENCE, until
 from tests.feeds import SOURCE, a_reply
 
 
@@ -82,16 +81,25 @@ async def test_whatever_changes_range_units_is_seen_at_once() -> None:
 async def test_a_change_that_comes_while_a_page_is_read_is_on_it_or_behind_its_position() -> None:
     for steps in range(20):
         application = MemoryApplication()
-        pages: list[ChangesPage] = []
-
-        async def read() -> None:
-            pages.append(await application.changes.changes(since=0))  # noqa: B023 - of this round
-
         async with create_task_group() as tasks:
-            tasks.start_soon(read)
+            tasks.start_soon(append, application, a_change())
             for _ in range(steps):
                 await checkpoint()
-            await append(application, a_change())
-        [page] = pages
+            page = await application.changes.changes(since=0)
         later = await application.changes.changes(since=page.position)
         assert len(page.changes) + len(later.changes) == 1, steps
+
+
+async def test_who_begins_to_follow_is_looked_for_and_who_waits_is_let_go_at_the_end() -> None:
+    application = MemoryApplication()
+    feed = application.feed
+    await append(application, a_change())  # by another process: nobody here is told
+    async with repeated(feed.look, wait=feed.wait):
+        await wait_all_tasks_blocked()
+        with feed.follower():
+            await until(lambda: feed.reached == 1)
+            with fail_after(PATIENCE):
+                async with create_task_group() as tasks:
+                    tasks.start_soon(feed.wait_beyond, 1)
+                    await wait_all_tasks_blocked()
+                    feed.end()

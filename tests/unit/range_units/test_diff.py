@@ -140,6 +140,21 @@ def test_ranges_tell_where_the_unit_got_finer_or_coarser() -> None:
     assert shown == [[("0", "10", "1", "2")], [("10", "15", "5", "2")], [("15", "50", "5", "1")]]
 
 
+def test_what_goes_on_differently_or_after_a_pause_is_told_apart() -> None:
+    plain_one, halted = table(("0", "1")), table(("0", "2"), ("10", "1"), ("20", "2"))
+    assert [(int(c.range_min), c.next_range_min) for c in diff(plain_one, halted).coarser] == [
+        (0, 10),
+        (20, None),
+    ]
+    losses = diff(plain_one, table(("0", "2"), ("10", "5"))).losses
+    assert [(loss.last, loss.unit_after) for loss in losses] == [
+        (1, None),
+        (7, 2),
+        (9, None),
+        (None, 5),
+    ]
+
+
 def test_what_only_the_boundary_the_anchor_the_top_or_a_limit_changes_is_lost_exactly() -> None:
     bands = (("0", "0.3"), ("1", "0.5"))
     without, nines = table(*bands), Decimal("0." + "9" * 18)

@@ -24,6 +24,7 @@ from app.domain.range_units.errors import (
     UnknownMarket,
 )
 from app.domain.range_units.lint import Finding, Oddity
+from app.domain.range_units.quarantine import BYTES_KEPT, KEPT
 from app.domain.range_units.revisions import (
     BEGINNING,
     Exchange,
@@ -31,6 +32,7 @@ from app.domain.range_units.revisions import (
     Observation,
     Reading,
     Revision,
+    digest_of,
 )
 from app.domain.range_units.table import RangeUnitTable
 from app.ports.range_units.formats import PayloadFormat
@@ -367,6 +369,31 @@ async def test_a_payload_that_is_rejected_changes_nothing_but_the_quarantine(
     after = rows(application)
     assert [*after.payloads.values()] == [payload]
     assert after == replace(before, quarantine=after.quarantine, payloads=after.payloads)
+
+
+async def test_what_is_large_is_kept_in_part_and_known_as_a_whole(
+    application: MemoryApplication,
+) -> None:
+    payload = b"<" * (BYTES_KEPT + 1)
+    with pytest.raises(PayloadRejected):
+        await application.range_units.ingest(market=BTC, payload=payload, source="a\0source")
+    [entry] = rows(application).quarantine.values()
+    assert (entry.size, entry.digest, entry.source) == (
+        len(payload),
+        digest_of(payload),
+        r"a\x00source",
+    )
+    assert rows(application).payloads == {entry.id: payload[:BYTES_KEPT]}
+
+
+async def test_the_latest_of_an_exchanges_rejected_payloads_are_kept(
+    application: MemoryApplication,
+) -> None:
+    for number in range(KEPT + 1):
+        application.clock.advance(MINUTE)
+        with pytest.raises(PayloadRejected):
+            await ingest(application, b"%d" % number)
+    assert {*rows(application).payloads.values()} == {b"%d" % each for each in range(1, KEPT + 1)}
 
 
 async def test_a_payload_of_an_unknown_exchange_is_refused(
