@@ -146,13 +146,8 @@ def test_what_goes_on_differently_or_after_a_pause_is_told_apart() -> None:
         (0, 10),
         (20, None),
     ]
-    losses = diff(plain_one, table(("0", "2"), ("10", "5"))).losses
-    assert [(loss.last, loss.unit_after) for loss in losses] == [
-        (1, None),
-        (7, 2),
-        (9, None),
-        (None, 5),
-    ]
+    losses = diff(table(("0", "4")), table(("0", "3"), ("9", "5"))).losses
+    assert [(loss.last, loss.unit_after) for loss in losses] == [(4, 3), (8, None), (None, 5)]
 
 
 def test_what_only_the_boundary_the_anchor_the_top_or_a_limit_changes_is_lost_exactly() -> None:

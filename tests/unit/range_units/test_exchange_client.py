@@ -207,6 +207,13 @@ async def test_a_huge_body_is_not_read_to_its_end(
     assert len((await asking.client.get("/x")).payload) == 1000
 
 
+async def test_a_body_has_a_bound_though_none_is_set(asking: Asking, stub: StubExchange) -> None:
+    length = ("Content-Length", str(32 * 1024 * 1024 + 1))
+    stub.always = Canned(headers=(length,), declared=False, ending=Ending.HEAD_ONLY)
+    with anyio.fail_after(PATIENCE):
+        assert f"more than {32 * 1024 * 1024} bytes" in (await asking.refused()).detail
+
+
 # -- what is tried again ---------------------------------------------------------------------------
 
 
