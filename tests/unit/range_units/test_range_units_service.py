@@ -22,9 +22,10 @@ from app.domain.range_units.errors import (
     UnknownExchange,
     UnknownHistory,
     UnknownMarket,
+    UnknownPayload,
 )
 from app.domain.range_units.lint import Finding, Oddity
-from app.domain.range_units.quarantine import BYTES_KEPT, KEPT
+from app.domain.range_units.quarantine import BYTES_KEPT, FAULTS_KEPT, KEPT, faults_kept
 from app.domain.range_units.revisions import (
     BEGINNING,
     Exchange,
@@ -384,6 +385,24 @@ async def test_what_is_large_is_kept_in_part_and_known_as_a_whole(
         r"a\x00source",
     )
     assert rows(application).payloads == {entry.id: payload[:BYTES_KEPT]}
+
+
+async def test_a_rejected_payload_is_told_to_who_names_its_exchange(
+    application: MemoryApplication,
+) -> None:
+    with pytest.raises(PayloadRejected):
+        await ingest(application, b"<")
+    [entry] = rows(application).quarantine.values()
+    assert await application.quarantine.entry(exchange=BTC.exchange, entry_id=entry.id) == (
+        entry,
+        b"<",
+    )
+    with pytest.raises(UnknownPayload):
+        await application.quarantine.entry(exchange="upbit", entry_id=entry.id)
+
+
+def test_so_many_faults_are_kept_and_no_more() -> None:
+    assert len(faults_kept([Fault("a field", "is wrong")] * (FAULTS_KEPT + 1))) == FAULTS_KEPT
 
 
 async def test_the_latest_of_an_exchanges_rejected_payloads_are_kept(
