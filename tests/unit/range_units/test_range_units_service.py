@@ -401,6 +401,28 @@ async def test_a_rejected_payload_is_told_to_who_names_its_exchange(
         await application.quarantine.entry(exchange="upbit", entry_id=entry.id)
 
 
+async def test_a_reply_of_which_some_markets_are_rejected_is_in_quarantine(
+    application: MemoryApplication,
+) -> None:
+    await application.range_units.put_exchange(exchange=an_exchange(code="okx"))
+    bands = [{"minPx": "0", "maxPx": "1", "tickSz": "0.1"}]
+    payload = json.dumps(
+        {
+            "code": "0",
+            "msg": "",
+            "data": [
+                {"instType": "OPTION", "instFamily": "BTC-USD", "tickBand": bands},
+                {"instType": "OPTION", "instFamily": "ETH-USD", "tickBand": []},
+            ],
+        }
+    ).encode()
+    ingested = await application.range_units.ingest(
+        market=Market("okx", "", ""), payload=payload, source=SOURCE
+    )
+    assert (ingested.inserted, ingested.rejected) == (1, 1)
+    assert [*rows(application).payloads.values()] == [payload]
+
+
 def test_so_many_faults_are_kept_and_no_more() -> None:
     assert len(faults_kept([Fault("a field", "is wrong")] * (FAULTS_KEPT + 1))) == FAULTS_KEPT
 
