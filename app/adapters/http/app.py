@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from app.adapters.http import errors
 from app.adapters.http.client_address import Proxies
 from app.adapters.http.context import RequestContext
+from app.adapters.http.documentation import add_documentation
 from app.adapters.http.identity import (
     api_keys,
     keys,
@@ -112,6 +113,7 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     for router in ROUTERS:
         app.include_router(router)
     errors.document(app)
+    add_documentation(app)
     return app
 
 

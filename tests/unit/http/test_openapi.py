@@ -9,7 +9,8 @@ from app.adapters.http.access import ACCESS, Access
 from app.domain.principal import Scope
 from tests.unit.http.api import DOCUMENT, GUARDED, OPERATIONS, Operation
 
-DOCUMENTED: Final = [each for each in OPERATIONS if each.path != "/openapi.json"]
+OF_THE_DOCUMENT_ITSELF: Final = {"/openapi.json", "/docs", "/redoc", "/docs/files/{name}"}
+DOCUMENTED: Final = [each for each in OPERATIONS if each.path not in OF_THE_DOCUMENT_ITSELF]
 OF_VERSION_1: Final = [each for each in DOCUMENTED if each.path.startswith("/v1/")]
 
 

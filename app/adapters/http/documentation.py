@@ -1,0 +1,67 @@
+"""`/docs` and `/redoc`: the OpenAPI document to look at and to try, with all that the pages load.
+
+Nothing comes from elsewhere, so they work without internet, and no other host learns who reads.
+"""
+
+from importlib.resources import as_file, files
+from typing import Final
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
+from fastapi.responses import FileResponse, HTMLResponse
+
+_AT: Final = "/docs/files"
+_FILES: Final = frozenset(
+    {"swagger-ui-bundle.js", "swagger-ui.css", "redoc.standalone.js", "favicon.png"}
+)
+# Both pages begin with a script of a few lines that names the document; ReDoc searches in a worker.
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline';"
+    " img-src 'self' data:; font-src 'self' data:; connect-src 'self'; worker-src blob:;"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def add_documentation(app: FastAPI) -> None:
+    """Add the pages; neither is in the document that they show."""
+    for path, answer in (("/docs", _swagger_ui), ("/redoc", _redoc), (f"{_AT}/{{name}}", _file)):
+        app.get(path, include_in_schema=False)(answer)
+
+
+async def _swagger_ui(request: Request) -> HTMLResponse:
+    root = request.scope.get("root_path", "")
+    page = get_swagger_ui_html(
+        openapi_url=f"{root}/openapi.json",
+        title="Tickgate",
+        swagger_js_url=f"{root}{_AT}/swagger-ui-bundle.js",
+        swagger_css_url=f"{root}{_AT}/swagger-ui.css",
+        swagger_favicon_url=f"{root}{_AT}/favicon.png",
+        swagger_ui_parameters={"persistAuthorization": False, "validatorUrl": None},
+    )
+    return _guarded(page)
+
+
+async def _redoc(request: Request) -> HTMLResponse:
+    root = request.scope.get("root_path", "")
+    page = get_redoc_html(
+        openapi_url=f"{root}/openapi.json",
+        title="Tickgate",
+        redoc_js_url=f"{root}{_AT}/redoc.standalone.js",
+        redoc_favicon_url=f"{root}{_AT}/favicon.png",
+        with_google_fonts=False,
+    )
+    return _guarded(page)
+
+
+async def _file(name: str) -> FileResponse:
+    if name not in _FILES:
+        raise HTTPException(404)
+    with as_file(files("fastapi_offline") / "static" / name) as path:
+        return FileResponse(path, headers={"Cache-Control": "public, max-age=86400"})
+
+
+def _guarded(page: HTMLResponse) -> HTMLResponse:
+    page.headers["Content-Security-Policy"] = _POLICY
+    page.headers["X-Content-Type-Options"] = "nosniff"
+    page.headers["Referrer-Policy"] = "no-referrer"
+    return page
