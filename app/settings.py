@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Final, Self
@@ -39,6 +40,13 @@ def _limit(value: object) -> object:
 
 LimitSetting = Annotated[Limit | None, BeforeValidator(_limit)]
 """So many within a time, such as `5/5m`; `off` for no limit."""
+
+
+class LogFormat(StrEnum):
+    """How the service's own log is written."""
+
+    CONSOLE = "console"
+    JSON = "json"
 
 
 class WrongSetting(Exception):
@@ -102,6 +110,7 @@ class Settings(BaseModel):
     login_log_retention_days: Annotated[int, Field(ge=0, le=36_500)] = 365
     sync_every: Annotated[tuple[tuple[str, timedelta], ...], BeforeValidator(_every)] = ()
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    log_format: LogFormat = LogFormat.CONSOLE
     max_body_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024
     max_payload_bytes: Annotated[int, Field(ge=1024)] = 32 * 1024 * 1024
     exchange_urls: Annotated[Mapping[str, str], BeforeValidator(_exchange_urls)] = {}

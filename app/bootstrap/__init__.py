@@ -38,6 +38,7 @@ from app.adapters.security.vault import make_vault_key
 from app.adapters.shutdown import told_to_stop
 from app.adapters.sql import schema
 from app.adapters.system import UuidIds
+from app.bootstrap import logs
 from app.bootstrap.application import Application, keys_of, opened, signing_tokens, vault
 from app.bootstrap.schedule import scheduled
 from app.domain.errors import StoreUnavailable
@@ -54,6 +55,8 @@ SCHEDULE_SECONDS = 30
 def http_app(settings: Settings | None = None) -> FastAPI:
     """Make the ASGI application; each server process calls this, and reads the environment."""
     known = settings or Settings.load()
+    if settings is None:
+        logs.configure(known.log_format)
 
     @asynccontextmanager
     async def opened_services() -> AsyncIterator[HttpServices]:
@@ -189,6 +192,7 @@ def command_line() -> typer.Typer:
 def serve(*, host: str, port: int, workers: int, init: bool | None) -> None:
     """Serve HTTP until interrupted, after making the database ready where that is wanted."""
     settings = Settings.load()
+    logs.configure(settings.log_format)
     _make_first_key(settings)
     signing_tokens(settings)
     vault(settings)
@@ -210,6 +214,7 @@ def serve(*, host: str, port: int, workers: int, init: bool | None) -> None:
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        log_config=None,
     )
 
 

@@ -31,6 +31,7 @@ from app.adapters.http.range_units import (
     tables,
 )
 from app.adapters.http.range_units.asked import RangeUnitsServices
+from app.adapters.http.request_log import RequestLog
 from app.ports.ids import Ids
 
 ROUTERS = (
@@ -101,6 +102,7 @@ def create_app(  # noqa: PLR0913 - what an application is made of
         redirect_slashes=False,
     )
     app.state.trusted_proxies = trusted_proxies
+    app.add_middleware(RequestLog)
     app.add_middleware(RequestContext, ids=ids, body_limit=body_limit, payload_limit=payload_limit)
     errors.install(app)
     app.get("/livez", tags=["health"], summary="Is the process alive")(_live)

@@ -1,0 +1,79 @@
+"""What the service says while it runs: a line for each thing, on standard error."""
+
+import logging
+import sys
+from typing import Final
+
+import structlog
+from structlog.types import EventDict, WrappedLogger
+
+from app.settings import LogFormat
+
+_SAID_BY_US: Final = "Exception in ASGI application"
+
+
+def configure(log_format: LogFormat) -> None:
+    """Send whatever is logged in this process through one renderer, to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_is_news)
+    handler.setFormatter(formatter(log_format, colours=sys.stderr.isatty()))
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    for name in ("uvicorn", "uvicorn.error"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [], True
+    logging.getLogger("uvicorn.access").propagate = False  # a request's own line says more
+
+
+def formatter(log_format: LogFormat, *, colours: bool = False) -> logging.Formatter:
+    """Make the formatter of all records; times are in UTC.
+
+    What a line holds does not break it: JSON escapes what is no character of a text, and for a
+    console that is done here. Only a traceback takes several lines there.
+    """
+    renderer: tuple[structlog.types.Processor, ...] = (
+        structlog.processors.format_exc_info,
+        structlog.processors.JSONRenderer(),
+    )
+    if log_format is LogFormat.CONSOLE:
+        shown = structlog.dev.ConsoleRenderer(
+            colors=colours, exception_formatter=structlog.dev.plain_traceback
+        )
+        renderer = (_on_one_line, shown)
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.ExtraAdder(),
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+        ],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            _without_colours,
+            *renderer,
+        ],
+    )
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Leave out what uvicorn says of a defect: the request's own record has its id as well."""
+    return not str(record.msg).startswith(_SAID_BY_US)
+
+
+def _without_colours(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event.pop("color_message", None)  # uvicorn's, for a terminal
+    return event
+
+
+def _on_one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    return {
+        key: _printable(value) if isinstance(value, str) else value for key, value in event.items()
+    }
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
