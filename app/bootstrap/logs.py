@@ -17,10 +17,12 @@ def configure(log_format: LogFormat) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_is_news)
     handler.setFormatter(formatter(log_format, colours=sys.stderr.isatty()))
-    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
-    for name in ("uvicorn", "uvicorn.error"):
+    # Of libraries, only what is wrong; of the server and of ourselves, what goes on as well.
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    for name in ("tickgate", "uvicorn", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
+        logger.setLevel(logging.INFO)
     logging.getLogger("uvicorn.access").propagate = False  # a request's own line says more
 
 
