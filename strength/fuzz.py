@@ -270,7 +270,9 @@ def _exemplify(described: dict[str, Any], document: ApiDocument) -> None:
         parts = described["paths"][operation.path][operation.method.lower()]
         if bodies := document.bodies_of(operation):
             examples = {str(count): {"value": body} for count, body in enumerate(bodies)}
-            parts["requestBody"]["content"][JSON]["examples"] = examples
+            content = parts["requestBody"]["content"][JSON]
+            content.pop("example", None)  # there is either one, or there are several
+            content["examples"] = examples
 
 
 def _note(tally: Tally, event: events.EngineEvent, tokens: list[str]) -> None:

@@ -5,6 +5,7 @@ import doctest
 import re
 import tomllib
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 from app.settings import PREFIX, Settings
@@ -20,6 +21,7 @@ SUMMARY = re.compile(r"^\| V(\d+) [^|]+((?:\| \d+ )+)\|$", re.MULTILINE)
 def test_every_direct_dependency_has_a_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    wanted += chain.from_iterable(project["project"]["optional-dependencies"].values())
     names = {re.split(r"[^a-z0-9_.-]", requirement.lower())[0] for requirement in wanted}
     rows = (ROOT / "docs" / "dependencies.md").read_text().lower().splitlines()
     described = {row.split("|")[1].strip() for row in rows if row.startswith("| ")} - {"package"}

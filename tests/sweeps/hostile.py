@@ -21,6 +21,7 @@ JSON: Final = "application/json"
 PROBLEM: Final = "application/problem+json"
 MEMBERS: Final = {"type", "title", "status", "detail", "instance", "code", "request_id"}
 ROUTING: Final = {404: {PROBLEM}, 405: {PROBLEM}}  # what a URL of no operation is answered
+ROUTING_CODES: Final = {(404, "not_found"), (405, "method_not_allowed")}
 
 # JSON text, as some of it is nothing that a JSON writer would write.
 TEXTS: Final = {
@@ -223,6 +224,10 @@ class ApiDocument:
             for path, methods in document["paths"].items()
             for method in methods
         ]
+        # A path with fewer parameters is served first.
+        ranked = sorted(self.operations, key=lambda one: one.path.count("{"))
+        self._patterns = [(one, _pattern(one.path)) for one in ranked]
+        self._codes_of = {one: self._read_codes(one) for one in self.operations}
 
     def attacks(self, operation: Operation) -> Iterator[Attack]:
         """Give everything hostile that there is for an operation."""
@@ -262,14 +267,23 @@ class ApiDocument:
         if status >= httpx.codes.INTERNAL_SERVER_ERROR:
             return f"{status} is a defect"  # pragma: no cover - a failure
         media = answer.headers.get("Content-Type", "").partition(";")[0]
-        allowed = self._answers(attack.operation.method, unquote(attack.url.partition("?")[0]))
+        path = unquote(attack.url.partition("?")[0])
+        allowed = self._answers(attack.operation.method, path)
         if status not in allowed:
             return f"{status} is not documented"  # pragma: no cover - a failure
         if media not in (allowed[status] or {""}):
             return (
                 f"{status} as {media or 'nothing'} is undocumented"  # pragma: no cover - a failure
             )
-        return None if status < httpx.codes.BAD_REQUEST else fault_of_a_problem(answer)
+        if status < httpx.codes.BAD_REQUEST:
+            return None
+        return fault_of_a_problem(answer) or self._fault_of_its_code(attack, answer, path)
+
+    def _fault_of_its_code(self, attack: Attack, answer: httpx.Response, path: str) -> str | None:
+        code = json.loads(answer.content)["code"]
+        if (answer.status_code, code) in self.codes_of(attack.operation.method, path):
+            return None
+        return f"{answer.status_code} {code} is undocumented"  # pragma: no cover - a failure
 
     def methods(self, path: str) -> set[str]:
         """Give the methods of every operation that a path is one of; some paths overlap."""
@@ -302,6 +316,13 @@ class ApiDocument:
         if "items" in schema:
             yield from self._fields(schema["items"], f"{field}[]")
 
+    def _read_codes(self, operation: Operation) -> set[tuple[int, str]]:
+        return {
+            (int(status), code)
+            for status, response in self._parts(operation)["responses"].items()
+            for code in response.get("content", {}).get(PROBLEM, {}).get("examples", {})
+        }
+
     def _parts(self, operation: Operation) -> dict[str, Any]:
         parts: dict[str, Any] = self._document["paths"][operation.path][operation.method.lower()]
         return parts
@@ -315,11 +336,23 @@ class ApiDocument:
 
         A hostile path may be that of another operation, or of none.
         """
-        for operation in sorted(self.operations, key=lambda one: one.path.count("{")):
-            if operation.method == method and _pattern(operation.path).fullmatch(path):
-                responses = self._parts(operation)["responses"]
-                return {int(one): set(responses[one].get("content", {})) for one in responses}
-        return ROUTING
+        operation = self.operation_of(method, path)
+        if operation is None:
+            return ROUTING
+        responses = self._parts(operation)["responses"]
+        return {int(one): set(responses[one].get("content", {})) for one in responses}
+
+    def codes_of(self, method: str, path: str) -> set[tuple[int, str]]:
+        """Give each status and code that a request of a path may be refused with."""
+        operation = self.operation_of(method, path)
+        return ROUTING_CODES if operation is None else self._codes_of[operation]
+
+    def operation_of(self, method: str, path: str) -> Operation | None:
+        """Give the operation that a request is of, if there is one."""
+        for operation, pattern in self._patterns:
+            if operation.method == method and pattern.fullmatch(path):
+                return operation
+        return None
 
 
 def _pattern(path: str) -> re.Pattern[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI, Request
 from pydantic import BaseModel
 
-from app.adapters.http import errors
+from app.adapters.http import errors, openapi
 from app.adapters.http.client_address import Proxies
 from app.adapters.http.context import RequestContext
 from app.adapters.http.documentation import add_documentation
@@ -32,6 +32,7 @@ from app.adapters.http.range_units import (
 )
 from app.adapters.http.range_units.asked import RangeUnitsServices
 from app.adapters.http.request_log import RequestLog
+from app.domain.errors import SchemaOutOfDate
 from app.ports.ids import Ids
 
 ROUTERS = (
@@ -110,11 +111,11 @@ def create_app(  # noqa: PLR0913 - what an application is made of
         "/readyz",
         tags=["health"],
         summary="Can requests be served",
-        responses=errors.responses(503),
+        responses=errors.responses(503, SchemaOutOfDate),
     )(_ready)
     for router in ROUTERS:
         app.include_router(router)
-    errors.document(app)
+    openapi.complete(app)
     add_documentation(app)
     return app
 

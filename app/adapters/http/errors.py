@@ -27,8 +27,8 @@ STATUS_OF_KIND: Final[dict[ErrorKind, HTTPStatus]] = {
     ErrorKind.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
-_JSON: Final = "application/json"
-_PROBLEM: Final = "application/problem+json"
+PROBLEM: Final = "application/problem+json"
+OWN_CODES: Final = "x-own-codes"
 _FAULTS_SHOWN: Final = 100
 _RETRY_AFTER: Final = 30  # seconds, where nothing better is known: people have to mend it
 _PATH: Final = "/:@!$&'()*+,;=~"  # RFC 3986, section 3.3: what needs no escape
@@ -66,25 +66,23 @@ class Problem(BaseModel):
     job_id: str | None = Field(None, description="Of `sync_in_progress`: the job in the way.")
 
 
-def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Document refusals of a route."""
-    return {status: {"model": Problem} for status in statuses}
+def responses(*refusals: int | type[TickgateError]) -> dict[int | str, dict[str, Any]]:
+    """Document refusals of a route: statuses that its frame gives, and errors of its own.
+
+    What the codes of those statuses are, `openapi` adds for all routes alike.
+    """
+    found: dict[int | str, dict[str, Any]] = {}
+    for refusal in refusals:
+        status = refusal if isinstance(refusal, int) else int(STATUS_OF_KIND[refusal.kind])
+        response = found.setdefault(status, {"model": Problem, OWN_CODES: {}})
+        if not isinstance(refusal, int):
+            response[OWN_CODES].setdefault(refusal.code, _meaning(refusal))
+    return found
 
 
-def document(app: FastAPI) -> None:
-    """Give the refusals in the OpenAPI document their media type; FastAPI knows one for all."""
-    describe = app.openapi
-
-    def described() -> dict[str, Any]:
-        document = describe()
-        for operations in document["paths"].values():
-            for operation in operations.values():
-                for status, response in operation["responses"].items():
-                    if int(status) >= HTTPStatus.BAD_REQUEST and _JSON in response["content"]:
-                        response["content"] = {_PROBLEM: response["content"][_JSON]}
-        return document
-
-    app.openapi = described  # type: ignore[method-assign] # FastAPI's way to extend it
+def _meaning(error: type[TickgateError]) -> str:
+    """Give the first paragraph of what an error says of itself, in one line."""
+    return " ".join((error.__doc__ or error.code).partition("\n\n")[0].split())
 
 
 def install(app: FastAPI) -> None:
@@ -136,7 +134,7 @@ def problem(  # noqa: PLR0913 - the members of a problem
         content.model_dump(exclude_none=True),
         status,
         answer_headers,
-        media_type=_PROBLEM,
+        media_type=PROBLEM,
     )
 
 

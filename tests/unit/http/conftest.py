@@ -1,5 +1,8 @@
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -16,8 +19,11 @@ from tests.application import (
     MemoryApplication,
     client_of,
 )
-from tests.unit.http.api import MARKET, MarketClient
+from tests.sweeps.hostile import ApiDocument
+from tests.unit.http.api import DOCUMENT, MARKET, MarketClient
 from tests.unit.range_units.ladders import ladder
+
+API: Final = ApiDocument(DOCUMENT)
 
 
 class Stage:
@@ -46,6 +52,15 @@ class Stage:
         )
 
 
+async def refuse_undocumented(answer: httpx.Response) -> None:
+    """Fail a test in which a route refuses something with a code that it does not document."""
+    if 400 <= answer.status_code < 500 or answer.status_code == 503:
+        asked = answer.request
+        code = json.loads(await answer.aread())["code"]
+        documented = API.codes_of(asked.method, unquote(asked.url.raw_path.partition(b"?")[0]))
+        assert (answer.status_code, code) in documented
+
+
 @pytest.fixture(scope="session")
 def stage() -> Stage:
     return Stage()
@@ -60,6 +75,7 @@ def application() -> MemoryApplication:
 async def client(stage: Stage, application: MemoryApplication) -> AsyncIterator[httpx.AsyncClient]:
     stage.application = application
     async with client_of(stage.app) as client:
+        client.event_hooks = {"response": [refuse_undocumented]}
         yield client
 
 

@@ -13,6 +13,7 @@ from app.adapters.http.errors import responses
 from app.adapters.http.identity.asked import Services, id_of_cursor
 from app.adapters.http.schemas import (
     Instant,
+    InvalidCursor,
     Page,
     PartOfList,
     Sent,
@@ -21,6 +22,7 @@ from app.adapters.http.schemas import (
     written_plainly,
 )
 from app.domain.identity.api_keys import DEFAULT_OVERLAP, LONGEST_OVERLAP, ApiKey, WantedKey
+from app.domain.identity.errors import ApiKeyOver, InvalidApiKey, TooManyApiKeys, UnknownApiKey
 from app.domain.principal import Scope
 from app.services.identity.api_key_service import IssuedKey
 
@@ -116,7 +118,7 @@ def _issued_answer(issued: IssuedKey, response: Response) -> IssuedKeyAnswer:
     "",
     summary="Make an API key",
     status_code=HTTPStatus.CREATED,
-    responses=responses(401, 403, 409, 413, 422, 503),
+    responses=responses(401, 403, 413, 422, 503, TooManyApiKeys, InvalidApiKey),
 )
 async def create_api_key(
     principal: Caller, body: NewApiKey, services: Services, response: Response
@@ -127,7 +129,7 @@ async def create_api_key(
     return _issued_answer(issued, response)
 
 
-@api_keys.get("", summary="My API keys", responses=responses(401, 422, 503))
+@api_keys.get("", summary="My API keys", responses=responses(401, 403, 422, 503, InvalidCursor))
 async def list_api_keys(
     principal: Caller, page: Annotated[PartOfList, Query()], services: Services
 ) -> Page[ApiKeyAnswer]:
@@ -143,7 +145,7 @@ async def list_api_keys(
     "/{key_id}/rotate",
     summary="Rotate an API key",
     status_code=HTTPStatus.CREATED,
-    responses=responses(401, 403, 404, 409, 422, 503),
+    responses=responses(401, 403, 422, 503, UnknownApiKey, ApiKeyOver, TooManyApiKeys),
 )
 async def rotate_api_key(
     principal: Caller,
@@ -169,7 +171,7 @@ async def rotate_api_key(
     summary="Revoke an API key",
     status_code=HTTPStatus.NO_CONTENT,
     response_class=Response,
-    responses=responses(401, 403, 404, 422, 503),
+    responses=responses(401, 403, 422, 503, UnknownApiKey),
 )
 async def revoke_api_key(principal: Caller, key_id: UUID, services: Services) -> None:
     """End a key at once; the same again changes nothing."""

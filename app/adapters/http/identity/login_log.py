@@ -183,7 +183,9 @@ class FindingsAsked(Sent):
     ] = timedelta(minutes=15)
 
 
-@own_login_log.get("/me/login-log", summary="My logins", responses=responses(401, 403, 422, 503))
+@own_login_log.get(
+    "/me/login-log", summary="My logins", responses=responses(401, 403, 422, 503, InvalidCursor)
+)
 async def list_own_attempts(
     principal: Caller, page: Annotated[PartOfList, Query()], services: Services
 ) -> Page[AttemptAnswer]:
@@ -191,7 +193,9 @@ async def list_own_attempts(
     return await _attempts(services, LoginLogFilter(user_id=principal.user_id), page)
 
 
-@login_log.get("", summary="Search the login log", responses=responses(401, 403, 422, 503))
+@login_log.get(
+    "", summary="Search the login log", responses=responses(401, 403, 422, 503, InvalidCursor)
+)
 async def search_login_log(
     page: Annotated[AttemptsAsked, Query()], services: Services
 ) -> Page[AttemptAnswer]:

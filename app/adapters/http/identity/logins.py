@@ -15,6 +15,18 @@ from app.adapters.http.context import client_of
 from app.adapters.http.errors import responses
 from app.adapters.http.identity.asked import Code, NewPassword, Password, Services, services_of
 from app.adapters.http.schemas import Sent
+from app.domain.identity.errors import (
+    HasherBusy,
+    InvalidChallenge,
+    InvalidCode,
+    InvalidCredentials,
+    InvalidResetCode,
+    InvalidToken,
+    MfaRequired,
+    RefreshInProgress,
+    TooManyAttempts,
+    WeakPassword,
+)
 from app.domain.identity.login_log import (
     FailReason,
 )
@@ -97,7 +109,13 @@ def _login_answer(login: Login, response: Response) -> LoginAnswer:
     )
 
 
-@logins.post("/login", summary="Log in", responses=responses(401, 413, 422, 429, 503))
+@logins.post(
+    "/login",
+    summary="Log in",
+    responses=responses(
+        413, 422, 503, InvalidCredentials, MfaRequired, TooManyAttempts, HasherBusy
+    ),
+)
 async def log_in(
     request: Request, response: Response, body: LoginRequest, services: Services
 ) -> LoginAnswer:
@@ -118,7 +136,7 @@ async def log_in(
     summary="Set a new password by a code",
     status_code=HTTPStatus.NO_CONTENT,
     response_class=Response,
-    responses=responses(401, 413, 422, 429, 503),
+    responses=responses(413, 422, 503, InvalidResetCode, WeakPassword, TooManyAttempts, HasherBusy),
 )
 async def redeem_reset(request: Request, body: ResetRequest, services: Services) -> None:
     """Set a new password; all sessions of the user end, and the code is spent.
@@ -134,7 +152,11 @@ async def redeem_reset(request: Request, body: ResetRequest, services: Services)
     )
 
 
-@logins.post("/mfa", summary="Log in with a code", responses=responses(401, 413, 422, 429, 503))
+@logins.post(
+    "/mfa",
+    summary="Log in with a code",
+    responses=responses(413, 422, 503, InvalidChallenge, InvalidCode, TooManyAttempts),
+)
 async def finish_login(
     request: Request, response: Response, body: MfaRequest, services: Services
 ) -> LoginAnswer:
@@ -151,7 +173,11 @@ async def finish_login(
     return _login_answer(login, response)
 
 
-@tokens.post("/refresh", summary="Refresh", responses=responses(401, 409, 413, 422, 503))
+@tokens.post(
+    "/refresh",
+    summary="Refresh",
+    responses=responses(413, 422, 503, InvalidToken, RefreshInProgress),
+)
 async def refresh(
     request: Request, response: Response, body: RefreshRequest, services: Services
 ) -> LoginAnswer:

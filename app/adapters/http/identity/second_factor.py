@@ -11,6 +11,17 @@ from app.adapters.http.authentication import Caller, GuardedRoute
 from app.adapters.http.errors import responses
 from app.adapters.http.identity.asked import Code, Password, Services
 from app.adapters.http.schemas import Sent
+from app.domain.identity.errors import (
+    HasherBusy,
+    NoSecondFactor,
+    OwnSecondFactor,
+    SecondFactorEnrolled,
+    TooManyAttempts,
+    UnknownUser,
+    WeakPassword,
+    WrongCode,
+    WrongPassword,
+)
 
 second_factor = APIRouter(prefix="/v1/users", tags=["second factor"], route_class=GuardedRoute)
 
@@ -72,7 +83,9 @@ async def get_second_factor(principal: Caller, services: Services) -> SecondFact
     "/me/mfa",
     summary="Enrol a second factor",
     status_code=HTTPStatus.CREATED,
-    responses=responses(401, 403, 409, 413, 422, 429, 503),
+    responses=responses(
+        401, 403, 413, 422, 503, WrongPassword, SecondFactorEnrolled, TooManyAttempts, HasherBusy
+    ),
 )
 async def enrol(
     principal: Caller, body: EnrolmentRequest, services: Services, response: Response
@@ -88,7 +101,7 @@ async def enrol(
 @second_factor.post(
     "/me/mfa/confirm",
     summary="Confirm my second factor",
-    responses=responses(401, 403, 409, 413, 422, 503),
+    responses=responses(401, 403, 413, 422, 503, WrongCode, NoSecondFactor, SecondFactorEnrolled),
 )
 async def confirm(
     principal: Caller, body: ConfirmationRequest, services: Services, response: Response
@@ -104,7 +117,18 @@ async def confirm(
 @second_factor.post(
     "/me/mfa/recovery-codes",
     summary="Make new recovery codes",
-    responses=responses(401, 403, 409, 413, 422, 429, 503),
+    responses=responses(
+        401,
+        403,
+        413,
+        422,
+        503,
+        WrongPassword,
+        WrongCode,
+        NoSecondFactor,
+        TooManyAttempts,
+        HasherBusy,
+    ),
 )
 async def make_recovery_codes(
     principal: Caller, body: ProofRequest, services: Services, response: Response
@@ -124,7 +148,19 @@ async def make_recovery_codes(
     summary="Remove my second factor",
     status_code=HTTPStatus.NO_CONTENT,
     response_class=Response,
-    responses=responses(401, 403, 409, 413, 422, 429, 503),
+    responses=responses(
+        401,
+        403,
+        413,
+        422,
+        503,
+        WrongPassword,
+        WrongCode,
+        NoSecondFactor,
+        WeakPassword,
+        TooManyAttempts,
+        HasherBusy,
+    ),
 )
 async def remove_own(principal: Caller, body: ProofRequest, services: Services) -> None:
     """Remove one's own second factor; one's other sessions end.
@@ -143,7 +179,7 @@ async def remove_own(principal: Caller, body: ProofRequest, services: Services) 
     summary="Remove a user's second factor",
     status_code=HTTPStatus.NO_CONTENT,
     response_class=Response,
-    responses=responses(401, 403, 404, 422, 503),
+    responses=responses(401, 403, 422, 503, OwnSecondFactor, UnknownUser),
 )
 async def remove_of_user(principal: Caller, user_id: UUID, services: Services) -> None:
     """Remove the second factor of somebody else, who lost it; all their sessions end."""

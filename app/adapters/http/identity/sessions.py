@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field
 from app.adapters.http.authentication import Caller, GuardedRoute
 from app.adapters.http.errors import responses
 from app.adapters.http.identity.asked import Services, id_of_cursor
-from app.adapters.http.schemas import Page, PartOfList, page_of, parts_of
+from app.adapters.http.schemas import InvalidCursor, Page, PartOfList, page_of, parts_of
+from app.domain.identity.errors import UnknownSession, UnknownUser
 from app.domain.identity.sessions import Session
 
 own_sessions = APIRouter(prefix="/v1/auth/sessions", tags=["sessions"], route_class=GuardedRoute)
@@ -31,7 +32,7 @@ class SessionAnswer(BaseModel):
     current: bool = Field(description="Whether it is the one that asks.")
 
 
-@own_sessions.get("", summary="My sessions", responses=responses(401, 403, 422, 503))
+@own_sessions.get("", summary="My sessions", responses=responses(401, 403, 422, 503, InvalidCursor))
 async def list_sessions(
     principal: Caller, page: Annotated[PartOfList, Query()], services: Services
 ) -> Page[SessionAnswer]:
@@ -61,7 +62,7 @@ async def list_sessions(
     summary="End a session",
     status_code=HTTPStatus.NO_CONTENT,
     response_class=Response,
-    responses=responses(401, 403, 404, 422, 503),
+    responses=responses(401, 403, 422, 503, UnknownSession),
 )
 async def end_session(principal: Caller, session_id: UUID, services: Services) -> None:
     """End one of one's own sessions; its tokens stop working at once."""
@@ -85,7 +86,7 @@ async def end_other_sessions(principal: Caller, services: Services) -> None:
     summary="End a user's sessions",
     status_code=HTTPStatus.NO_CONTENT,
     response_class=Response,
-    responses=responses(401, 403, 404, 422, 503),
+    responses=responses(401, 403, 422, 503, UnknownUser),
 )
 async def end_sessions_of_user(user_id: UUID, services: Services) -> None:
     """End all sessions of a user; their tokens stop working at once."""

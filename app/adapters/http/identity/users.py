@@ -17,7 +17,19 @@ from app.adapters.http.identity.asked import (
     Services,
     id_of_cursor,
 )
-from app.adapters.http.schemas import Page, PartOfList, Sent, page_of, parts_of
+from app.adapters.http.schemas import InvalidCursor, Page, PartOfList, Sent, page_of, parts_of
+from app.domain.identity.errors import (
+    EmailTaken,
+    HasherBusy,
+    InvalidUser,
+    LastAdmin,
+    OwnReset,
+    TooManyAttempts,
+    UnknownUser,
+    UsernameTaken,
+    WeakPassword,
+    WrongPassword,
+)
 from app.domain.identity.users import User, UserChanges
 from app.domain.principal import Role
 
@@ -109,7 +121,9 @@ async def get_me(principal: Caller, services: Services) -> UserAnswer:
     summary="Change my password",
     status_code=HTTPStatus.NO_CONTENT,
     response_class=Response,
-    responses=responses(401, 403, 413, 422, 429, 503),
+    responses=responses(
+        401, 403, 413, 422, 503, WrongPassword, WeakPassword, TooManyAttempts, HasherBusy
+    ),
 )
 async def change_password(principal: Caller, body: PasswordChange, services: Services) -> None:
     """Change one's own password; one's other sessions end."""
@@ -124,7 +138,9 @@ async def change_password(principal: Caller, body: PasswordChange, services: Ser
     "",
     summary="Register a user",
     status_code=HTTPStatus.CREATED,
-    responses=responses(401, 403, 409, 413, 422, 503),
+    responses=responses(
+        401, 403, 413, 422, 503, UsernameTaken, EmailTaken, InvalidUser, WeakPassword, HasherBusy
+    ),
 )
 async def create_user(body: NewUser, services: Services, response: Response) -> UserAnswer:
     """Register a user, who may log in from now on."""
@@ -138,7 +154,7 @@ async def create_user(body: NewUser, services: Services, response: Response) -> 
     return _user_answer(user)
 
 
-@users.get("", summary="List users", responses=responses(401, 403, 422, 503))
+@users.get("", summary="List users", responses=responses(401, 403, 422, 503, InvalidCursor))
 async def list_users(page: Annotated[PartOfList, Query()], services: Services) -> Page[UserAnswer]:
     """Give users in the order in which they were registered."""
     after = None if page.cursor is None else id_of_cursor(*parts_of(page.cursor, 1))
@@ -146,7 +162,9 @@ async def list_users(page: Annotated[PartOfList, Query()], services: Services) -
     return page_of(found, page.limit, _user_answer, lambda user: (str(user.id),))
 
 
-@users.get("/{user_id}", summary="Show a user", responses=responses(401, 403, 404, 422, 503))
+@users.get(
+    "/{user_id}", summary="Show a user", responses=responses(401, 403, 422, 503, UnknownUser)
+)
 async def get_user(user_id: UUID, services: Services) -> UserAnswer:
     """Give one user."""
     return _user_answer(await services.users.get_user_by_id(user_id=user_id))
@@ -155,7 +173,7 @@ async def get_user(user_id: UUID, services: Services) -> UserAnswer:
 @users.post(
     "/{user_id}/reset",
     summary="Reset a user's password",
-    responses=responses(401, 403, 404, 422, 503),
+    responses=responses(401, 403, 422, 503, OwnReset, UnknownUser),
 )
 async def reset_password(
     principal: Caller, user_id: UUID, services: Services, response: Response
@@ -173,7 +191,7 @@ async def reset_password(
 @users.patch(
     "/{user_id}",
     summary="Change a user",
-    responses=responses(401, 403, 404, 409, 413, 422, 503),
+    responses=responses(401, 403, 413, 422, 503, UnknownUser, EmailTaken, LastAdmin, InvalidUser),
 )
 async def change_user(user_id: UUID, body: UserChange, services: Services) -> UserAnswer:
     """Change what is sent. Disabling ends all sessions; one administrator has to be left."""

@@ -20,6 +20,12 @@ from app.adapters.http.schemas import InvalidCursor, PartOfList, Sent, cursor_of
 from app.adapters.http.streaming import ClosingStream
 from app.domain.errors import TickgateError
 from app.domain.range_units.changes import ChangeKind, PlacedChange
+from app.domain.range_units.errors import (
+    InvalidCode,
+    TooManyFollowers,
+    UnknownExchange,
+    UnknownPosition,
+)
 from app.domain.range_units.revisions import exchange_code
 from app.services.range_units.change_service import ChangesPage
 
@@ -79,7 +85,13 @@ class StreamAsked(Sent):
     exchange: ExchangeCode | None = None
 
 
-@changes.get("", summary="List changes", responses=responses(401, 403, 404, 422, 503))
+@changes.get(
+    "",
+    summary="List changes",
+    responses=responses(
+        401, 403, 422, 503, InvalidCode, InvalidCursor, UnknownExchange, UnknownPosition
+    ),
+)
 async def list_changes(
     asked: Annotated[ChangesAsked, Query()], services: Services
 ) -> ChangesAnswer:
@@ -106,7 +118,9 @@ async def list_changes(
             "description": "Server-sent events, one for each change, until access ends.",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         },
-        **responses(401, 403, 404, 422, 503),
+        **responses(
+            401, 403, 422, 503, InvalidCode, UnknownExchange, UnknownPosition, TooManyFollowers
+        ),
     },
 )
 async def follow_changes(

@@ -18,7 +18,13 @@ from app.adapters.http.range_units.asked import (
     TargetCode,
 )
 from app.adapters.http.schemas import InvalidCursor, Page, PartOfList, Sent, page_of, parts_of
-from app.domain.range_units.errors import InvalidCode, rejection
+from app.domain.range_units.errors import (
+    InvalidCode,
+    NoPayloadFormat,
+    PayloadRejected,
+    UnknownExchange,
+    rejection,
+)
 from app.domain.range_units.revisions import Exchange, Market, exchange_code, market_of
 
 exchanges = APIRouter(prefix="/v1/exchanges", tags=["exchanges"], route_class=GuardedRoute)
@@ -60,7 +66,7 @@ class MarketAnswer(BaseModel):
     target_currency: str = Field(examples=["*"])
 
 
-@exchanges.get("", summary="List exchanges", responses=responses(401, 403, 422, 503))
+@exchanges.get("", summary="List exchanges", responses=responses(401, 403, 422, 503, InvalidCursor))
 async def list_exchanges(
     page: Annotated[PartOfList, Query()], services: Services
 ) -> Page[ExchangeAnswer]:
@@ -73,7 +79,7 @@ async def list_exchanges(
 @exchanges.put(
     "/{exchange}",
     summary="Add or rename an exchange",
-    responses={201: {"model": ExchangeAnswer}, **responses(401, 403, 413, 422, 503)},
+    responses={201: {"model": ExchangeAnswer}, **responses(401, 403, 413, 422, 503, InvalidCode)},
 )
 async def put_exchange(
     exchange: ExchangeCode, body: ExchangeToPut, services: Services, response: Response
@@ -86,7 +92,9 @@ async def put_exchange(
 
 
 @exchanges.get(
-    "/{exchange}/markets", summary="List markets", responses=responses(401, 403, 404, 422, 503)
+    "/{exchange}/markets",
+    summary="List markets",
+    responses=responses(401, 403, 422, 503, InvalidCode, InvalidCursor, UnknownExchange),
 )
 async def list_markets(
     exchange: ExchangeCode, page: Annotated[PartOfList, Query()], services: Services
@@ -163,7 +171,9 @@ class MarketAsked(Sent):
 @exchanges.post(
     "/{exchange}/range-units/ingest",
     summary="Take an exchange's reply",
-    responses=responses(401, 403, 404, 413, 422, 503),
+    responses=responses(
+        401, 403, 413, 422, 503, InvalidCode, UnknownExchange, NoPayloadFormat, PayloadRejected
+    ),
     openapi_extra={
         "requestBody": {
             "required": True,

@@ -29,7 +29,14 @@ from app.adapters.http.schemas import (
     read_instant,
 )
 from app.domain.range_units.diff import Division, Loss, UnitChange
-from app.domain.range_units.errors import UnknownRevision
+from app.domain.range_units.errors import (
+    InvalidCode,
+    RevisionInForce,
+    UnknownExchange,
+    UnknownHistory,
+    UnknownMarket,
+    UnknownRevision,
+)
 
 history = APIRouter(prefix=MARKET_PATH, tags=["range units"], route_class=GuardedRoute)
 revisions = APIRouter(prefix="/v1/range-units", tags=["range units"], route_class=GuardedRoute)
@@ -117,7 +124,9 @@ class DiffAnswer(BaseModel):
 @history.get(
     "/range-units/history",
     summary="List revisions",
-    responses=responses(401, 403, 404, 422, 503),
+    responses=responses(
+        401, 403, 422, 503, InvalidCode, UnknownExchange, UnknownMarket, InvalidCursor
+    ),
 )
 async def list_revisions(
     market: OfMarket, page: Annotated[PartOfList, Query()], services: Services
@@ -135,7 +144,19 @@ async def list_revisions(
 
 
 @history.get(
-    "/range-units/diff", summary="Compare revisions", responses=responses(401, 403, 404, 422, 503)
+    "/range-units/diff",
+    summary="Compare revisions",
+    responses=responses(
+        401,
+        403,
+        422,
+        503,
+        InvalidCode,
+        UnknownExchange,
+        UnknownMarket,
+        UnknownHistory,
+        UnknownRevision,
+    ),
 )
 async def compare_revisions(
     market: OfMarket, asked: Annotated[Differing, Query()], services: Services
@@ -164,7 +185,9 @@ async def compare_revisions(
     "/range-units/scheduled/{revision_id}",
     summary="Withdraw an announced revision",
     status_code=HTTPStatus.NO_CONTENT,
-    responses=responses(401, 403, 404, 409, 422, 503),
+    responses=responses(
+        401, 403, 422, 503, InvalidCode, UnknownExchange, UnknownRevision, RevisionInForce
+    ),
 )
 async def withdraw(
     market: OfMarket, revision_id: Annotated[UUID, Path()], services: Services
@@ -180,7 +203,7 @@ async def withdraw(
 @revisions.get(
     "/revisions/{revision_id}",
     summary="Show a revision",
-    responses=responses(401, 403, 404, 422, 503),
+    responses=responses(401, 403, 422, 503, UnknownRevision),
 )
 async def get_revision(
     revision_id: Annotated[UUID, Path()], services: Services

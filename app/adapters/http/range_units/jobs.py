@@ -12,7 +12,15 @@ from app.adapters.http.authentication import Caller, GuardedRoute
 from app.adapters.http.errors import responses
 from app.adapters.http.range_units.asked import ExchangeCode, Services
 from app.adapters.http.range_units.places import cursor_parts, place_of
-from app.adapters.http.schemas import Page, PartOfList, page_of
+from app.adapters.http.schemas import InvalidCursor, Page, PartOfList, page_of
+from app.domain.range_units.errors import (
+    InvalidCode,
+    JobFinished,
+    NoFeed,
+    SyncInProgress,
+    UnknownExchange,
+    UnknownJob,
+)
 from app.domain.range_units.jobs import Job, JobState
 from app.domain.range_units.places import Place
 from app.domain.range_units.revisions import exchange_code
@@ -93,7 +101,10 @@ class PartOfJobs(PartOfList):
     "/exchanges/{exchange}/range-units/sync",
     summary="Fetch an exchange's range units",
     status_code=HTTPStatus.ACCEPTED,
-    responses={202: LOCATION, **responses(401, 403, 404, 409, 422, 503)},
+    responses={
+        202: LOCATION,
+        **responses(401, 403, 422, 503, InvalidCode, UnknownExchange, NoFeed, SyncInProgress),
+    },
 )
 async def sync(
     principal: Caller, exchange: ExchangeCode, services: Services, response: Response
@@ -108,7 +119,11 @@ async def sync(
     return await _begun(services, job, response)
 
 
-@jobs.get("/jobs", summary="List jobs", responses=responses(401, 403, 422, 503))
+@jobs.get(
+    "/jobs",
+    summary="List jobs",
+    responses=responses(401, 403, 422, 503, InvalidCode, InvalidCursor),
+)
 async def list_jobs(page: Annotated[PartOfJobs, Query()], services: Services) -> Page[JobAnswer]:
     """Give jobs, newest first, perhaps of one exchange."""
     found = await services.sync.list_jobs(
@@ -124,7 +139,9 @@ async def list_jobs(page: Annotated[PartOfJobs, Query()], services: Services) ->
     )
 
 
-@jobs.get("/jobs/{job_id}", summary="Watch a job", responses=responses(401, 403, 404, 422, 503))
+@jobs.get(
+    "/jobs/{job_id}", summary="Watch a job", responses=responses(401, 403, 422, 503, UnknownJob)
+)
 async def watch(job_id: UUID, services: Services) -> JobDetail:
     """Give a job: how far it is, what became of the markets, and which parts failed."""
     return _detail(await services.sync.job(job_id=job_id))
@@ -133,7 +150,7 @@ async def watch(job_id: UUID, services: Services) -> JobDetail:
 @jobs.post(
     "/jobs/{job_id}/cancel",
     summary="Cancel a job",
-    responses=responses(401, 403, 404, 409, 422, 503),
+    responses=responses(401, 403, 422, 503, UnknownJob, JobFinished),
 )
 async def cancel(job_id: UUID, services: Services) -> JobDetail:
     """Ask a job to stop: it is `cancelling` until it notices, between two parts.
@@ -149,7 +166,10 @@ async def cancel(job_id: UUID, services: Services) -> JobDetail:
     "/jobs/{job_id}/resume",
     summary="Resume a job",
     status_code=HTTPStatus.ACCEPTED,
-    responses={202: LOCATION, **responses(401, 403, 404, 409, 422, 503)},
+    responses={
+        202: LOCATION,
+        **responses(401, 403, 422, 503, UnknownJob, JobFinished, SyncInProgress),
+    },
 )
 async def resume(job_id: UUID, services: Services, response: Response) -> JobDetail:
     """Go on with a job that was cancelled, has failed, or whose process has died.

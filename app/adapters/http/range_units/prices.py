@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
@@ -19,6 +19,13 @@ from app.adapters.http.range_units.asked import (
     Services,
 )
 from app.adapters.http.schemas import written_plainly
+from app.domain.range_units.errors import (
+    InvalidCode,
+    PriceOffGrid,
+    UnknownExchange,
+    UnknownHistory,
+    UnknownMarket,
+)
 from app.domain.range_units.grid import (
     Direction,
     Intent,
@@ -32,6 +39,7 @@ from app.domain.range_units.revisions import Market
 from app.domain.range_units.timeline import Span
 from app.services.range_units.range_units_service import RangeUnits
 
+_BY_REVISION: Final = (InvalidCode, UnknownExchange, UnknownMarket, UnknownHistory)
 MOST_PRICES = 10_000
 MOST_TICKS = 10**30
 MOST_LEVELS = 1_000
@@ -198,7 +206,9 @@ class LadderAnswer(ByRevision):
 
 
 @prices.get(
-    "/prices/{price}", summary="Is this price valid", responses=responses(401, 403, 404, 422, 503)
+    "/prices/{price}",
+    summary="Is this price valid",
+    responses=responses(401, 403, 422, 503, *_BY_REVISION),
 )
 async def get_price(
     market: OfMarket,
@@ -216,7 +226,9 @@ async def get_price(
 
 
 @prices.post(
-    "/prices/check", summary="Check prices", responses=responses(401, 403, 404, 413, 422, 503)
+    "/prices/check",
+    summary="Check prices",
+    responses=responses(401, 403, 413, 422, 503, *_BY_REVISION),
 )
 async def check_prices(market: OfMarket, body: PricesToCheck, services: Services) -> PricesChecked:
     """Answer for many prices as `GET …/prices/{price}` does for one."""
@@ -225,7 +237,9 @@ async def check_prices(market: OfMarket, body: PricesToCheck, services: Services
 
 
 @prices.post(
-    "/prices/round", summary="Round prices", responses=responses(401, 403, 404, 413, 422, 503)
+    "/prices/round",
+    summary="Round prices",
+    responses=responses(401, 403, 413, 422, 503, *_BY_REVISION),
 )
 async def round_prices(market: OfMarket, body: PricesToRound, services: Services) -> PricesRounded:
     """Round prices to valid ones. Passive orders give way, aggressive ones do not."""
@@ -250,7 +264,9 @@ async def round_prices(market: OfMarket, body: PricesToRound, services: Services
 
 
 @prices.post(
-    "/prices/step", summary="Step from a price", responses=responses(401, 403, 404, 413, 422, 503)
+    "/prices/step",
+    summary="Step from a price",
+    responses=responses(401, 403, 413, 422, 503, *_BY_REVISION, PriceOffGrid),
 )
 async def step(market: OfMarket, body: Step, services: Services) -> Stepped:
     """Go a number of ticks up or down from a valid price."""
@@ -267,7 +283,11 @@ async def step(market: OfMarket, body: Step, services: Services) -> Stepped:
     )
 
 
-@prices.get("/ticks", summary="Count ticks", responses=responses(401, 403, 404, 422, 503))
+@prices.get(
+    "/ticks",
+    summary="Count ticks",
+    responses=responses(401, 403, 422, 503, *_BY_REVISION, PriceOffGrid),
+)
 async def count_ticks(
     market: OfMarket, asked: Annotated[TicksAsked, Query()], services: Services
 ) -> TicksCounted:
@@ -278,7 +298,9 @@ async def count_ticks(
     return TicksCounted(start=asked.start, end=asked.end, ticks=ticks, **_by(units))
 
 
-@prices.get("/ladder", summary="Show the ladder", responses=responses(401, 403, 404, 422, 503))
+@prices.get(
+    "/ladder", summary="Show the ladder", responses=responses(401, 403, 422, 503, *_BY_REVISION)
+)
 async def show_ladder(
     market: OfMarket, asked: Annotated[LadderAsked, Query()], services: Services
 ) -> LadderAnswer:

@@ -12,7 +12,8 @@ from app.adapters.http.authentication import GuardedRoute
 from app.adapters.http.errors import responses
 from app.adapters.http.range_units.asked import ExchangeCode, Services
 from app.adapters.http.range_units.places import cursor_parts, place_of
-from app.adapters.http.schemas import Page, PartOfList, page_of
+from app.adapters.http.schemas import InvalidCursor, Page, PartOfList, page_of
+from app.domain.range_units.errors import InvalidCode, UnknownExchange, UnknownPayload
 from app.domain.range_units.places import Place
 from app.domain.range_units.quarantine import Quarantined
 from app.domain.range_units.revisions import exchange_code
@@ -55,7 +56,11 @@ class QuarantinedDetail(QuarantinedAnswer):
     payload: str = Field(description="Its bytes in Base64; of a large one, the beginning.")
 
 
-@quarantine.get("", summary="List rejected payloads", responses=responses(401, 403, 404, 422, 503))
+@quarantine.get(
+    "",
+    summary="List rejected payloads",
+    responses=responses(401, 403, 422, 503, InvalidCode, InvalidCursor, UnknownExchange),
+)
 async def list_rejected(
     exchange: ExchangeCode, page: Annotated[PartOfList, Query()], services: Services
 ) -> Page[QuarantinedAnswer]:
@@ -74,7 +79,7 @@ async def list_rejected(
 @quarantine.get(
     "/{payload_id}",
     summary="Get a rejected payload",
-    responses=responses(401, 403, 404, 422, 503),
+    responses=responses(401, 403, 422, 503, InvalidCode, UnknownPayload),
 )
 async def get_rejected(
     exchange: ExchangeCode, payload_id: UUID, services: Services

@@ -18,6 +18,15 @@ from app.adapters.http.range_units.conditional import (
     validators,
 )
 from app.adapters.http.schemas import Instant, Sent
+from app.domain.errors import UnstorableText
+from app.domain.range_units.errors import (
+    InvalidCode,
+    InvalidTable,
+    RevisionInForce,
+    UnknownExchange,
+    UnknownHistory,
+    UnknownMarket,
+)
 from app.domain.range_units.table import (
     Anchor,
     Boundary,
@@ -70,7 +79,12 @@ class RangeUnitsToPut(Sent):
     "/range-units",
     summary="Show range units",
     response_model=RangeUnitsAnswer,
-    responses={304: NOT_MODIFIED, **responses(401, 403, 404, 422, 503)},
+    responses={
+        304: NOT_MODIFIED,
+        **responses(
+            401, 403, 422, 503, InvalidCode, UnknownExchange, UnknownMarket, UnknownHistory
+        ),
+    },
 )
 async def get_range_units(
     market: OfMarket,
@@ -100,7 +114,21 @@ async def get_range_units(
 @range_units.put(
     "/range-units",
     summary="State range units",
-    responses={201: {"model": RangeUnitsAnswer}, **responses(401, 403, 404, 409, 413, 422, 503)},
+    responses={
+        201: {"model": RangeUnitsAnswer},
+        **responses(
+            401,
+            403,
+            413,
+            422,
+            503,
+            InvalidCode,
+            InvalidTable,
+            UnstorableText,
+            UnknownExchange,
+            RevisionInForce,
+        ),
+    },
 )
 async def put_range_units(
     market: OfMarket, body: RangeUnitsToPut, services: Services, response: Response
