@@ -40,3 +40,9 @@ async def test_a_file_that_is_not_there_is_a_problem(client: httpx.AsyncClient) 
 async def test_no_file_beside_those_of_the_pages_can_be_had(client: httpx.AsyncClient) -> None:
     paths = ("__init__.py", "%2e%2e%2fcore.py", "..%2fcore.py")
     assert {(await client.get(f"/docs/files/{path}")).status_code for path in paths} == {404}
+
+
+async def test_redoc_asks_no_other_host_for_its_logo(client: httpx.AsyncClient) -> None:
+    script = (await client.get("/docs/files/redoc.standalone.js")).text
+    assert "logo-mini.svg" not in script
+    assert 'src:"data:image/gif;base64,' in script
