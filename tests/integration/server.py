@@ -270,14 +270,15 @@ async def serving(
     async with process:
         try:
             async with server.client() as client:
-                await server.eventually(partial(_answers, client))
+                await server.eventually(partial(answers, client))
             yield server
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-async def _answers(client: httpx.AsyncClient) -> bool:
+async def answers(client: httpx.AsyncClient) -> bool:
+    """Whether the service is there."""
     with suppress(httpx.TransportError):
         return (await client.get("/livez")).is_success
     return False
