@@ -15,6 +15,7 @@ REQUIREMENT = re.compile(
     r"^\| (\d+)(\.\d+\.\d+) \| ([123]) \| [^|]+ \| \*\*(met|n/a|open)\*\* \| [^|]+ \|$",
     re.MULTILINE,
 )
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
 SUMMARY = re.compile(r"^\| V(\d+) [^|]+((?:\| \d+ )+)\|$", re.MULTILINE)
 
 
@@ -85,3 +86,20 @@ def test_the_page_on_security_counts_its_requirements() -> None:
         chapter: [int(n) for n in re.findall(r"\d+", row)] for chapter, row in SUMMARY.findall(page)
     }
     assert told == {chapter: [found[c] for c in columns] for chapter, found in counted.items()}
+
+
+def test_every_page_is_in_the_list_of_pages() -> None:
+    listed = set(LINK.findall((ROOT / "docs" / "README.md").read_text()))
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert pages - listed == set()
+
+
+def test_every_link_between_pages_leads_somewhere() -> None:
+    lost = [
+        f"{page.relative_to(ROOT)}: {link}"
+        for pattern in ("*.md", "docs/*.md", "examples/**/*.md")
+        for page in ROOT.glob(pattern)
+        for link in LINK.findall(page.read_text())
+        if "://" not in link and not (page.parent / link).exists()
+    ]
+    assert lost == []
