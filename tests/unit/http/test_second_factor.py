@@ -83,6 +83,13 @@ async def test_a_wrong_password_enrols_nothing(client: httpx.AsyncClient, header
     assert refusal(answer) == (403, "wrong_password")
 
 
+async def test_a_wrong_code_confirms_nothing(client: httpx.AsyncClient, headers: Headers) -> None:
+    await client.post(OWN, json={"current_password": PASSWORD}, headers=headers)
+    answer = await client.post(f"{OWN}/confirm", json={"code": "no code"}, headers=headers)
+    assert refusal(answer) == (403, "wrong_code")
+    assert not (await client.get(OWN, headers=headers)).json()["enrolled"]
+
+
 async def test_confirming_shows_ten_recovery_codes(
     application: MemoryApplication, client: httpx.AsyncClient, headers: Headers
 ) -> None:
