@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import TYPE_CHECKING, Annotated, Final, Self
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -19,13 +19,14 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
 
 from app.adapters.exchanges.registry import ASKED, read_urls
 from app.domain.identity.networks import parse_network
 from app.domain.identity.throttle import Kind, Limit, Limits, parse_limit
 from app.domain.principal import Role
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 PREFIX: Final = "TICKGATE_"
 DRIVERS: Final = ("postgresql+asyncpg", "sqlite+aiosqlite")
@@ -47,6 +48,17 @@ class LogFormat(StrEnum):
 
     CONSOLE = "console"
     JSON = "json"
+
+
+class Store(StrEnum):
+    """What the service keeps everything in."""
+
+    SQL = "sql"
+    MEMORY = "memory"
+
+
+_OF_A_DATABASE: Final = ("data_dir", "database_url", "database_pool", "token_keys")
+"""Settings that say nothing to a service that keeps everything in memory."""
 
 
 class WrongSetting(Exception):
@@ -89,6 +101,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    store: Store = Store.SQL
     data_dir: Path = Path("data")
     database_url: SecretStr | None = None
     token_keys: Path | None = None
@@ -136,20 +149,28 @@ class Settings(BaseModel):
             if name.startswith(PREFIX) and value
         }
         try:
-            return cls.model_validate(values)
+            settings = cls.model_validate(values)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             name = PREFIX + str(first["loc"][0]).upper()
             unknown = first["type"] == "extra_forbidden"
             reason = "there is no such setting" if unknown else first["msg"].removeprefix(_PYDANTIC)
             raise WrongSetting(f"{name}: {reason}") from None
+        if settings.store is Store.MEMORY:
+            for idle in (name for name in _OF_A_DATABASE if name in values):
+                raise WrongSetting(
+                    f"{PREFIX}{idle.upper()}: has no meaning with {PREFIX}STORE=memory"
+                )
+        return settings
 
     @field_validator("database_url")
     @classmethod
     def _is_usable(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
+            from sqlalchemy.exc import ArgumentError  # noqa: PLC0415 - only a database needs it
+
             try:
-                url = make_url(value.get_secret_value())
+                url = _make_url(value.get_secret_value())
                 driver = url.drivername
             except (ArgumentError, ValueError):
                 raise ValueError("is not a database URL") from None
@@ -197,11 +218,11 @@ class Settings(BaseModel):
         return {kind: limit for kind, limit in limits.items() if limit is not None}
 
     @property
-    def async_db_url(self) -> URL:
+    def async_db_url(self) -> "URL":
         """Where the database is: by default a SQLite file in `data_dir`."""
         if self.database_url is not None:
-            return make_url(self.database_url.get_secret_value())
-        return URL.create("sqlite+aiosqlite", database=str(self.data_dir / "tickgate.db"))
+            return _make_url(self.database_url.get_secret_value())
+        return _make_url("sqlite+aiosqlite://").set(database=str(self.data_dir / "tickgate.db"))
 
     @property
     def login_log_retention(self) -> timedelta | None:
@@ -218,3 +239,9 @@ class Settings(BaseModel):
     def token_keys_dir(self) -> Path:
         """Where the keys are that access tokens are signed with."""
         return self.token_keys or self.data_dir / "keys"
+
+
+def _make_url(written: str) -> "URL":
+    from sqlalchemy import make_url  # noqa: PLC0415 - a service in memory starts faster without
+
+    return make_url(written)

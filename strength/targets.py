@@ -15,7 +15,7 @@ from anyio.from_thread import BlockingPortal
 from fastapi import FastAPI
 
 from app.adapters.exchanges.curated import bundled
-from app.bootstrap.application import opened
+from app.bootstrap.database import opened
 from app.domain.identity.login_log import Client
 from app.domain.principal import Role
 from app.services.identity.auth_service import AuthService

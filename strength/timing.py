@@ -21,7 +21,7 @@ import bcrypt
 import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from app.bootstrap.application import Application, opened
+from app.bootstrap.database import DatabaseApplication, opened
 from app.domain.identity.user_imports import ImportedUser
 from app.settings import Settings
 from strength.targets import UNLIMITED
@@ -50,7 +50,7 @@ KINDS: Final[dict[str, tuple[str, Body]]] = {
 }
 
 
-async def _people(application: Application) -> None:
+async def _people(application: DatabaseApplication) -> None:
     known = await application.users.create_user(username="known", password=PASSWORD)
     await application.resets().issue(user_id=known.id)
     other = await application.users.create_user(username="disabled", password=PASSWORD)

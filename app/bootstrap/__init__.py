@@ -7,7 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import typer
@@ -36,14 +36,16 @@ from app.adapters.security.signing_keys import (
 )
 from app.adapters.security.vault import make_vault_key
 from app.adapters.shutdown import told_to_stop
-from app.adapters.sql import schema
 from app.adapters.system import UuidIds
-from app.bootstrap import logs
-from app.bootstrap.application import Application, keys_of, opened, signing_tokens, vault
+from app.bootstrap import ephemeral, logs
+from app.bootstrap.application import Application, keys_of, signing_tokens, vault
 from app.bootstrap.schedule import scheduled
 from app.domain.errors import StoreUnavailable
 from app.domain.range_units.jobs import Job
-from app.settings import Settings, WrongSetting
+from app.settings import Settings, Store, WrongSetting
+
+if TYPE_CHECKING:
+    from app.bootstrap.database import DatabaseApplication
 
 T = TypeVar("T")
 
@@ -58,50 +60,15 @@ def http_app(settings: Settings | None = None) -> FastAPI:
     if settings is None:
         logs.configure(known.log_format)
 
+    if known.store is Store.MEMORY:
+        return ephemeral.http_app(known, served=partial(_served, known))
+
     @asynccontextmanager
     async def opened_services() -> AsyncIterator[HttpServices]:
-        async with opened(known) as application:
+        async with _opened(known) as application:
             await to_thread.run_sync(application.warm_up)
-
-            def run(job: Job) -> None:
-                begin(partial(application.sync_worker.run, job=job))
-
-            services = HttpServices(
-                identity=IdentityServices(
-                    auth=application.auth(),
-                    users=application.users,
-                    login_log=application.login_log,
-                    sessions=application.sessions,
-                    resets=application.resets(),
-                    api_keys=application.api_keys(),
-                    second_factor=application.second_factor,
-                ),
-                range_units=RangeUnitsServices(
-                    application.range_units,
-                    application.prices,
-                    application.history,
-                    changes=application.changes,
-                    feed=application.feed,
-                    sync=application.sync,
-                    quarantine=application.quarantine,
-                    begin=run,
-                ),
-                ready=application.ready,
-            )
-            feed = application.feed
-            async with (
-                side_by_side() as begin,
-                repeated(application.upkeep.keep_up, wait=_until_next_upkeep),
-                repeated(feed.look, wait=feed.wait, name="The feed of changes"),
-                scheduled(
-                    dict(known.sync_every),
-                    sync=application.sync,
-                    begin=run,
-                    wait=_until_next_due,
-                ),
-            ):
-                with told_to_stop(feed.end):
-                    yield services
+            async with _served(known, application) as services:
+                yield services
 
     return create_app(
         opened=opened_services,
@@ -111,6 +78,51 @@ def http_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         trusted_proxies=known.trusted_proxies,
     )
+
+
+@asynccontextmanager
+async def _served(settings: Settings, application: Application) -> AsyncIterator[HttpServices]:
+    """Give what the API calls, and do what goes on beside it, for as long as the block lasts."""
+
+    def run(job: Job) -> None:
+        begin(partial(application.sync_worker.run, job=job))
+
+    services = HttpServices(
+        identity=IdentityServices(
+            auth=application.auth(),
+            users=application.users,
+            login_log=application.login_log,
+            sessions=application.sessions,
+            resets=application.resets(),
+            api_keys=application.api_keys(),
+            second_factor=application.second_factor,
+        ),
+        range_units=RangeUnitsServices(
+            application.range_units,
+            application.prices,
+            application.history,
+            changes=application.changes,
+            feed=application.feed,
+            sync=application.sync,
+            quarantine=application.quarantine,
+            begin=run,
+        ),
+        ready=application.ready,
+    )
+    feed = application.feed
+    async with (
+        side_by_side() as begin,
+        repeated(application.upkeep.keep_up, wait=_until_next_upkeep),
+        repeated(feed.look, wait=feed.wait, name="The feed of changes"),
+        scheduled(
+            dict(settings.sync_every),
+            sync=application.sync,
+            begin=run,
+            wait=_until_next_due,
+        ),
+    ):
+        with told_to_stop(feed.end):
+            yield services
 
 
 async def _until_next_due() -> None:
@@ -130,7 +142,7 @@ def command_line() -> typer.Typer:
 
     @asynccontextmanager
     async def identity() -> AsyncIterator[IdentityCommandServices]:
-        async with opened(Settings.load()) as application:
+        async with _opened(Settings.load()) as application:
             yield IdentityCommandServices(
                 users=application.users,
                 login_log=application.login_log,
@@ -142,12 +154,12 @@ def command_line() -> typer.Typer:
 
     @asynccontextmanager
     async def api_keys() -> AsyncIterator[ApiKeyServices]:
-        async with opened(Settings.load()) as application:
+        async with _opened(Settings.load()) as application:
             yield ApiKeyServices(application.users, application.api_keys())
 
     @asynccontextmanager
     async def range_units() -> AsyncIterator[RangeUnitsCommandServices]:
-        async with opened(Settings.load()) as application:
+        async with _opened(Settings.load()) as application:
             yield RangeUnitsCommandServices(
                 application.range_units,
                 application.prices,
@@ -173,15 +185,13 @@ def command_line() -> typer.Typer:
             ),
             database=DatabaseCommands(
                 upgrade=lambda revision: _on_database(
-                    lambda application: schema.upgrade(application.database, revision), makes=True
+                    lambda application: application.upgrade(revision), makes=True
                 ),
                 downgrade=lambda revision: _on_database(
-                    lambda application: schema.downgrade(application.database, revision)
+                    lambda application: application.downgrade(revision)
                 ),
-                current=lambda: (
-                    _on_database(lambda application: schema.current(application.database)) or ""
-                ),
-                check=lambda: _on_database(lambda application: schema.drift(application.database)),
+                current=lambda: _on_database(lambda application: application.current()),
+                check=lambda: _on_database(lambda application: application.drift()),
             ),
             openapi=lambda: http_app(Settings()).openapi(),
             version=__version__,
@@ -189,10 +199,24 @@ def command_line() -> typer.Typer:
     )
 
 
-def serve(*, host: str, port: int, workers: int, init: bool | None) -> None:
+def serve(  # noqa: PLR0913 - as many things can be said of it
+    *,
+    host: str,
+    port: int,
+    workers: int,
+    init: bool | None,
+    expose: bool,
+    until_eof: bool,
+) -> None:
     """Serve HTTP until interrupted, after making the database ready where that is wanted."""
     settings = Settings.load()
     logs.configure(settings.log_format)
+    if settings.store is Store.MEMORY:
+        ephemeral.check(host=host, workers=workers, init=init, expose=expose)
+        ephemeral.serve(http_app(settings), host=host, port=port, until_eof=until_eof)
+        return
+    if expose or until_eof:
+        raise WrongSetting("--expose and --until-eof: are for a service with TICKGATE_STORE=memory")
     _make_first_key(settings)
     signing_tokens(settings)
     vault(settings)
@@ -230,7 +254,9 @@ def _make_first_key(settings: Settings) -> None:
         raise WrongSetting(f"TICKGATE_{variable}: {error}") from error
 
 
-async def _before_serving(application: Application, *, init: bool) -> tuple[str, str] | None:
+async def _before_serving(
+    application: "DatabaseApplication", *, init: bool
+) -> tuple[str, str] | None:
     if init:
         return await application.prepare()
     try:
@@ -241,10 +267,24 @@ async def _before_serving(application: Application, *, init: bool) -> tuple[str,
 
 
 def _on_database(
-    work: Callable[[Application], Coroutine[Any, Any, T]], *, makes: bool = False
+    work: Callable[["DatabaseApplication"], Coroutine[Any, Any, T]], *, makes: bool = False
 ) -> T:
     async def run() -> T:
-        async with opened(Settings.load(), makes=makes) as application:
+        async with _opened(Settings.load(), makes=makes) as application:
             return await work(application)
 
     return anyio.run(run)
+
+
+@asynccontextmanager
+async def _opened(
+    settings: Settings, *, makes: bool = False
+) -> AsyncIterator["DatabaseApplication"]:
+    """Open the application on its database, and import what speaks to one only now.
+
+    That takes longer than all else; a service in memory starts without.
+    """
+    from app.bootstrap.database import opened  # noqa: PLC0415 - see above
+
+    async with opened(settings, makes=makes) as application:
+        yield application

@@ -1,7 +1,10 @@
-"""Every service, wired to its adapters: settings in, an application out."""
+"""Every service, wired to its adapters: settings and adapters in, an application out.
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+Nothing here is imported that speaks to a database: a service in memory starts without.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, partial
 from pathlib import Path
@@ -11,24 +14,21 @@ import anyio
 import httpx
 
 from app import __version__
-from app.adapters.clients.user_agents import UapUserAgents
 from app.adapters.exchanges.client import Patience, Surroundings, shared_http
-from app.adapters.exchanges.curated import bundled
 from app.adapters.exchanges.registry import ASKED, feeds, formats
-from app.adapters.security.common_passwords import ShippedCommonPasswords
 from app.adapters.security.key_files import KeysUnreadable
 from app.adapters.security.one_time_codes import TotpCodes
 from app.adapters.security.passwords import BcryptHasher
 from app.adapters.security.tokens import Ed25519AccessTokens
 from app.adapters.security.vault import KeyVault
-from app.adapters.sql import schema
-from app.adapters.sql.database import AsyncDatabase
-from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
-from app.adapters.sql.range_units.locks import SqlSyncLocks
-from app.adapters.sql.range_units.unit_of_work import SqlRangeUnitsUnitOfWork
-from app.adapters.system import RandomSecrets, SystemClock, UuidIds, random_share
-from app.domain.errors import SchemaOutOfDate, StoreUnavailable
+from app.adapters.system import RandomSecrets, UuidIds, random_share
+from app.ports.clock import Clock
+from app.ports.identity.security import AccessTokens, CommonPasswords, Vault
+from app.ports.identity.user_agents import UserAgents
+from app.ports.identity.work import IdentityWork
 from app.ports.range_units.feeds import Feed
+from app.ports.range_units.locks import SyncLocks
+from app.ports.range_units.work import RangeUnitsWork
 from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
 from app.services.identity.login_log_upkeep_service import LoginLogUpkeepService
@@ -53,24 +53,44 @@ from app.settings import Settings, WrongSetting
 T = TypeVar("T")
 
 LOGIN_PATIENCE = timedelta(seconds=30)
-READY_SECONDS = 2
 MOST_STREAMS = 500
 LOOK_SECONDS = 1
 HEARTBEAT_SECONDS = 10
 
 
-class Application:
-    """Every service, wired to one database. Nothing is connected before it is used."""
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """What a service on a database has of one kind, and a service in memory of another.
 
-    def __init__(self, settings: Settings) -> None:
+    `tokens` and `vault` are called by what needs their keys, and only then. `asked` are the
+    exchanges that can be asked for their range units.
+    """
+
+    identity: IdentityWork
+    identity_reading: IdentityWork
+    range_units: RangeUnitsWork
+    range_units_reading: RangeUnitsWork
+    sync_locks: SyncLocks
+    clock: Clock
+    user_agents: UserAgents
+    common_passwords: CommonPasswords
+    tokens: Callable[[], AccessTokens]
+    vault: Callable[[], Vault]
+    asked: tuple[str, ...] = tuple(ASKED)
+
+
+class Application:
+    """Every service, wired to its adapters. Nothing is connected before it is used."""
+
+    def __init__(self, settings: Settings, adapters: Adapters) -> None:
         self.settings = settings
-        self.database = AsyncDatabase(settings.async_db_url, pool_size=settings.database_pool)
-        self._clock = SystemClock()
+        self._adapters = adapters
+        self._clock = adapters.clock
         self._ids = UuidIds()
         self._secrets = RandomSecrets()
-        self._user_agents = UapUserAgents()
-        self._identity_uow = partial(SqlIdentityUnitOfWork, self.database.sessions)
-        self._identity_reading = partial(SqlIdentityUnitOfWork, self.database.read_sessions)
+        self._user_agents = adapters.user_agents
+        self._identity_uow = adapters.identity
+        self._identity_reading = adapters.identity_reading
         self._hasher = BcryptHasher(
             cost=settings.bcrypt_cost,
             pepper=settings.password_pepper.get_secret_value().encode(),
@@ -91,7 +111,7 @@ class Application:
             throttling=self._throttling,
             ids=self._ids,
         )
-        self.common_passwords = ShippedCommonPasswords()
+        self.common_passwords = adapters.common_passwords
         self.users = UserService(
             uow=self._identity_uow,
             reading=self._identity_reading,
@@ -120,13 +140,13 @@ class Application:
             clock=self._clock,
             retention=settings.login_log_retention,
         )
-        reading_range_units = partial(SqlRangeUnitsUnitOfWork, self.database.read_sessions)
+        reading_range_units = adapters.range_units_reading
         self.changes = ChangeService(reading=reading_range_units)
         self.feed = ChangeFeed(
             reading=reading_range_units, most_followers=MOST_STREAMS, every=LOOK_SECONDS
         )
         self.range_units = RangeUnitsService(
-            uow=partial(SqlRangeUnitsUnitOfWork, self.database.sessions),
+            uow=adapters.range_units,
             reading=reading_range_units,
             feed=self.feed,
             formats=formats(),
@@ -134,16 +154,16 @@ class Application:
             ids=self._ids,
         )
         self.history = HistoryService(
-            uow=partial(SqlRangeUnitsUnitOfWork, self.database.sessions),
+            uow=adapters.range_units,
             reading=reading_range_units,
             feed=self.feed,
             clock=self._clock,
         )
         self.prices = PriceService(range_units=self.range_units, history=self.history)
         self.sync = SyncService(
-            uow=partial(SqlRangeUnitsUnitOfWork, self.database.sessions),
+            uow=adapters.range_units,
             reading=reading_range_units,
-            exchanges=ASKED.keys(),
+            exchanges=adapters.asked,
             clock=self._clock,
             ids=self._ids,
         )
@@ -153,10 +173,10 @@ class Application:
     def sync_worker(self) -> SyncWorker:
         """What asks the exchanges, made when one is to be asked."""
         return SyncWorker(
-            uow=partial(SqlRangeUnitsUnitOfWork, self.database.sessions),
+            uow=self._adapters.range_units,
             range_units=self.range_units,
             feeds=self.feeds,
-            locks=SqlSyncLocks(self.database),
+            locks=self._adapters.sync_locks,
             clock=self._clock,
             pause=partial(anyio.sleep, HEARTBEAT_SECONDS),
         )
@@ -171,7 +191,7 @@ class Application:
             throttling=self._throttling,
             ids=self._ids,
             codes=TotpCodes(),
-            vault=vault(self.settings),
+            vault=self._adapters.vault(),
             clock=self._clock,
             secrets=self._secrets,
             required_roles=self.settings.mfa_required_roles,
@@ -192,11 +212,13 @@ class Application:
         """The pool, made when an exchange is asked: loading the certificates takes its time."""
         return shared_http(version=__version__)
 
+    async def ready(self) -> None:
+        """Raise a `TickgateError` while requests cannot be served, as a store may not answer."""
+
     async def close(self) -> None:
         """Close what was opened."""
         if "_http" in vars(self):
             await self._http.aclose()
-        await self.database.dispose()
 
     def auth(self) -> AuthService:
         """Make the one service that needs the signing keys."""
@@ -205,7 +227,7 @@ class Application:
             uow=self._identity_uow,
             reading=self._identity_reading,
             hasher=self._hasher,
-            tokens=signing_tokens(settings),
+            tokens=self._adapters.tokens(),
             user_agents=self._user_agents,
             second_factor=self.second_factor,
             mfa_required_roles=settings.mfa_required_roles,
@@ -218,17 +240,12 @@ class Application:
             session_lifetime=timedelta(days=settings.session_max_days),
         )
 
-    def warm_up(self) -> None:
-        """Do beforehand what would make the first login, or registration, wait."""
-        self._user_agents.load()
-        self.common_passwords.load()
-
     def api_keys(self) -> ApiKeyService:
         """Make the service that needs the vault's key."""
         return ApiKeyService(
             uow=self._identity_uow,
             reading=self._identity_reading,
-            vault=vault(self.settings),
+            vault=self._adapters.vault(),
             clock=self._clock,
             ids=self._ids,
             secrets=self._secrets,
@@ -241,35 +258,13 @@ class Application:
             uow=self._identity_uow,
             hasher=self._hasher,
             common=self.common_passwords,
-            vault=vault(self.settings),
+            vault=self._adapters.vault(),
             clock=self._clock,
             ids=self._ids,
             secrets=self._secrets,
             user_agents=self._user_agents,
             throttling=self._throttling,
         )
-
-    async def ready(self) -> None:
-        """Raise a `TickgateError` unless the database answers, with the schema that is needed."""
-        try:
-            with anyio.fail_after(READY_SECONDS):
-                current = await schema.current(self.database)
-        except TimeoutError as error:
-            raise StoreUnavailable("The database does not answer.", retry_after=1) from error
-        if current != schema.head():
-            raise SchemaOutOfDate
-
-    async def prepare(self) -> tuple[str, str] | None:
-        """Make an empty database ready: schema, bundled range units, first administrator.
-
-        Whatever is there already stays as it is. Gives the administrator's name and password
-        when it was made just now.
-        """
-        await schema.upgrade(self.database)
-        exchanges, observations = bundled()
-        await self.range_units.load_ladders(exchanges=exchanges, observations=observations)
-        made = await self.users.create_first_admin()
-        return None if made is None else (made[0].username, made[1])
 
 
 def signing_tokens(settings: Settings) -> Ed25519AccessTokens:
@@ -296,33 +291,3 @@ def keys_of(use: Callable[[Path], T]) -> T:
         return use(Settings.load().token_keys_dir)
     except (KeysUnreadable, OSError) as error:
         raise WrongSetting(f"TICKGATE_TOKEN_KEYS: {error}") from error
-
-
-@asynccontextmanager
-async def opened(settings: Settings, *, makes: bool = False) -> AsyncIterator[Application]:
-    """Give the application, and close its connections afterwards.
-
-    An embedded database that is not there is made only where that is said; raises
-    `SchemaOutOfDate` otherwise, as SQLite would make an empty one.
-    """
-    if settings.is_embedded:
-        try:
-            _find(Path(settings.async_db_url.database or ""), makes=makes)
-        except OSError as error:
-            variable = "DATA_DIR" if settings.database_url is None else "DATABASE_URL"
-            raise WrongSetting(f"TICKGATE_{variable}: {error}") from error
-    application = Application(settings)
-    try:
-        yield application
-    finally:
-        with anyio.CancelScope(shield=True):
-            await application.close()
-
-
-def _find(file: Path, *, makes: bool) -> None:
-    if makes:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # SQLite would make it readable for everyone; what it makes beside it has the same mode.
-        file.touch(mode=0o600, exist_ok=True)
-    elif not file.exists():
-        raise SchemaOutOfDate

@@ -28,7 +28,7 @@ from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
 from app.adapters.sql.range_units.unit_of_work import SqlRangeUnitsUnitOfWork
 from app.bootstrap import http_app
-from app.bootstrap.application import opened
+from app.bootstrap.database import opened
 from app.domain.principal import Role
 from app.settings import Settings
 from tests.application import PASSWORD, FakedApplication, Works, client_of

@@ -23,7 +23,7 @@ from anyio import connect_tcp, create_task_group, run_process
 from sqlalchemy import text, update
 
 from app.adapters.sql.identity.throttle import ThrottleSlotRow
-from app.bootstrap.application import opened
+from app.bootstrap.database import opened
 from app.domain.identity.throttle import PENDING_FOR
 from app.domain.identity.users import User
 from tests.application import PASSWORD

@@ -19,7 +19,7 @@ from app.adapters.exchanges.okx import OkxFeed
 from app.adapters.exchanges.registry import ASKED
 from app.adapters.exchanges.upbit import UpbitFeed
 from app.adapters.memory.system import SettableClock
-from app.bootstrap.application import opened
+from app.bootstrap.database import opened
 from app.domain.range_units.errors import FeedRefused
 from app.domain.range_units.revisions import Market
 from app.ports.range_units.feeds import Feed, Reply

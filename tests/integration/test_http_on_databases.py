@@ -18,7 +18,7 @@ from app.adapters.security.signing_keys import make_first_key
 from app.adapters.security.vault import make_vault_key
 from app.adapters.sql.database import AsyncDatabase
 from app.bootstrap import http_app
-from app.bootstrap.application import Application, opened
+from app.bootstrap.database import DatabaseApplication, opened
 from app.domain.principal import Role
 from app.settings import Settings
 from tests.application import PASSWORD, client_of
@@ -36,7 +36,7 @@ Headers = dict[str, str]
 @pytest.fixture(scope="module")
 async def running(
     migrated_database: AsyncDatabase, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[tuple[Application, httpx.AsyncClient]]:
+) -> AsyncIterator[tuple[DatabaseApplication, httpx.AsyncClient]]:
     """The application, to be called by hand, and as an API with a client."""
     url = migrated_database.url.render_as_string(hide_password=False)
     directory = tmp_path_factory.mktemp("application")
@@ -49,7 +49,7 @@ async def running(
 
 @pytest.fixture
 async def client(
-    running: tuple[Application, httpx.AsyncClient],
+    running: tuple[DatabaseApplication, httpx.AsyncClient],
     committed_database: AsyncDatabase,  # noqa: ARG001 - emptied afterwards
 ) -> httpx.AsyncClient:
     application, client = running

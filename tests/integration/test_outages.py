@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
-from app.bootstrap.application import opened
+from app.bootstrap.database import opened
 from app.domain.errors import StoreUnavailable
 from app.settings import Settings
 from tests.integration.proxy import Proxy, Way, number, proxy_to

@@ -13,19 +13,42 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 ANSI: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def test_importing_the_composition_root_does_nothing(tmp_path: Path) -> None:
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import app.bootstrap"
-    ended = subprocess.run(  # noqa: S603 - our own interpreter and our own line
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
+IMPORTED: Final = """
+import atexit, sys
+
+atexit.register(lambda: print(*sorted({name.partition(".")[0] for name in sys.modules})))
+import app.bootstrap
+"""
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[Path]]:
+    """Which packages a process ends with that imports the composition root, and files beside it."""
+    folder = tmp_path_factory.mktemp("imported")
+    ended = subprocess.run(  # noqa: S603 - our own interpreter and our own lines
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}){IMPORTED}"],
+        cwd=folder,
         env={},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert ended.stderr == ""
-    assert (ended.returncode, ended.stdout) == (0, "")
-    assert list(tmp_path.iterdir()) == []
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return ended.stdout, list(folder.iterdir())
+
+
+def test_importing_the_composition_root_does_nothing(imported: tuple[str, list[Path]]) -> None:
+    said, files = imported
+    assert (said.count("\n"), files) == (1, [])
+
+
+def test_what_starts_in_memory_has_imported_nothing_of_a_database(
+    imported: tuple[str, list[Path]],
+) -> None:
+    """That would take longer than all the rest of the start."""
+    packages = imported[0].split()
+    assert "fastapi" in packages
+    assert {"sqlalchemy", "alembic", "asyncpg", "aiosqlite", "ua_parser"} & {*packages} == set()
 
 
 ON_MEMORY: Final = """

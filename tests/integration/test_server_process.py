@@ -22,7 +22,7 @@ from anyio import create_task_group, run_process
 from pydantic import SecretStr
 
 from app.adapters.sql.database import AsyncDatabase
-from app.bootstrap.application import Application, opened
+from app.bootstrap.database import DatabaseApplication, opened
 from app.domain.range_units.revisions import Market
 from app.settings import Settings
 from tests.integration.server import (
@@ -278,7 +278,7 @@ class Prepared:
     digest: str
 
     @asynccontextmanager
-    async def application(self) -> AsyncIterator[Application]:
+    async def application(self) -> AsyncIterator[DatabaseApplication]:
         """Give the application on the same database, in this process."""
         async with opened(self.place.settings_here(), makes=True) as application:
             yield application

@@ -17,7 +17,7 @@ from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
 from app.adapters.sql.range_units.revisions import BandRow, RevisionRow
 from app.adapters.sql.range_units.unit_of_work import SqlRangeUnitsUnitOfWork
-from app.bootstrap.application import Application, opened
+from app.bootstrap.database import DatabaseApplication, opened
 from app.domain.errors import SchemaOutOfDate
 from app.settings import Settings
 from tests.builders import a_market, a_table, an_exchange
@@ -35,7 +35,7 @@ def settings_of(database: AsyncDatabase, directory: Path) -> Settings:
 @pytest.fixture
 async def application(
     committed_database: AsyncDatabase, tmp_path: Path
-) -> AsyncIterator[Application]:
+) -> AsyncIterator[DatabaseApplication]:
     async with opened(settings_of(committed_database, tmp_path)) as application:
         await application.range_units.put_exchange(exchange=an_exchange())
         yield application
@@ -43,7 +43,7 @@ async def application(
 
 @pytest.mark.parametrize("digits", [TINIEST, LONG, Decimal("1E+39"), Decimal("0.1")], ids=str)
 async def test_a_number_is_in_the_database_digit_for_digit(
-    application: Application, digits: Decimal
+    application: DatabaseApplication, digits: Decimal
 ) -> None:
     table = a_table(("0", str(digits)))
     await application.range_units.put_range_units(market=a_market(), table=table, source="x")
@@ -65,7 +65,7 @@ NO_PRICES = {
 @pytest.mark.parametrize("migrated_database", ["postgres"], indirect=True)
 @pytest.mark.parametrize("column", NO_PRICES, ids=str)
 async def test_postgres_itself_refuses_what_is_no_price(
-    application: Application, column: InstrumentedAttribute[Decimal | None]
+    application: DatabaseApplication, column: InstrumentedAttribute[Decimal | None]
 ) -> None:
     await application.range_units.put_range_units(market=a_market(), table=a_table(), source="x")
     refused = []

@@ -28,7 +28,7 @@ from joserfc.jwk import KeySet, KeySetSerialization
 
 from app.adapters.security.signing_keys import make_first_key, read_keys
 from app.adapters.sql.database import AsyncDatabase
-from app.bootstrap.application import opened
+from app.bootstrap.database import opened
 from app.domain.identity.errors import LastAdmin
 from app.domain.identity.users import User, UserChanges
 from app.domain.principal import Role

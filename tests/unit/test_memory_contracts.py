@@ -36,7 +36,7 @@ from app.adapters.memory.range_units.state import RangeUnitsState
 from app.adapters.memory.range_units.timeline import MemoryTimeline
 from app.adapters.memory.range_units.unit_of_work import MemoryRangeUnitsUnitOfWork
 from app.adapters.memory.store import MemoryStore
-from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
+from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock, SteeredClock
 from app.domain.range_units.errors import FeedRefused, FeedUnavailable
 from app.domain.range_units.revisions import Market
 from app.ports.clock import Clock
@@ -259,6 +259,14 @@ class TestSettableClock(ClockContract):
     @pytest.fixture
     def clock(self) -> Clock:
         return SettableClock()
+
+
+class TestSteeredClock(ClockContract):
+    adapter: ClassVar[type] = SteeredClock
+
+    @pytest.fixture
+    def clock(self) -> Clock:
+        return SteeredClock(SettableClock())
 
 
 class TestSequentialIds(IdsContract):

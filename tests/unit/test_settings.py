@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.domain.principal import Role
-from app.settings import Settings, WrongSetting
+from app.settings import Settings, Store, WrongSetting
 
 NUMBERS = [
     pytest.param("bcrypt_cost", 4, 16, id="bcrypt_cost"),
@@ -59,6 +59,18 @@ def test_the_login_log_is_kept_for_a_year_or_as_it_is_said_or_for_ever() -> None
         for days in ("", "30", "0")
     ]
     assert kept == [timedelta(days=365), timedelta(days=30), None]
+
+
+# -- the store -------------------------------------------------------------------------------
+
+
+def test_a_store_in_memory_takes_no_setting_of_a_database() -> None:
+    assert load({"TICKGATE_STORE": "memory", "TICKGATE_DATABASE_URL": ""}).store is Store.MEMORY
+    for name in ("DATA_DIR", "DATABASE_URL", "DATABASE_POOL", "TOKEN_KEYS"):
+        variable = f"TICKGATE_{name}"
+        value = POSTGRES if name == "DATABASE_URL" else "7"
+        told = refusal({"TICKGATE_STORE": "memory", variable: value})
+        assert told == f"{variable}: has no meaning with TICKGATE_STORE=memory"
 
 
 # -- proxies ---------------------------------------------------------------------------------

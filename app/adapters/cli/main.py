@@ -51,7 +51,8 @@ class Runtime:
     read_curated: Callable[[bytes], Observation]
     vectors: Callable[[], str]
     serve: Callable[..., None]
-    """Keywords `host`, `port`, `workers`, and `init`, which is None where nothing was said."""
+    """Keywords `host`, `port`, `workers`, `init` (None where nothing was said), `expose`,
+    and `until_eof`."""
     database: DatabaseCommands
     keys: KeyCommands
     openapi: Callable[[], dict[str, Any]]
@@ -85,7 +86,7 @@ class _ServiceCommands:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
-    def serve(
+    def serve(  # noqa: PLR0913 - its options
         self,
         *,
         host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
@@ -99,9 +100,32 @@ class _ServiceCommands:
                 "[default: with an embedded database]",
             ),
         ] = None,
+        expose: Annotated[
+            bool,
+            typer.Option(
+                "--expose",
+                help="With TICKGATE_STORE=memory: listen beyond the loopback, "
+                "though whoever reaches it can reset it.",
+            ),
+        ] = False,
+        until_eof: Annotated[
+            bool,
+            typer.Option(
+                "--until-eof",
+                help="With TICKGATE_STORE=memory: end with the standard input, "
+                "and so with whoever writes to it.",
+            ),
+        ] = False,
     ) -> None:
         """Run the service until it is interrupted."""
-        self._runtime.serve(host=host, port=port, workers=workers, init=init)
+        self._runtime.serve(
+            host=host,
+            port=port,
+            workers=workers,
+            init=init,
+            expose=expose,
+            until_eof=until_eof,
+        )
 
     def openapi(self) -> None:
         """Write the OpenAPI document of the HTTP API."""

@@ -1,10 +1,10 @@
 """The HTTP API, put together."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from pydantic import BaseModel
 
 from app.adapters.http import errors, openapi
@@ -81,15 +81,17 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     payload_limit: int,
     version: str,
     trusted_proxies: Proxies = (),
+    further: Iterable[APIRouter] = (),
 ) -> FastAPI:
-    """Make the application; the services are opened when it starts, and closed when it stops."""
+    """Make the application; the services are opened when it starts, and closed when it stops.
+
+    It has `further` routes beside those that every service has.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with opened() as services:
-            app.state.identity = services.identity
-            app.state.range_units = services.range_units
-            app.state.ready = services.ready
+            use(app, services)
             yield
 
     app = FastAPI(
@@ -113,11 +115,18 @@ def create_app(  # noqa: PLR0913 - what an application is made of
         summary="Can requests be served",
         responses=errors.responses(503, SchemaOutOfDate),
     )(_ready)
-    for router in ROUTERS:
+    for router in (*ROUTERS, *further):
         app.include_router(router)
     openapi.complete(app)
     add_documentation(app)
     return app
+
+
+def use(app: FastAPI, services: HttpServices) -> None:
+    """Let requests that come from now on be served by these services."""
+    app.state.identity = services.identity
+    app.state.range_units = services.range_units
+    app.state.ready = services.ready
 
 
 async def _live() -> Health:

@@ -23,6 +23,29 @@ class SettableClock(Clock):
         self.time += by
 
 
+class SteeredClock(Clock):
+    """Runs as another clock does, until it is put to a time: there it runs on, or stands still."""
+
+    def __init__(self, real: Clock) -> None:
+        self._real = real
+        self._ahead = timedelta(0)
+        self._stands_at: datetime | None = None
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it stands still."""
+        return self._stands_at is not None
+
+    def now(self) -> datetime:
+        """Give the time where it stands, or has come to."""
+        return self._stands_at or self._real.now() + self._ahead
+
+    def put(self, time: datetime, *, frozen: bool) -> None:
+        """Put it to a time, to stand still there or to run on."""
+        self._stands_at = time if frozen else None
+        self._ahead = time - self._real.now()
+
+
 class SequentialIds(Ids):
     """Counts, from one, with gaps, as stores do not promise density."""
 

@@ -64,6 +64,11 @@ class SigningKeys:
         self._public = {key_id: keys[key_id].public_key() for key_id in sorted(keys)}
 
 
+def new_keys() -> SigningKeys:
+    """Make a key that is kept nowhere: what it signs is good for as long as the process lives."""
+    return SigningKeys({_FIRST: Ed25519PrivateKey.generate()})
+
+
 class WatchedKeys(SigningKeys):
     """The keys of a directory, looked at again as they are used, and read again when it changed.
 

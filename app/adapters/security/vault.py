@@ -35,6 +35,11 @@ class KeyVault(Vault):
         self._cipher = AESGCM(_derived(key, b"tickgate seals"))
 
     @classmethod
+    def new(cls) -> Self:
+        """Draw a key that is kept nowhere."""
+        return cls(key=os.urandom(_KEY_BYTES))
+
+    @classmethod
     def from_directory(cls, directory: Path) -> Self:
         """Read the key that `make_vault_key` made. Raises `KeysUnreadable`."""
         try:

@@ -8,6 +8,15 @@ from app.domain.errors import ErrorKind, Fault, TickgateError
 from app.domain.identity.errors import InvalidUser
 from tests.unit.cli.program import STAGE, VERSION, Program
 
+UNTOLD: dict[str, object] = {
+    "host": "127.0.0.1",
+    "port": 8000,
+    "workers": 1,
+    "init": None,
+    "expose": False,
+    "until_eof": False,
+}
+
 COMMANDS = [
     "",
     "serve",
@@ -154,12 +163,16 @@ def test_serving_is_local_on_one_worker_and_decides_itself_whether_to_initialise
     program: Program,
 ) -> None:
     assert program.run("serve").exit_code == 0
-    assert program.served == [{"host": "127.0.0.1", "port": 8000, "workers": 1, "init": None}]
+    assert program.served == [UNTOLD]
 
 
 def test_serving_takes_what_the_options_say(program: Program) -> None:
     program.run("serve", "--host", "::1", "--port", "0", "--workers", "4", "--init")
-    assert program.served == [{"host": "::1", "port": 0, "workers": 4, "init": True}]
+    program.run("serve", "--expose", "--until-eof")
+    assert program.served == [
+        UNTOLD | {"host": "::1", "port": 0, "workers": 4, "init": True},
+        UNTOLD | {"expose": True, "until_eof": True},
+    ]
 
 
 def test_initialising_can_be_declined(program: Program) -> None:
