@@ -141,4 +141,4 @@ format: setup ## Format the code and fix what ruff can
 clean: ## Remove .venv, caches and reports; data/ stays
 	@rm -rf $(VENV) build dist htmlcov mutants .coverage .coverage.* .hypothesis .import_linter_cache \
 	  .mypy_cache .pytest_cache .ruff_cache *.egg-info
-	@find app benchmarks strength tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find app benchmarks examples pytest_tickgate strength tests -name __pycache__ -type d -prune -exec rm -rf {} +
