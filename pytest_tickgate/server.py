@@ -119,8 +119,8 @@ def started(settings: Mapping[str, str]) -> Iterator[TickgateServer]:
         TemporaryDirectory(prefix="tickgate-") as directory,
         (Path(directory) / "log").open("wb") as log,
         subprocess.Popen(
-            # Safe path: what is called `app` where the tests are is not the service.
-            [sys.executable, "-P", "-m", "app", "serve", "--port", "0", "--until-eof"],
+            [sys.executable, "-m", "app", "serve", "--port", "0", "--until-eof"],
+            # Not where the tests are: what is called `app` there is not the service.
             cwd=directory,
             env=_environment(settings),
             stdin=subprocess.PIPE,

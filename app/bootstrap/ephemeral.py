@@ -132,20 +132,21 @@ class _Worlds:
     async def _begin(self) -> HttpServices:
         self.clock = SteeredClock(SystemClock())
         self._scope, self._ended = CancelScope(), Event()
-        services: HttpServices = await self._tasks.start(self._live)
+        services: HttpServices = await self._tasks.start(self._live, self._scope, self._ended)
         return services
 
-    async def _live(self, *, task_status: TaskStatus[HttpServices]) -> None:
-        """Live until the scope is cancelled."""
+    async def _live(
+        self, scope: CancelScope, ended: Event, *, task_status: TaskStatus[HttpServices]
+    ) -> None:
+        """Live until the scope is cancelled, and say when that has ended."""
         application = self._application(
             # The rows of a store are never changed: a commit puts others in their place.
             MemoryStore(self._identity, seed=1),
             MemoryStore(self._range_units, seed=1),
             self._common_passwords,
         )
-        ended = self._ended
         try:
-            with self._scope:
+            with scope:
                 async with self._served(application) as services:
                     task_status.started(services)
                     await sleep_forever()

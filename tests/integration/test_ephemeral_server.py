@@ -6,7 +6,7 @@ Its clock, unlike a fake's, runs; so these tests stop it, or ask only what a mom
 import signal
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.client import HTTPConnection
@@ -17,9 +17,12 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 import pytest
+from anyio.lowlevel import checkpoint
 from fastapi import FastAPI
 
-from app.bootstrap import ephemeral, http_app
+from app.adapters.http.app import HttpServices
+from app.bootstrap import _served, ephemeral, http_app
+from app.bootstrap.application import Application
 from app.bootstrap.database import opened
 from app.settings import Settings, Store, WrongSetting
 from pytest_tickgate.server import USERS, TickgateError, TickgateServer, started
@@ -33,8 +36,11 @@ NEW_YEAR: Final = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 class Served(NamedTuple):
+    """A server in this process; `alive` are those applications that something goes on in."""
+
     app: FastAPI
     client: httpx.AsyncClient
+    alive: list[Application]
 
     async def put_clock(self, **where: object) -> dict[str, Any]:
         answer = await self.client.put("/_test/clock", json=where)
@@ -53,9 +59,22 @@ class Served(NamedTuple):
 
 @pytest.fixture(scope="module")
 async def running(anyio_backend: str) -> AsyncIterator[Served]:  # noqa: ARG001 - one event loop
-    app = http_app(Settings(store=Store.MEMORY))
+    settings = Settings(store=Store.MEMORY)
+    alive: list[Application] = []
+
+    @asynccontextmanager
+    async def counted(application: Application) -> AsyncIterator[HttpServices]:
+        async with _served(settings, application) as services:
+            alive.append(application)
+            try:
+                yield services
+            finally:
+                alive.remove(application)
+
+    app = ephemeral.http_app(settings, served=counted)
     async with client_of(app) as client:
-        yield Served(app, client)
+        yield Served(app, client, alive)
+    assert alive == []
 
 
 @pytest.fixture
@@ -232,21 +251,32 @@ async def test_nothing_is_left_after_a_reset(served: Served) -> None:
     assert [attempt["outcome"] for attempt in attempts] == ["success", "success"]
 
 
-async def test_resets_at_once_are_all_done_and_the_last_world_serves(served: Served) -> None:
+async def test_of_resets_at_once_each_ends_the_world_before_it(served: Served) -> None:
+    told = []
+
+    async def reset() -> None:
+        told.append((await served.client.post("/_test/reset")).status_code)
+
     async with anyio.create_task_group() as tasks:
         for _ in range(5):
+            tasks.start_soon(reset)
+    assert told == [204] * 5
+    [application] = served.alive
+    assert served.app.state.identity.users is application.users
+
+
+async def test_a_reset_is_done_to_the_end_wherever_it_is_cancelled(served: Served) -> None:
+    found = []
+    for pauses in range(30):
+        async with anyio.create_task_group() as tasks:
             tasks.start_soon(served.client.post, "/_test/reset")
-    assert (await served.log_in("bot")).status_code == 200
-
-
-async def test_a_reset_whose_client_has_gone_is_done_to_the_end(served: Served) -> None:
-    await served.put_clock(time=NEW_YEAR.isoformat())
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(served.client.post, "/_test/reset")
-        await anyio.lowlevel.checkpoint()
-        await anyio.lowlevel.checkpoint()
-        tasks.cancel_scope.cancel()
-    assert (await served.log_in("bot")).status_code == 200
+            for _ in range(pauses):
+                await checkpoint()
+            tasks.cancel_scope.cancel()
+        [application] = served.alive
+        assert served.app.state.identity.users is application.users, pauses
+        found.append(application)
+    assert len(set(found)) > 1
 
 
 async def test_a_reset_ends_the_streams(served: Served) -> None:
@@ -296,7 +326,6 @@ def test_a_process_says_where_it_is_and_ends_with_its_input_though_somebody_foll
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdin is not None
         assert process.stdout is not None
         server = TickgateServer(process.stdout.readline().strip(), Path())
         token = server.tell("POST", "/v1/auth/login", server.credentials("bot"))["access_token"]
@@ -305,7 +334,10 @@ def test_a_process_says_where_it_is_and_ends_with_its_input_though_somebody_foll
             headers = {"Authorization": f"Bearer {token}"}
             following.request("GET", "/v1/range-units/changes/stream", headers=headers)
             assert following.getresponse().status == 200
-            said, warned = process.communicate(timeout=PATIENCE)
+            try:
+                said, warned = process.communicate(timeout=PATIENCE)
+            finally:
+                process.kill()
     assert process.returncode == -signal.SIGTERM
     assert (said, "THIS SERVER KEEPS NOTHING" in warned) == ("", True)
     assert [line for line in warned.splitlines() if "Application shutdown complete." in line]

@@ -43,7 +43,7 @@ def test_the_tests_of_the_bot_pass_where_the_reader_has_a_package_called_app(
         [sys.executable, "-m", "pytest", "-q", *plugins],
         cwd=place,
         # What else is installed here takes its time, and is none of the reader's.
-        env=environment_of({"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "TICKGATE_STORE": "sql"}),
+        env=environment_of({"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "TICKGATE_DATA_DIR": "another"}),
         capture_output=True,
         text=True,
         check=False,
