@@ -105,7 +105,7 @@ def steps_of(bands: list[dict[str, Any]]) -> Iterator[tuple[Decimal, Decimal, De
 
 def written(number: float, _position: int) -> str:
     """Write a number on a log axis, as a power of ten where it would be long."""
-    if 0.001 <= number < 1_000_000:  # noqa: PLR2004 - what fits between two marks
+    if 0.001 <= number < 1_000_000:
         return f"{number:,.3f}".rstrip("0").rstrip(".")
     return f"$10^{{{log10(number):.0f}}}$"
 

@@ -18,7 +18,7 @@ import pytest
 
 from app.adapters.sql.range_units.unit_of_work import SqlRangeUnitsUnitOfWork
 from app.bootstrap import SHUTDOWN_SECONDS
-from app.bootstrap.application import opened
+from app.bootstrap.database import opened
 from app.domain.principal import Role
 from app.domain.range_units.jobs import ORPHANED_AFTER, Counts, JobState, Progress
 from app.services.range_units.sync_service import JobReport
