@@ -120,6 +120,8 @@ class Settings(BaseModel):
     login_waiting: Annotated[int, Field(ge=0, le=10_000)] = 256
     mfa_required_roles: Annotated[frozenset[Role], BeforeValidator(_roles)] = frozenset()
     database_pool: Annotated[int, Field(ge=1, le=1000)] = 10
+    drain_seconds: Annotated[int, Field(ge=0, le=600)] = 0
+    shutdown_seconds: Annotated[int, Field(ge=1, le=600)] = 10
     login_log_retention_days: Annotated[int, Field(ge=0, le=36_500)] = 365
     sync_every: Annotated[tuple[tuple[str, timedelta], ...], BeforeValidator(_every)] = ()
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()

@@ -26,7 +26,9 @@ from app.adapters.cli.welcome import welcome
 from app.adapters.exchanges.curated import read_table
 from app.adapters.exchanges.vectors import vectors
 from app.adapters.http.app import HttpServices, create_app
+from app.adapters.http.ending import Ending
 from app.adapters.http.identity.asked import IdentityServices
+from app.adapters.http.malformed import HttpProtocol
 from app.adapters.http.range_units.asked import RangeUnitsServices
 from app.adapters.security.signing_keys import (
     list_keys,
@@ -35,7 +37,7 @@ from app.adapters.security.signing_keys import (
     remove_key,
 )
 from app.adapters.security.vault import make_vault_key
-from app.adapters.shutdown import told_to_stop
+from app.adapters.shutdown import LastSteps, told_to_stop
 from app.adapters.system import UuidIds
 from app.bootstrap import ephemeral, logs
 from app.bootstrap.application import Application, keys_of, signing_tokens, vault
@@ -49,7 +51,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SHUTDOWN_SECONDS = 10
+ANSWERING_SECONDS = 5
+"""After what was too late has been cancelled: to clean up, and to say so."""
 UPKEEP_SECONDS = 6 * 60 * 60
 SCHEDULE_SECONDS = 30
 
@@ -59,15 +62,17 @@ def http_app(settings: Settings | None = None) -> FastAPI:
     known = settings or Settings.load()
     if settings is None:
         logs.configure(known.log_format)
+    ending = Ending()
 
     if known.store is Store.MEMORY:
-        return ephemeral.http_app(known, served=partial(_served, known))
+        served = partial(_served, known, ending=ending)
+        return ephemeral.http_app(known, served=served, ending=ending)
 
     @asynccontextmanager
     async def opened_services() -> AsyncIterator[HttpServices]:
         async with _opened(known) as application:
             await to_thread.run_sync(application.warm_up)
-            async with _served(known, application) as services:
+            async with _served(known, application, ending=ending) as services:
                 yield services
 
     return create_app(
@@ -77,11 +82,14 @@ def http_app(settings: Settings | None = None) -> FastAPI:
         payload_limit=known.max_payload_bytes,
         version=__version__,
         trusted_proxies=known.trusted_proxies,
+        ending=ending,
     )
 
 
 @asynccontextmanager
-async def _served(settings: Settings, application: Application) -> AsyncIterator[HttpServices]:
+async def _served(
+    settings: Settings, application: Application, *, ending: Ending
+) -> AsyncIterator[HttpServices]:
     """Give what the API calls, and do what goes on beside it, for as long as the block lasts."""
 
     def run(job: Job) -> None:
@@ -121,7 +129,14 @@ async def _served(settings: Settings, application: Application) -> AsyncIterator
             wait=_until_next_due,
         ),
     ):
-        with told_to_stop(feed.end):
+        steps = LastSteps(
+            told=ending.tell,
+            linger=settings.drain_seconds,
+            ending=feed.end,
+            patience=settings.shutdown_seconds,
+            late=ending.hurry,
+        )
+        with told_to_stop(steps):
             yield services
 
 
@@ -237,7 +252,8 @@ def serve(  # noqa: PLR0913 - as many things can be said of it
         # The peer is the client: forwarded addresses are for proxies that are known.
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        timeout_graceful_shutdown=settings.shutdown_seconds + ANSWERING_SECONDS,
+        http=HttpProtocol,
         log_config=None,
     )
 
@@ -260,7 +276,7 @@ async def _before_serving(
     if init:
         return await application.prepare()
     try:
-        await application.ready()
+        await application.refuse_unless_migrated()
     except StoreUnavailable as error:
         typer.echo(f"tickgate: {error.detail} Starting all the same.", err=True)
     return None

@@ -1,7 +1,7 @@
 """The application on a database. Whoever needs none does without importing this."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from app.adapters.sql.range_units.locks import SqlSyncLocks
 from app.adapters.sql.range_units.unit_of_work import SqlRangeUnitsUnitOfWork
 from app.adapters.system import SystemClock
 from app.bootstrap.application import Adapters, Application, signing_tokens, vault
-from app.domain.errors import SchemaOutOfDate, StoreUnavailable
+from app.domain.errors import SchemaOutOfDate, SchemaTooNew, StoreUnavailable
 from app.settings import Settings, Store, WrongSetting
 
 READY_SECONDS = 2
@@ -73,14 +73,21 @@ class DatabaseApplication(Application):
         return await schema.drift(self.database)
 
     async def ready(self) -> None:
-        """Raise a `TickgateError` unless the database answers, with the schema that is needed."""
+        """Raise a `TickgateError` unless the database answers, with the schema that is needed.
+
+        A schema that is newer will do: a new version migrates while replicas of the one before it
+        still serve, and all of them would be unready at once.
+        """
+        with suppress(SchemaTooNew):
+            await self.refuse_unless_migrated()
+
+    async def refuse_unless_migrated(self) -> None:
+        """Raise a `TickgateError` unless the database answers, with just the schema needed."""
         try:
             with anyio.fail_after(READY_SECONDS):
-                current = await schema.current(self.database)
+                await schema.refuse_unless_migrated(self.database)
         except TimeoutError as error:
             raise StoreUnavailable("The database does not answer.", retry_after=1) from error
-        if current != schema.head():
-            raise SchemaOutOfDate
 
     async def prepare(self) -> tuple[str, str] | None:
         """Make an empty database ready: schema, bundled range units, first administrator.
@@ -88,6 +95,8 @@ class DatabaseApplication(Application):
         Whatever is there already stays as it is. Gives the administrator's name and password
         when it was made just now.
         """
+        with suppress(SchemaOutOfDate):
+            await schema.refuse_unless_migrated(self.database)
         await schema.upgrade(self.database)
         exchanges, observations = bundled()
         await self.range_units.load_ladders(exchanges=exchanges, observations=observations)

@@ -25,6 +25,7 @@ from app import __version__
 from app.adapters.cli.welcome import base_url, warning
 from app.adapters.exchanges.curated import bundled
 from app.adapters.http.app import HttpServices, create_app, use
+from app.adapters.http.ending import Ending
 from app.adapters.http.ephemeral import Controls, control_routes
 from app.adapters.memory.identity.security import FewCommonPasswords
 from app.adapters.memory.identity.state import IdentityState
@@ -72,7 +73,7 @@ USERS: Final = (
 )
 
 
-def http_app(settings: Settings, *, served: Served) -> FastAPI:
+def http_app(settings: Settings, *, served: Served, ending: Ending) -> FastAPI:
     """Make the ASGI application."""
     worlds = _Worlds(settings, served=served)
 
@@ -86,6 +87,7 @@ def http_app(settings: Settings, *, served: Served) -> FastAPI:
         payload_limit=settings.max_payload_bytes,
         version=__version__,
         trusted_proxies=settings.trusted_proxies,
+        ending=ending,
         further=[control_routes(Controls(clock=lambda: worlds.clock, reset=reset))],
     )
     return app

@@ -97,6 +97,19 @@ class SchemaOutOfDate(TickgateError):
         super().__init__("The database needs another schema: run 'tickgate db upgrade'.")
 
 
+class SchemaTooNew(TickgateError):
+    """The database has been migrated by a newer version of the service than this one."""
+
+    kind = ErrorKind.UNAVAILABLE
+    code = "schema_too_new"
+
+    def __init__(self, *, known: str) -> None:
+        super().__init__(
+            "The database has the schema of a newer version: run that one, or have it run "
+            f"'tickgate db downgrade {known}'."
+        )
+
+
 class UnitOfWorkFailed(TickgateError):
     """A statement of this unit of work was refused earlier: only leaving it is possible."""
 

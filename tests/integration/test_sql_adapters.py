@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from anyio import CancelScope
 from pydantic import SecretStr
-from sqlalchemy import Engine, event, update
+from sqlalchemy import Engine, event, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -18,7 +18,7 @@ from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
 from app.adapters.sql.range_units.revisions import BandRow, RevisionRow
 from app.adapters.sql.range_units.unit_of_work import SqlRangeUnitsUnitOfWork
 from app.bootstrap.database import DatabaseApplication, opened
-from app.domain.errors import SchemaOutOfDate
+from app.domain.errors import SchemaOutOfDate, SchemaTooNew
 from app.settings import Settings
 from tests.builders import a_market, a_table, an_exchange
 from tests.integration.server import new_postgres_database, opened_database, rows_of
@@ -135,6 +135,19 @@ async def test_the_application_is_ready_after_the_last_migration(
     await schema.upgrade(unmigrated_database)
     async with opened(settings_of(unmigrated_database, tmp_path)) as application:
         await application.ready()
+
+
+async def test_of_a_newer_schema_a_start_is_refused_and_replicas_that_serve_are_not(
+    unmigrated_database: AsyncDatabase, tmp_path: Path
+) -> None:
+    await schema.upgrade(unmigrated_database)
+    async with unmigrated_database.engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    async with opened(settings_of(unmigrated_database, tmp_path)) as application:
+        await application.ready()
+        for start in (application.refuse_unless_migrated, application.prepare):
+            with pytest.raises(SchemaTooNew):
+                await start()
 
 
 async def test_an_application_whose_use_is_cancelled_still_closes_its_connections(

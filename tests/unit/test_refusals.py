@@ -14,6 +14,7 @@ from app.adapters.memory.store import MemoryStore
 from app.domain.errors import (
     Fault,
     SchemaOutOfDate,
+    SchemaTooNew,
     StoreUnavailable,
     TickgateError,
     UnstorableText,
@@ -64,6 +65,10 @@ def test_a_refusal_that_is_logged_says_what_its_detail_says(
     refusal: type[InvalidCredentials],
 ) -> None:
     assert str(refusal()) == refusal().detail
+
+
+def test_a_schema_that_is_too_new_names_the_way_back() -> None:
+    assert "tickgate db downgrade 0009" in SchemaTooNew(known="0009").detail
 
 
 def test_whoever_refreshes_twice_may_try_again_after_a_second() -> None:

@@ -11,6 +11,7 @@ from app.adapters.http import errors, openapi
 from app.adapters.http.client_address import Proxies
 from app.adapters.http.context import RequestContext
 from app.adapters.http.documentation import add_documentation
+from app.adapters.http.ending import AnswersInTime, Ending
 from app.adapters.http.identity import (
     api_keys,
     keys,
@@ -82,6 +83,7 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     version: str,
     trusted_proxies: Proxies = (),
     further: Iterable[APIRouter] = (),
+    ending: Ending | None = None,
 ) -> FastAPI:
     """Make the application; the services are opened when it starts, and closed when it stops.
 
@@ -105,6 +107,8 @@ def create_app(  # noqa: PLR0913 - what an application is made of
         redirect_slashes=False,
     )
     app.state.trusted_proxies = trusted_proxies
+    app.state.ending = ending or Ending()
+    app.add_middleware(AnswersInTime, ending=app.state.ending)
     app.add_middleware(RequestLog)
     app.add_middleware(RequestContext, ids=ids, body_limit=body_limit, payload_limit=payload_limit)
     errors.install(app)
@@ -115,6 +119,9 @@ def create_app(  # noqa: PLR0913 - what an application is made of
         summary="Can requests be served",
         responses=errors.responses(503, SchemaOutOfDate),
     )(_ready)
+    # What asks for health often asks for no more than the status.
+    app.head("/livez", include_in_schema=False)(_live)
+    app.head("/readyz", include_in_schema=False)(_ready)
     for router in (*ROUTERS, *further):
         app.include_router(router)
     openapi.complete(app)
@@ -135,6 +142,10 @@ async def _live() -> Health:
 
 
 async def _ready(request: Request) -> Health:
-    """Answer 200 while the database does, with the schema that this version needs."""
+    """Answer 200 while the database does, with the schema that this version needs.
+
+    As soon as the process has been told to stop it is not ready any more.
+    """
+    request.app.state.ending.refuse_when_told()
     await request.app.state.ready()
     return Health()

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, column, func, inspect, select, table
 
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.errors import domain_error
-from app.domain.errors import ErrorKind, SchemaOutOfDate, TickgateError
+from app.domain.errors import ErrorKind, SchemaOutOfDate, SchemaTooNew, TickgateError
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -63,6 +63,15 @@ def head() -> str:
     """Give the revision that this version of the service needs: migrations have its name first."""
     migrations = (files(__package__) / "migrations" / "versions").iterdir()
     return max(each.name.partition("_")[0] for each in migrations if each.name[0].isdigit())
+
+
+async def refuse_unless_migrated(database: AsyncDatabase) -> None:
+    """Raise `SchemaOutOfDate` where migrations are missing, or `SchemaTooNew`."""
+    found = await current(database)
+    if found is not None and found.isdecimal() and found > head():
+        raise SchemaTooNew(known=head())
+    if found != head():
+        raise SchemaOutOfDate
 
 
 async def drift(database: AsyncDatabase) -> list[str]:

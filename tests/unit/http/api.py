@@ -61,6 +61,8 @@ OPERATIONS: Final = sorted(_operations())
 OPEN: Final = {
     "GET /livez",
     "GET /readyz",
+    "HEAD /livez",
+    "HEAD /readyz",
     "GET /openapi.json",
     "HEAD /openapi.json",
     "GET /docs",

@@ -86,7 +86,7 @@ async def test_an_unknown_path_is_not_found(client: httpx.AsyncClient) -> None:
 async def test_a_method_that_a_path_does_not_have_is_refused(client: httpx.AsyncClient) -> None:
     answer = await client.post("/livez")
     assert refusal(answer) == (405, "method_not_allowed")
-    assert answer.headers["Allow"] == "GET"
+    assert answer.headers["Allow"] == "GET, HEAD"
 
 
 @pytest.mark.parametrize("path", ["/v1/users/", "/livez/"])
