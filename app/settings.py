@@ -57,8 +57,20 @@ class Store(StrEnum):
     MEMORY = "memory"
 
 
-_OF_A_DATABASE: Final = ("data_dir", "database_url", "database_pool", "token_keys")
+_OF_A_DATABASE: Final = (
+    *("data_dir", "database_url", "database_pool", "database_pooler"),
+    *("token_keys", "read_database_url"),
+)
 """Settings that say nothing to a service that keeps everything in memory."""
+
+
+class Pooler(StrEnum):
+    """What is between the service and Postgres."""
+
+    NONE = "none"
+    """Nothing, or what gives a client one connection for as long as it is there."""
+    TRANSACTION = "transaction"
+    """What gives each transaction any connection."""
 
 
 class WrongSetting(Exception):
@@ -122,6 +134,7 @@ class Settings(BaseModel):
     database_pool: Annotated[int, Field(ge=1, le=1000)] = 10
     drain_seconds: Annotated[int, Field(ge=0, le=600)] = 0
     shutdown_seconds: Annotated[int, Field(ge=1, le=600)] = 10
+    database_pooler: Pooler = Pooler.NONE
     login_log_retention_days: Annotated[int, Field(ge=0, le=36_500)] = 365
     sync_every: Annotated[tuple[tuple[str, timedelta], ...], BeforeValidator(_every)] = ()
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()

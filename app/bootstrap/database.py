@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import anyio
+from sqlalchemy import URL
 
 from app.adapters.clients.user_agents import UapUserAgents
 from app.adapters.exchanges.curated import bundled
@@ -18,7 +19,7 @@ from app.adapters.sql.range_units.unit_of_work import SqlRangeUnitsUnitOfWork
 from app.adapters.system import SystemClock
 from app.bootstrap.application import Adapters, Application, signing_tokens, vault
 from app.domain.errors import SchemaOutOfDate, SchemaTooNew, StoreUnavailable
-from app.settings import Settings, Store, WrongSetting
+from app.settings import Pooler, Settings, Store, WrongSetting
 
 READY_SECONDS = 2
 
@@ -27,7 +28,7 @@ class DatabaseApplication(Application):
     """Every service, wired to one database. Nothing is connected before it is used."""
 
     def __init__(self, settings: Settings) -> None:
-        self.database = AsyncDatabase(settings.async_db_url, pool_size=settings.database_pool)
+        self.database = _database(settings, settings.async_db_url)
         self._uap = UapUserAgents()
         self._shipped = ShippedCommonPasswords()
         super().__init__(
@@ -102,6 +103,11 @@ class DatabaseApplication(Application):
         await self.range_units.load_ladders(exchanges=exchanges, observations=observations)
         made = await self.users.create_first_admin()
         return None if made is None else (made[0].username, made[1])
+
+
+def _database(settings: Settings, url: URL) -> AsyncDatabase:
+    pooled = settings.database_pooler is Pooler.TRANSACTION
+    return AsyncDatabase(url, pool_size=settings.database_pool, pooled=pooled)
 
 
 @asynccontextmanager

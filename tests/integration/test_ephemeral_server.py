@@ -21,6 +21,7 @@ from anyio.lowlevel import checkpoint
 from fastapi import FastAPI
 
 from app.adapters.http.app import HttpServices
+from app.adapters.http.ending import Ending
 from app.bootstrap import _served, ephemeral, http_app
 from app.bootstrap.application import Application
 from app.bootstrap.database import opened
@@ -61,17 +62,18 @@ class Served(NamedTuple):
 async def running(anyio_backend: str) -> AsyncIterator[Served]:  # noqa: ARG001 - one event loop
     settings = Settings(store=Store.MEMORY)
     alive: list[Application] = []
+    ending = Ending()
 
     @asynccontextmanager
     async def counted(application: Application) -> AsyncIterator[HttpServices]:
-        async with _served(settings, application) as services:
+        async with _served(settings, application, ending=ending) as services:
             alive.append(application)
             try:
                 yield services
             finally:
                 alive.remove(application)
 
-    app = ephemeral.http_app(settings, served=counted)
+    app = ephemeral.http_app(settings, served=counted, ending=ending)
     async with client_of(app) as client:
         yield Served(app, client, alive)
     assert alive == []

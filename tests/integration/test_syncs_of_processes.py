@@ -17,7 +17,6 @@ import httpx
 import pytest
 
 from app.adapters.sql.range_units.unit_of_work import SqlRangeUnitsUnitOfWork
-from app.bootstrap import SHUTDOWN_SECONDS
 from app.bootstrap.database import opened
 from app.domain.principal import Role
 from app.domain.range_units.jobs import ORPHANED_AFTER, Counts, JobState, Progress
@@ -205,7 +204,7 @@ class Journey:
             for number in range(len(self.streams)):
                 tasks.start_soon(self.follow, client, number)
             await server.eventually(self.all_follow)
-            with anyio.fail_after(SHUTDOWN_SECONDS):
+            with anyio.fail_after(Settings().shutdown_seconds):
                 self.status = await server.ends(signal.SIGTERM)
         self.last_words = server.said()
         await self.look()

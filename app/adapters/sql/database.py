@@ -16,6 +16,15 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 Sessions = async_sessionmaker[AsyncSession]
 
 _READ_ONLY = "tickgate_read_only"
+_BOUNDS = {
+    # Commits are not cancelled from here, so the server bounds every statement.
+    "statement_timeout": "60s",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "60s",
+}
+_BOUND_TRANSACTION = "SELECT " + ", ".join(
+    f"set_config('{name}', '{bound}', true)" for name, bound in _BOUNDS.items()
+)
 
 
 class Base(DeclarativeBase):
@@ -39,12 +48,16 @@ class AsyncDatabase:
     SQLite the former take the write lock when they begin, as a transaction that reads first and
     writes later could not get it any more once another one has written; the latter read without
     a transaction, so that each read sees what is committed by then.
+
+    `pooled`: between here and Postgres is a pooler that gives each transaction any connection, as
+    PgBouncer does in its mode `transaction`. Nothing that outlives a transaction can be relied on
+    then: statements are not prepared for later ones, and bounds are set again for each.
     """
 
-    def __init__(self, url: str | URL, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str | URL, *, pool_size: int = 10, pooled: bool = False) -> None:
         self.url: URL = make_url(url)
         is_sqlite = self.url.get_backend_name() == "sqlite"
-        options = _sqlite_options() if is_sqlite else _postgres_options()
+        options = _sqlite_options() if is_sqlite else _postgres_options(pooled=pooled)
         self.engine: AsyncEngine = create_async_engine(
             self.url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=5, **options
         )
@@ -52,6 +65,8 @@ class AsyncDatabase:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
             event.listen(self.engine.sync_engine, "reset", _end_sqlite)
+        elif pooled:
+            event.listen(self.engine.sync_engine, "begin", _bound_transaction)
         reader = self.engine.execution_options(**{_READ_ONLY: True})
         self.sessions: Sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self.read_sessions: Sessions = async_sessionmaker(reader, expire_on_commit=False)
@@ -66,23 +81,27 @@ class AsyncDatabase:
         await self.engine.dispose()
 
 
-def _postgres_options() -> dict[str, Any]:
+def _postgres_options(*, pooled: bool) -> dict[str, Any]:
+    # What PgBouncer lets through at the start of a connection, and keeps for each client.
+    settings = {"application_name": "tickgate", "timezone": "UTC"}
+    connecting: dict[str, Any] = {
+        "timeout": 5,
+        # For a network that goes silent; a little more than the server's own bound.
+        "command_timeout": 65,
+    }
+    if pooled:
+        connecting |= {
+            "server_settings": settings,
+            "statement_cache_size": 0,  # the driver's
+            "prepared_statement_cache_size": 0,  # SQLAlchemy's
+            "prepared_statement_name_func": str,  # no name: nothing to collide, or to be left
+        }
+    else:
+        connecting["server_settings"] = settings | _BOUNDS
     return {
         # A connection that broke while it was idle is replaced before it is used.
         "pool_pre_ping": True,
-        "connect_args": {
-            "timeout": 5,
-            # For a network that goes silent; a little more than the server's own bound.
-            "command_timeout": 65,
-            "server_settings": {
-                "application_name": "tickgate",
-                "timezone": "UTC",
-                # Commits are not cancelled from here, so the server bounds every statement.
-                "statement_timeout": "60s",
-                "lock_timeout": "10s",
-                "idle_in_transaction_session_timeout": "60s",
-            },
-        },
+        "connect_args": connecting,
     }
 
 
@@ -112,3 +131,7 @@ def _begin_sqlite(connection: Connection) -> None:
     # Who only reads is in no transaction, which would keep to what was committed at its first read.
     if not connection.get_execution_options().get(_READ_ONLY, False):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _bound_transaction(connection: Connection) -> None:
+    connection.exec_driver_sql(_BOUND_TRANSACTION)

@@ -14,6 +14,7 @@ columns (`users.username_key`), as SQLite does."""
 # Connections lost or refused, servers that are going down or read-only for now (a standby, after a
 # failover), resources exhausted, locks and deadlocks, statements that took too long: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _PASSING_SQLSTATES: Final = ("08", "25006", "40", "53", "57", "58", "55P03")
+_OF_PGBOUNCER: Final = "unsupported startup parameter"
 _PASSING_SQLITE: Final = (
     "SQLITE_BUSY",
     "SQLITE_CANTOPEN",
@@ -31,8 +32,7 @@ def domain_error(error: BaseException, violations: Violations) -> TickgateError 
     if isinstance(error, exc.IntegrityError) and not _is_of_no_partition(error):
         return _violation(error, violations)
     if _is_refused(error):
-        reason = str(getattr(error, "orig", error)).rpartition(">: ")[2].partition("\n")[0]
-        return StoreUnavailable(f"The database cannot be used: {reason}.")
+        return StoreUnavailable(f"The database cannot be used: {_reason(error)}.")
     if _is_passing(error) or _is_of_no_partition(error):
         return StoreUnavailable("The database does not answer.", retry_after=1)
     if _is_about_schema(error):
@@ -70,9 +70,18 @@ def _is_passing(error: BaseException) -> bool:
 def _is_refused(error: BaseException) -> bool:
     """Whether there is no such database or role, or its files are broken or something else."""
     sqlstate, sqlite_name = _codes(error)
+    if _OF_PGBOUNCER in str(error):
+        return True
     if sqlite_name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
         return True
     return sqlstate.startswith(("28", "3D", "XX001", "XX002"))
+
+
+def _reason(error: BaseException) -> str:
+    reason = str(getattr(error, "orig", error)).rpartition(">: ")[2].partition("\n")[0]
+    if _OF_PGBOUNCER in reason:
+        return f"{reason}, says PgBouncer; set TICKGATE_DATABASE_POOLER=transaction"
+    return reason
 
 
 def _is_about_schema(error: BaseException) -> bool:

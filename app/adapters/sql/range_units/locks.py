@@ -1,7 +1,8 @@
 """Locks of exchanges that all processes on one database share.
 
-On Postgres a lock is an advisory one of a connection that is kept open for it: the server frees it
-when that connection ends, as it does with its process. On SQLite, whose processes are all on one
+On Postgres a lock is an advisory one of a transaction that is kept open for it: the server frees it
+when that transaction ends, as it does with its process; and a transaction, unlike a connection,
+stays on one server also behind a pooler. On SQLite, whose processes are all on one
 machine, it is the operating system's, on a file beside the database: the kernel frees it when the
 process ends. Neither is a row, so neither has to be cleaned up, nor needs a clock.
 """
@@ -14,7 +15,7 @@ from hashlib import blake2b
 from typing import Final
 
 import anyio
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.adapters.sql.database import AsyncDatabase
@@ -42,14 +43,15 @@ class SqlSyncLocks(SyncLocks):
 
     @asynccontextmanager
     async def _advisory_lock(self, exchange: str) -> AsyncIterator[IsHeld | None]:
-        # Without a transaction: the server ends one that idles, and the lock with it.
-        engine = self._database.engine.execution_options(isolation_level="AUTOCOMMIT")
-        key = _key(exchange)
-        connection = engine.connect()
+        lock = func.pg_try_advisory_xact_lock(_key(exchange))
+        # The server ends a transaction that idles, and the lock with it.
+        idling = func.set_config("idle_in_transaction_session_timeout", "0", literal(True))  # noqa: FBT003 - SQL's
+        connection = self._database.engine.connect()
         try:
             try:
                 await connection.start()
-                taken = await connection.scalar(select(func.pg_try_advisory_lock(key)))
+                await connection.execute(select(idling))
+                taken = await connection.scalar(select(lock))
             except Exception as error:
                 raise domain_error(error, {}) or error from error
 
@@ -62,9 +64,8 @@ class SqlSyncLocks(SyncLocks):
 
             yield is_held if taken else None
         finally:
-            # Not back to the pool: what ends surely is the connection, and with it the lock.
+            # Rolls back; where that fails, the pool drops the connection, which ends the lock too.
             with anyio.CancelScope(shield=True), suppress(SQLAlchemyError, OSError):
-                await run_to_end(connection.invalidate)
                 await run_to_end(connection.close)
 
     @asynccontextmanager
