@@ -17,6 +17,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 
@@ -108,6 +109,10 @@ def _exchange_urls(value: object) -> object:
     return read_urls(value) if isinstance(value, str) else value
 
 
+def _is_postgres(url: SecretStr) -> bool:
+    return url.get_secret_value().startswith("postgresql")
+
+
 class Settings(BaseModel):
     """Everything that can be set. Durations name their unit, sizes are in bytes."""
 
@@ -116,6 +121,7 @@ class Settings(BaseModel):
     store: Store = Store.SQL
     data_dir: Path = Path("data")
     database_url: SecretStr | None = None
+    read_database_url: SecretStr | None = None
     token_keys: Path | None = None
     bcrypt_cost: Annotated[int, Field(ge=4, le=16)] = 12
     password_pepper: SecretStr = SecretStr("")
@@ -178,7 +184,7 @@ class Settings(BaseModel):
                 )
         return settings
 
-    @field_validator("database_url")
+    @field_validator("database_url", "read_database_url")
     @classmethod
     def _is_usable(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
@@ -197,6 +203,14 @@ class Settings(BaseModel):
                 raise ValueError("has sslmode=…, which the driver spells ssl=…")
             if url.port is not None and not 0 < url.port < 65536:  # noqa: PLR2004 - TCP's
                 raise ValueError("has no port number of TCP")
+        return value
+
+    @field_validator("read_database_url")
+    @classmethod
+    def _is_a_replica(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        of = info.data.get("database_url")
+        if value is not None and not all(url and _is_postgres(url) for url in (of, value)):
+            raise ValueError("has to be a replica of a TICKGATE_DATABASE_URL, both on Postgres")
         return value
 
     @field_validator("trusted_proxies", mode="before")
@@ -238,6 +252,12 @@ class Settings(BaseModel):
         if self.database_url is not None:
             return _make_url(self.database_url.get_secret_value())
         return _make_url("sqlite+aiosqlite://").set(database=str(self.data_dir / "tickgate.db"))
+
+    @property
+    def replica_url(self) -> "URL | None":
+        """Where a copy of the database is that may be read instead, if anywhere."""
+        url = self.read_database_url
+        return None if url is None else _make_url(url.get_secret_value())
 
     @property
     def login_log_retention(self) -> timedelta | None:

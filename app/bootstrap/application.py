@@ -63,13 +63,16 @@ class Adapters:
     """What a service on a database has of one kind, and a service in memory of another.
 
     `tokens` and `vault` are called by what needs their keys, and only then. `asked` are the
-    exchanges that can be asked for their range units.
+    exchanges that can be asked for their range units. What is past may be read from a copy that
+    is a little behind.
     """
 
     identity: IdentityWork
     identity_reading: IdentityWork
+    identity_past: IdentityWork
     range_units: RangeUnitsWork
     range_units_reading: RangeUnitsWork
+    range_units_past: RangeUnitsWork
     sync_locks: SyncLocks
     clock: Clock
     user_agents: UserAgents
@@ -130,7 +133,7 @@ class Application:
         )
         self.login_log = UserLoginLogService(
             uow=self._identity_uow,
-            reading=self._identity_reading,
+            reading=adapters.identity_past,
             user_agents=self._user_agents,
             clock=self._clock,
             ids=self._ids,
@@ -156,6 +159,7 @@ class Application:
         self.history = HistoryService(
             uow=adapters.range_units,
             reading=reading_range_units,
+            looking_back=adapters.range_units_past,
             feed=self.feed,
             clock=self._clock,
         )

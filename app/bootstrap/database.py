@@ -16,6 +16,7 @@ from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
 from app.adapters.sql.range_units.locks import SqlSyncLocks
 from app.adapters.sql.range_units.unit_of_work import SqlRangeUnitsUnitOfWork
+from app.adapters.sql.replica import sessions_on_replica
 from app.adapters.system import SystemClock
 from app.bootstrap.application import Adapters, Application, signing_tokens, vault
 from app.domain.errors import SchemaOutOfDate, SchemaTooNew, StoreUnavailable
@@ -29,6 +30,11 @@ class DatabaseApplication(Application):
 
     def __init__(self, settings: Settings) -> None:
         self.database = _database(settings, settings.async_db_url)
+        self._replica: AsyncDatabase | None = None
+        past = self.database.read_sessions
+        if settings.replica_url is not None:
+            self._replica = _database(settings, settings.replica_url)
+            past = sessions_on_replica(self._replica, self.database)
         self._uap = UapUserAgents()
         self._shipped = ShippedCommonPasswords()
         super().__init__(
@@ -36,8 +42,10 @@ class DatabaseApplication(Application):
             Adapters(
                 identity=partial(SqlIdentityUnitOfWork, self.database.sessions),
                 identity_reading=partial(SqlIdentityUnitOfWork, self.database.read_sessions),
+                identity_past=partial(SqlIdentityUnitOfWork, past),
                 range_units=partial(SqlRangeUnitsUnitOfWork, self.database.sessions),
                 range_units_reading=partial(SqlRangeUnitsUnitOfWork, self.database.read_sessions),
+                range_units_past=partial(SqlRangeUnitsUnitOfWork, past),
                 sync_locks=SqlSyncLocks(self.database),
                 clock=SystemClock(),
                 user_agents=self._uap,
@@ -56,6 +64,8 @@ class DatabaseApplication(Application):
         """Close what was opened, and the connections to the database."""
         await super().close()
         await self.database.dispose()
+        if self._replica is not None:
+            await self._replica.dispose()
 
     async def upgrade(self, revision: str) -> None:
         """Bring the schema up to a revision."""

@@ -186,8 +186,10 @@ class _Worlds:
             Adapters(
                 identity=identity_work,
                 identity_reading=identity_work,
+                identity_past=identity_work,
                 range_units=range_units_work,
                 range_units_reading=range_units_work,
+                range_units_past=range_units_work,
                 sync_locks=MemorySyncLocks(),
                 clock=self.clock,
                 user_agents=self._user_agents,

@@ -22,6 +22,7 @@ from app.domain.principal import Role
 from app.domain.range_units.jobs import ORPHANED_AFTER, Counts, JobState, Progress
 from app.services.range_units.sync_service import JobReport
 from app.services.range_units.sync_worker import AT_ONCE
+from app.settings import Settings
 from tests.application import PASSWORD
 from tests.integration.server import Server, eventually, is_quiet, log_in, rows_of, serving
 from tests.integration.stub_exchange import Canned, StubExchange, stub_exchange

@@ -17,6 +17,8 @@ NUMBERS = [
     pytest.param("session_idle_days", 1, 365, id="session_idle_days"),
     pytest.param("session_max_days", 1, 365, id="session_max_days"),
     pytest.param("database_pool", 1, 1000, id="database_pool"),
+    pytest.param("shutdown_seconds", 1, 600, id="shutdown_seconds"),
+    pytest.param("drain_seconds", 0, 600, id="drain_seconds"),
     pytest.param("login_log_retention_days", 0, 36_500, id="login_log_retention_days"),
     pytest.param("max_body_bytes", 1024, None, id="max_body_bytes"),
     pytest.param("max_payload_bytes", 1024, None, id="max_payload_bytes"),
@@ -503,3 +505,14 @@ def test_a_schedule_that_is_none_stops_the_start_naming_the_variable() -> None:
 def test_a_schedule_of_an_exchange_that_cannot_be_asked_stops_the_start() -> None:
     told = refusal({"TICKGATE_SYNC_EVERY": "coinone=6h,nowhere=6h"})
     assert told.startswith("TICKGATE_SYNC_EVERY: it is not known where nowhere ")
+
+
+def test_only_a_database_on_postgres_has_a_replica() -> None:
+    read = {"TICKGATE_READ_DATABASE_URL": POSTGRES}
+    both = {"TICKGATE_DATABASE_URL": POSTGRES, **read}
+    assert str(Settings.load(both).replica_url).startswith("postgresql+asyncpg://")
+    assert Settings.load({}).replica_url is None
+    embedded = {"TICKGATE_READ_DATABASE_URL": "sqlite+aiosqlite:///other.db"}
+    for wrong in (read, {**both, **embedded}):
+        with pytest.raises(WrongSetting, match="TICKGATE_READ_DATABASE_URL: has to be a replica"):
+            Settings.load(wrong)

@@ -44,13 +44,24 @@ class Compared:
 
 
 class HistoryService:
-    """What was, is, and is announced of a market, and what a change changes."""
+    """What was, is, and is announced of a market, and what a change changes.
+
+    `looking_back` is for what may be a moment old; what is asked for by an id, which somebody may
+    have been given just now, is not, nor is what a price is answered from.
+    """
 
     def __init__(
-        self, *, uow: RangeUnitsWork, reading: RangeUnitsWork, feed: ChangeFeed, clock: Clock
+        self,
+        *,
+        uow: RangeUnitsWork,
+        reading: RangeUnitsWork,
+        feed: ChangeFeed,
+        clock: Clock,
+        looking_back: RangeUnitsWork | None = None,
     ) -> None:
         self._uow = uow
         self._reading = reading
+        self._looking_back = looking_back or reading
         self._feed = feed
         self._clock = clock
 
@@ -63,7 +74,7 @@ class HistoryService:
         Beyond the revision of that id. Raises `UnknownExchange`, `UnknownMarket`, and
         `UnknownRevision` for an id that is none.
         """
-        async with self._reading() as uow:
+        async with self._looking_back() as uow:
             place = None if after is None else await _known(uow, after)
             own = await uow.revisions.history(market=market, after=place, limit=limit)
             shared: list[Revision] = []
