@@ -14,7 +14,7 @@ PACKAGES := domain ports services \
     adapters/http adapters/cli
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check thorough fuzz oracle mutants bench-tests bench-log bench-throttle timing lock format clean
+.PHONY: help setup run test check thorough fuzz oracle mutants bench-tests bench-log bench-throttle bench-scale timing lock format clean
 
 help: ## Say what each target does
 	@echo 'usage: make TARGET [NAME=value ...]'
@@ -117,6 +117,9 @@ bench-log: setup ## Measure a login log of ten million rows on Postgres [ARGS='-
 
 bench-throttle: setup ## Measure logins and refusals a second, alone and under attack [ARGS='--seconds 5']
 	@$(BIN)/python -m benchmarks.throttle $(ARGS)
+
+bench-scale: setup ## Measure what docs/scale.md reckons with [ARGS='--rows 1000000']
+	@$(BIN)/python -m benchmarks.scale $(ARGS)
 
 timing: setup ## Compare how long refusals take: unknown, mistyped, disabled [ARGS='--rounds 200']
 	@$(BIN)/python -m strength.timing $(ARGS)

@@ -13,6 +13,7 @@ from typing import Final
 
 import anyio
 import bcrypt
+from sqlalchemy import text
 
 from app.adapters.sql import schema
 from app.adapters.sql.database import AsyncDatabase
@@ -25,6 +26,7 @@ from tests.postgres import postgres_server
 
 CLIENTS: Final = 16
 HASHES: Final = 8
+TRANSACTIONS: Final = 1000
 _SIZES: Final = """
     SELECT sum(pg_table_size(relid)), sum(pg_indexes_size(relid))
     FROM pg_partition_tree('login_attempts') WHERE isleaf
@@ -34,6 +36,10 @@ _SIZES: Final = """
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
+
+
+def _way(pooled: bool) -> str:  # noqa: FBT001 - its one meaning
+    return "as behind a pooler" if pooled else "directly"
 
 
 def _hash(cost: int) -> None:
@@ -81,8 +87,24 @@ async def _logins(database: AsyncDatabase, kinds: set[Kind], seconds: float) -> 
     return ended / seconds, (process_time() - spent) / ended * 1000
 
 
+async def _transaction(url: str, *, pooled: bool) -> float:
+    """Give the least milliseconds that a transaction of two short statements takes."""
+    database = AsyncDatabase(url, pooled=pooled)
+    times = []
+    for _ in range(TRANSACTIONS):
+        began = perf_counter()
+        async with database.engine.begin() as connection:
+            for _ in range(2):
+                await connection.execute(text("SELECT relname FROM pg_class WHERE oid = 1259"))
+        times.append(perf_counter() - began)
+    await database.dispose()
+    return min(times) * 1000
+
+
 async def _run(server: str, rows: int, seconds: float) -> None:
     await _log(server, rows)
+    for pooled in (False, True):
+        _say(f"a transaction, {_way(pooled)}: {await _transaction(server, pooled=pooled):.2f} ms")
     for limits, kinds in (("all limits", {*Kind}), ("no global limit", {*Kind} - {Kind.EVERYONE})):
         for pooled in (False, True):
             async with new_postgres_database(server) as url:
@@ -90,10 +112,9 @@ async def _run(server: str, rows: int, seconds: float) -> None:
                 await schema.upgrade(database)
                 rate, spent = await _logins(database, kinds, seconds)
                 await database.dispose()
-            way = "as behind a pooler" if pooled else "directly"
             _say(
-                f"logins without hashes, {CLIENTS} at once, {limits}, {way}: {rate:.0f} a second,"
-                f" {spent:.0f} ms of a core each"
+                f"logins without hashes, {CLIENTS} at once, {limits}, {_way(pooled)}:"
+                f" {rate:.0f} a second, {spent:.0f} ms of a core each"
             )
 
 

@@ -60,6 +60,7 @@ async def test_many_clients_share_few_connections_and_none_gets_anothers_stateme
             tasks.start_soon(log_in, f"user-{number}")
     outcomes = await rows_of(replicas[0], "SELECT outcome, count(*) FROM login_attempts GROUP BY 1")
     assert list(map(tuple, outcomes)) == [("success", CLIENTS)]
+    assert await rows_of(replicas[0], "SELECT name FROM pg_prepared_statements") == []
 
 
 async def test_a_lock_is_held_while_other_transactions_come_and_go(
@@ -74,8 +75,8 @@ async def test_a_lock_is_held_while_other_transactions_come_and_go(
         async with other.hold(exchange="coinone") as second:
             assert second is None
         assert await is_held()
-    async with other.hold(exchange="coinone") as after:
-        assert after is not None
+    left = "SELECT pid FROM pg_locks WHERE locktype = 'advisory'"
+    assert await rows_of(replicas[0], left) == []
 
 
 async def test_each_transaction_is_bounded_and_leaves_no_bound_behind(

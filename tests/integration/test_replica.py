@@ -11,10 +11,12 @@ from pydantic import SecretStr
 
 from app.adapters.sql import schema
 from app.adapters.sql.database import AsyncDatabase
-from app.bootstrap.application import Application, opened
+from app.adapters.sql.replica import sessions_on_replica
+from app.bootstrap.database import Application, opened
 from app.domain.identity.login_log import Client, FailReason, LoginLogFilter
 from app.settings import Settings
 from tests.builders import a_market, a_table, an_exchange
+from tests.integration.proxy import Proxy
 from tests.integration.server import (
     free_port,
     new_postgres_database,
@@ -84,3 +86,24 @@ async def test_while_the_replica_is_away_the_database_itself_is_read(
         await fill(application, attempts=2)
         assert [await attempts_in(application) for _ in range(2)] == [2, 2]
         assert len(await application.history.history(market=a_market())) == 1
+
+
+@on_postgres
+@pytest.mark.parametrize(("away_seconds", "asked_again"), [(0, True), (600, False)])
+async def test_a_replica_that_is_back_is_read_again_once_it_is_asked(
+    committed_database: AsyncDatabase, away_seconds: int, *, asked_again: bool
+) -> None:
+    """The two are one database here, and are told apart by the way that leads to it."""
+    proxy = Proxy(committed_database.url)
+    async with opened_database(proxy.url) as replica:
+        sessions = sessions_on_replica(replica, committed_database, away_seconds=away_seconds)
+
+        async def is_read() -> bool:
+            async with sessions() as session:
+                return (await session.connection()).engine.sync_engine is replica.engine.sync_engine
+
+        found = [await is_read()]
+        await proxy.open()
+        found.append(await is_read())
+        proxy.close()
+    assert found == [False, asked_again]

@@ -12,7 +12,9 @@ from app.domain.errors import StoreUnavailable
 _AWAY_SECONDS: Final = 10
 
 
-def sessions_on_replica(replica: AsyncDatabase, primary: AsyncDatabase) -> Sessions:
+def sessions_on_replica(
+    replica: AsyncDatabase, primary: AsyncDatabase, *, away_seconds: float = _AWAY_SECONDS
+) -> Sessions:
     """Give what opens sessions that only read: on the replica, or else on the primary.
 
     What they read may be older than what has been committed, by as much as the replica lags.
@@ -24,12 +26,13 @@ def sessions_on_replica(replica: AsyncDatabase, primary: AsyncDatabase) -> Sessi
         class_=_ReplicaSession,
         expire_on_commit=False,
         primary=primary,
-        away=_Away(),
+        away=_Away(away_seconds),
     )
 
 
 class _Away:
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
         self.is_away = False
         self.until = float("-inf")
 
@@ -45,13 +48,13 @@ class _ReplicaSession(AsyncSession):
         now = anyio.current_time()
         if now >= self._away.until:
             if self._away.is_away:
-                self._away.until = now + _AWAY_SECONDS  # nobody else is to find out meanwhile
+                self._away.until = now + self._away.seconds  # nobody else is to find out meanwhile
             try:
                 connection = await super().connection(*args, **options)
             except Exception as error:
                 if not isinstance(domain_error(error, {}), StoreUnavailable):
                     raise
-                self._away.is_away, self._away.until = True, now + _AWAY_SECONDS
+                self._away.is_away, self._away.until = True, now + self._away.seconds
                 await self.rollback()
             else:
                 self._away.is_away = False
