@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from app.adapters.sql import schema
 from app.adapters.sql.database import AsyncDatabase
 from app.adapters.sql.replica import sessions_on_replica
-from app.bootstrap.database import Application, opened
+from app.bootstrap.application import Application
+from app.bootstrap.database import opened
 from app.domain.identity.login_log import Client, FailReason, LoginLogFilter
 from app.settings import Settings
 from tests.builders import a_market, a_table, an_exchange

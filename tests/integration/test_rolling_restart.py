@@ -15,7 +15,7 @@ import pytest
 from anyio import create_task_group
 from anyio.abc import SocketStream
 
-from app.bootstrap.application import opened
+from app.bootstrap.database import opened
 from tests.integration.server import Server, free_port, serving
 from tests.integration.test_server_process import (
     Place,
