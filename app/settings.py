@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Self
 
 from dotenv import dotenv_values
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -79,6 +80,7 @@ class WrongSetting(Exception):
 
 
 _EVERY: Final = re.compile(r"([a-z0-9][a-z0-9_-]{0,31})=([1-9][0-9]{0,5})([smhd])")
+_TOKEN: Final = re.compile(r"[!-~]{16,1024}")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -103,6 +105,12 @@ def _roles(value: object) -> object:
     if not names <= {*Role}:
         raise ValueError(f"is not some of {', '.join(Role)}, separated by commas")
     return frozenset(map(Role, names))
+
+
+def _token(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and not _TOKEN.fullmatch(value.get_secret_value()):
+        raise ValueError("is not 16 characters or more of ASCII, without spaces")
+    return value
 
 
 def _exchange_urls(value: object) -> object:
@@ -145,6 +153,9 @@ class Settings(BaseModel):
     sync_every: Annotated[tuple[tuple[str, timedelta], ...], BeforeValidator(_every)] = ()
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     log_format: LogFormat = LogFormat.CONSOLE
+    metrics_token: Annotated[SecretStr | None, AfterValidator(_token)] = None
+    metrics_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    metrics_host: str = "127.0.0.1"
     max_body_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024
     max_payload_bytes: Annotated[int, Field(ge=1024)] = 32 * 1024 * 1024
     exchange_urls: Annotated[Mapping[str, str], BeforeValidator(_exchange_urls)] = {}

@@ -53,6 +53,7 @@ from app.services.identity.user_service import UserService
 from app.services.range_units.change_feed import ChangeFeed
 from app.services.range_units.change_service import ChangeService
 from app.services.range_units.history_service import HistoryService
+from app.services.range_units.overview_service import OverviewService
 from app.services.range_units.price_service import PriceService
 from app.services.range_units.quarantine_service import QuarantineService
 from app.services.range_units.range_units_service import RangeUnitsService
@@ -221,6 +222,7 @@ class FakedApplication:
             clock=self.clock,
             pause=sleep_forever,
         )
+        self.overview = OverviewService(reading=range_units_reading, clock=self.clock)
         self.quarantine = QuarantineService(reading=range_units_reading)
 
     def auth_with(self, throttling: Throttling) -> AuthService:

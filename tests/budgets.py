@@ -390,6 +390,11 @@ async def a_page_of_jobs(application: FakedApplication) -> Call:
     return partial(application.sync.list_jobs, limit=50)
 
 
+async def the_standings(application: FakedApplication) -> Call:
+    await a_job_to_watch(application)
+    return application.overview.standings
+
+
 async def a_page_of_rejected_payloads(application: FakedApplication) -> Call:
     await range_units(application)
     return partial(application.quarantine.list_entries, exchange="coinone", limit=50)
@@ -480,6 +485,7 @@ BUDGETS: Final = (
     Budget("job", a_job_to_watch, 4, readings=1),
     Budget("page of jobs", a_page_of_jobs, 2, readings=1),
     Budget("page of rejected payloads", a_page_of_rejected_payloads, 2, readings=1),
+    Budget("standings of the exchanges", the_standings, 1, readings=1),
     *INGESTS,
     Budget("reply that is only compared", a_reply_to_compare, 4, commits=1, readings=2),
     Budget("login after others", a_login_after_others, 11, on_postgres=12, commits=2),

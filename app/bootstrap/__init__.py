@@ -29,7 +29,10 @@ from app.adapters.http.app import HttpServices, create_app
 from app.adapters.http.ending import Ending
 from app.adapters.http.identity.asked import IdentityServices
 from app.adapters.http.malformed import HttpProtocol
+from app.adapters.http.metrics import Metrics
 from app.adapters.http.range_units.asked import RangeUnitsServices
+from app.adapters.metrics.exposition import Exposition
+from app.adapters.metrics.instruments import Instruments
 from app.adapters.security.signing_keys import (
     list_keys,
     make_first_key,
@@ -39,8 +42,9 @@ from app.adapters.security.signing_keys import (
 from app.adapters.security.vault import make_vault_key
 from app.adapters.shutdown import LastSteps, told_to_stop
 from app.adapters.system import UuidIds
-from app.bootstrap import ephemeral, logs
+from app.bootstrap import ephemeral, logs, traces
 from app.bootstrap.application import Application, keys_of, signing_tokens, vault
+from app.bootstrap.metrics import check_port, on_own_port, shared_counts
 from app.bootstrap.schedule import scheduled
 from app.domain.errors import StoreUnavailable
 from app.domain.range_units.jobs import Job
@@ -55,6 +59,7 @@ ANSWERING_SECONDS = 5
 """After what was too late has been cancelled: to clean up, and to say so."""
 UPKEEP_SECONDS = 6 * 60 * 60
 SCHEDULE_SECONDS = 30
+SCRAPE_SECONDS = 2
 
 
 def http_app(settings: Settings | None = None) -> FastAPI:
@@ -68,14 +73,19 @@ def http_app(settings: Settings | None = None) -> FastAPI:
         served = partial(_served, known, ending=ending)
         return ephemeral.http_app(known, served=served, ending=ending)
 
+    instruments, provider = Instruments(), traces.provider()
+
     @asynccontextmanager
     async def opened_services() -> AsyncIterator[HttpServices]:
-        async with _opened(known) as application:
+        async with (
+            _opened(known, instruments=instruments) as application,
+            traces.traced(application.database, provider),
+        ):
             await to_thread.run_sync(application.warm_up)
             async with _served(known, application, ending=ending) as services:
                 yield services
 
-    return create_app(
+    app = create_app(
         opened=opened_services,
         ids=UuidIds(),
         body_limit=known.max_body_bytes,
@@ -83,7 +93,11 @@ def http_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         trusted_proxies=known.trusted_proxies,
         ending=ending,
+        tell=lambda answered: instruments.answered(*answered),
     )
+    if provider is not None:
+        traces.trace_requests(app, provider)
+    return app
 
 
 @asynccontextmanager
@@ -95,6 +109,15 @@ async def _served(
     def run(job: Job) -> None:
         begin(partial(application.sync_worker.run, job=job))
 
+    exposition = Exposition(
+        registry=application.instruments.registry,
+        look=application.overview.standings,
+        begin=lambda work: begin(work),  # noqa: PLW0108 - it is not there yet
+        patience=SCRAPE_SECONDS,
+        version=__version__,
+    )
+    token = settings.metrics_token
+    metrics = Metrics(exposition.page, token.get_secret_value() if token else None)
     services = HttpServices(
         identity=IdentityServices(
             auth=application.auth(),
@@ -116,10 +139,12 @@ async def _served(
             begin=run,
         ),
         ready=application.ready,
+        metrics=metrics,
     )
     feed = application.feed
     async with (
         side_by_side() as begin,
+        on_own_port(metrics, settings),
         repeated(application.upkeep.keep_up, wait=_until_next_upkeep),
         repeated(feed.look, wait=feed.wait, name="The feed of changes"),
         scheduled(
@@ -235,6 +260,7 @@ def serve(  # noqa: PLR0913 - as many things can be said of it
     _make_first_key(settings)
     signing_tokens(settings)
     vault(settings)
+    check_port(settings)
     if init is None:
         init = settings.is_embedded
     if port == 0:
@@ -243,19 +269,20 @@ def serve(  # noqa: PLR0913 - as many things can be said of it
     made = _on_database(lambda application: _before_serving(application, init=init), makes=init)
     if made is not None:
         typer.echo(welcome(*made, host=host, port=port))
-    uvicorn.run(
-        "app.bootstrap:http_app",
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        # The peer is the client: forwarded addresses are for proxies that are known.
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=settings.shutdown_seconds + ANSWERING_SECONDS,
-        http=HttpProtocol,
-        log_config=None,
-    )
+    with shared_counts(workers):
+        uvicorn.run(
+            "app.bootstrap:http_app",
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            # The peer is the client: forwarded addresses are for proxies that are known.
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=settings.shutdown_seconds + ANSWERING_SECONDS,
+            http=HttpProtocol,
+            log_config=None,
+        )
 
 
 def _make_first_key(settings: Settings) -> None:
@@ -294,7 +321,7 @@ def _on_database(
 
 @asynccontextmanager
 async def _opened(
-    settings: Settings, *, makes: bool = False
+    settings: Settings, *, makes: bool = False, instruments: Instruments | None = None
 ) -> AsyncIterator["DatabaseApplication"]:
     """Open the application on its database, and import what speaks to one only now.
 
@@ -302,5 +329,5 @@ async def _opened(
     """
     from app.bootstrap.database import opened  # noqa: PLC0415 - see above
 
-    async with opened(settings, makes=makes) as application:
+    async with opened(settings, makes=makes, instruments=instruments) as application:
         yield application

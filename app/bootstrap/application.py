@@ -16,12 +16,15 @@ import httpx
 from app import __version__
 from app.adapters.exchanges.client import Patience, Surroundings, shared_http
 from app.adapters.exchanges.registry import ASKED, feeds, formats
+from app.adapters.metrics.instruments import Instruments
+from app.adapters.metrics.range_units import CountingChangeFeed, CountingRangeUnitsService
 from app.adapters.security.key_files import KeysUnreadable
 from app.adapters.security.one_time_codes import TotpCodes
-from app.adapters.security.passwords import BcryptHasher
+from app.adapters.security.passwords import BcryptHasher, Watch
 from app.adapters.security.tokens import Ed25519AccessTokens
 from app.adapters.security.vault import KeyVault
 from app.adapters.system import RandomSecrets, UuidIds, random_share
+from app.bootstrap.metrics import counted_logins
 from app.ports.clock import Clock
 from app.ports.identity.security import AccessTokens, CommonPasswords, Vault
 from app.ports.identity.user_agents import UserAgents
@@ -40,12 +43,11 @@ from app.services.identity.throttling import Throttling
 from app.services.identity.user_import_service import UserImportService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
-from app.services.range_units.change_feed import ChangeFeed
 from app.services.range_units.change_service import ChangeService
 from app.services.range_units.history_service import HistoryService
+from app.services.range_units.overview_service import OverviewService
 from app.services.range_units.price_service import PriceService
 from app.services.range_units.quarantine_service import QuarantineService
-from app.services.range_units.range_units_service import RangeUnitsService
 from app.services.range_units.sync_service import SyncService
 from app.services.range_units.sync_worker import SyncWorker
 from app.settings import Settings, WrongSetting
@@ -85,20 +87,22 @@ class Adapters:
 class Application:
     """Every service, wired to its adapters. Nothing is connected before it is used."""
 
-    def __init__(self, settings: Settings, adapters: Adapters) -> None:
+    def __init__(self, settings: Settings, adapters: Adapters, instruments: Instruments) -> None:
         self.settings = settings
+        self.instruments = instruments
         self._adapters = adapters
         self._clock = adapters.clock
         self._ids = UuidIds()
         self._secrets = RandomSecrets()
         self._user_agents = adapters.user_agents
-        self._identity_uow = adapters.identity
+        self._identity_uow = counted_logins(adapters.identity, instruments)
         self._identity_reading = adapters.identity_reading
         self._hasher = BcryptHasher(
             cost=settings.bcrypt_cost,
             pepper=settings.password_pepper.get_secret_value().encode(),
             threads=settings.hash_threads,
             queue=settings.hash_queue,
+            watch=Watch(instruments.hash_queue.set, instruments.hash_waits.observe),
         )
         self._throttling = Throttling(
             uow=self._identity_uow,
@@ -145,10 +149,14 @@ class Application:
         )
         reading_range_units = adapters.range_units_reading
         self.changes = ChangeService(reading=reading_range_units)
-        self.feed = ChangeFeed(
-            reading=reading_range_units, most_followers=MOST_STREAMS, every=LOOK_SECONDS
+        self.feed = CountingChangeFeed(
+            count=instruments.streams.inc,
+            reading=reading_range_units,
+            most_followers=MOST_STREAMS,
+            every=LOOK_SECONDS,
         )
-        self.range_units = RangeUnitsService(
+        self.range_units = CountingRangeUnitsService(
+            count=instruments.ingested,
             uow=adapters.range_units,
             reading=reading_range_units,
             feed=self.feed,
@@ -171,6 +179,7 @@ class Application:
             clock=self._clock,
             ids=self._ids,
         )
+        self.overview = OverviewService(reading=reading_range_units, clock=self._clock)
         self.quarantine = QuarantineService(reading=reading_range_units)
 
     @cached_property

@@ -10,6 +10,7 @@ from sqlalchemy import URL
 
 from app.adapters.clients.user_agents import UapUserAgents
 from app.adapters.exchanges.curated import bundled
+from app.adapters.metrics.instruments import Instruments
 from app.adapters.security.common_passwords import ShippedCommonPasswords
 from app.adapters.sql import schema
 from app.adapters.sql.database import AsyncDatabase
@@ -28,8 +29,10 @@ READY_SECONDS = 2
 class DatabaseApplication(Application):
     """Every service, wired to one database. Nothing is connected before it is used."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, instruments: Instruments) -> None:
         self.database = _database(settings, settings.async_db_url)
+        self.database.watch_pool(instruments.pool_in_use.set)
+        instruments.pool_size.set(2 * settings.database_pool)  # as many more may overflow it
         self._replica: AsyncDatabase | None = None
         past = self.database.read_sessions
         if settings.replica_url is not None:
@@ -53,6 +56,7 @@ class DatabaseApplication(Application):
                 tokens=partial(signing_tokens, settings),
                 vault=partial(vault, settings),
             ),
+            instruments,
         )
 
     def warm_up(self) -> None:
@@ -121,7 +125,9 @@ def _database(settings: Settings, url: URL) -> AsyncDatabase:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, *, makes: bool = False) -> AsyncIterator[DatabaseApplication]:
+async def opened(
+    settings: Settings, *, makes: bool = False, instruments: Instruments | None = None
+) -> AsyncIterator[DatabaseApplication]:
     """Give the application, and close its connections afterwards.
 
     An embedded database that is not there is made only where that is said; raises
@@ -138,7 +144,7 @@ async def opened(settings: Settings, *, makes: bool = False) -> AsyncIterator[Da
         except OSError as error:
             variable = "DATA_DIR" if settings.database_url is None else "DATABASE_URL"
             raise WrongSetting(f"TICKGATE_{variable}: {error}") from error
-    application = DatabaseApplication(settings)
+    application = DatabaseApplication(settings, instruments or Instruments())
     try:
         yield application
     finally:

@@ -36,6 +36,7 @@ from app.adapters.memory.range_units.state import RangeUnitsState
 from app.adapters.memory.range_units.unit_of_work import MemoryRangeUnitsUnitOfWork
 from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SteeredClock
+from app.adapters.metrics.instruments import Instruments
 from app.adapters.security.common_passwords import ShippedCommonPasswords
 from app.adapters.security.signing_keys import new_keys
 from app.adapters.security.tokens import Ed25519AccessTokens
@@ -88,6 +89,7 @@ def http_app(settings: Settings, *, served: Served, ending: Ending) -> FastAPI:
         version=__version__,
         trusted_proxies=settings.trusted_proxies,
         ending=ending,
+        tell=lambda answered: worlds.instruments.answered(*answered),
         further=[control_routes(Controls(clock=lambda: worlds.clock, reset=reset))],
     )
     return app
@@ -111,6 +113,7 @@ class _Worlds:
         self._user_agents = FewUserAgents()  # the rules of the others take half a second to read
         self._turn = Lock()
         self.clock = SteeredClock(SystemClock())
+        self.instruments = Instruments()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[HttpServices]:
@@ -199,6 +202,7 @@ class _Worlds:
                 # Nobody's tests shall ask an exchange unawares.
                 asked=tuple(self._settings.exchange_urls),
             ),
+            self.instruments,
         )
 
 

@@ -1,6 +1,7 @@
 """What the service says while it runs: a line for each thing, on standard error."""
 
 import logging
+import re
 import sys
 from typing import Final
 
@@ -10,6 +11,14 @@ from structlog.types import EventDict, WrappedLogger
 from app.settings import LogFormat
 
 _SAID_BY_US: Final = "Exception in ASGI application"
+# What no error's text should quote, but the errors of libraries are not ours: access tokens, API
+# keys, whatever a URL has before its host, and the row that Postgres tells of (also when that has
+# several lines).
+_SECRET: Final = re.compile(
+    r"\beyJ[\w-]+\.[\w-]+\.[\w-]*|\btg_[\w-]{20,}|(?<=://)[^\s/@]*:[^\s@]*(?=@)"
+    r"|(?<=DETAIL:  ).*?(?=\nHINT:|\n\[SQL:|\n\(Background|\n\nThe above |\n\nDuring |\Z)",
+    re.DOTALL,
+)
 
 
 def configure(log_format: LogFormat) -> None:
@@ -30,12 +39,9 @@ def formatter(log_format: LogFormat, *, colours: bool = False) -> logging.Format
     """Make the formatter of all records; times are in UTC.
 
     What a line holds does not break it: JSON escapes what is no character of a text, and for a
-    console that is done here. Only a traceback takes several lines there.
+    console that is done here. Only a traceback takes several lines there, which are indented.
     """
-    renderer: tuple[structlog.types.Processor, ...] = (
-        structlog.processors.format_exc_info,
-        structlog.processors.JSONRenderer(),
-    )
+    renderer: tuple[structlog.types.Processor, ...] = (structlog.processors.JSONRenderer(),)
     if log_format is LogFormat.CONSOLE:
         shown = structlog.dev.ConsoleRenderer(
             colors=colours, exception_formatter=structlog.dev.plain_traceback
@@ -43,6 +49,7 @@ def formatter(log_format: LogFormat, *, colours: bool = False) -> logging.Format
         renderer = (_on_one_line, shown)
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
+            structlog.contextvars.merge_contextvars,
             structlog.stdlib.add_log_level,
             structlog.stdlib.add_logger_name,
             structlog.stdlib.ExtraAdder(),
@@ -51,6 +58,8 @@ def formatter(log_format: LogFormat, *, colours: bool = False) -> logging.Format
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             _without_colours,
+            structlog.processors.format_exc_info,
+            _without_secrets,
             *renderer,
         ],
     )
@@ -66,10 +75,22 @@ def _without_colours(_logger: WrappedLogger, _method: str, event: EventDict) -> 
     return event
 
 
+def _without_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    for key in ("event", "exception"):  # the other fields are ours
+        if key in event:
+            event[key] = _SECRET.sub("…", str(event[key]))
+    return event
+
+
 def _on_one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    return {
+    traceback = event.pop("exception", None)
+    shown = {
         key: _printable(value) if isinstance(value, str) else value for key, value in event.items()
     }
+    if traceback is not None:
+        lines = traceback.splitlines()
+        shown["exception"] = "\n".join(f"  {_printable(line)}" for line in lines)
+    return shown
 
 
 def _printable(text: str) -> str:

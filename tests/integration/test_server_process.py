@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import count
 from pathlib import Path
@@ -49,6 +49,8 @@ SMALL: Final = 100
 NUMBERS: Final = count()
 COST_OF_A_MOMENT: Final = 12  # a hash takes long enough to do something meanwhile
 COST_OF_A_WHILE: Final = 14
+METRICS_TOKEN: Final = "for-prometheus-alone"  # and for nobody else
+METRICS_PORT: Final = "TICKGATE_METRICS_PORT"
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,11 @@ async def history(
 ) -> AsyncIterator[History]:
     directory = tmp_path_factory.mktemp("place")
     async with new_place(request.param, directory, postgres_server_url) as place:
-        settings = place.settings | {"TICKGATE_BCRYPT_COST": str(COST_OF_A_MOMENT)}
+        settings = place.settings | {
+            "TICKGATE_BCRYPT_COST": str(COST_OF_A_MOMENT),
+            "TICKGATE_METRICS_TOKEN": METRICS_TOKEN,
+            METRICS_PORT: str(free_port()),
+        }
         start = partial(serving, directory, settings=settings, port=free_port())
         async with start("--init") as server:
             first_words = server.said()
@@ -120,7 +126,17 @@ async def history(
         async with start("--init", "--workers", "2") as server:
             await server.eventually(partial(has_started, server, 2))
             found = await contents_of(place.database)
-            yield History(place, first_words, login, status, last_words, files, rows, server, found)
+            yield History(
+                replace(place, settings=settings),
+                first_words,
+                login,
+                status,
+                last_words,
+                files,
+                rows,
+                server,
+                found,
+            )
 
 
 def passwords_in(words: str) -> list[str]:
@@ -240,6 +256,17 @@ async def test_several_workers_know_of_each_others_sessions(history: History) ->
 @pytest.mark.parametrize("history", ["sqlite"], indirect=True)
 def test_asked_to_terminate_it_leaves_the_database_in_one_file(history: History) -> None:
     assert history.files_left == ["keys", "tickgate.db"]
+
+
+async def test_the_metrics_tell_of_all_workers_wherever_they_are_read(history: History) -> None:
+    own_port = history.place.settings[METRICS_PORT]
+    headers = {"Authorization": f"Bearer {METRICS_TOKEN}"}
+    async with history.server.client() as client:
+        for url in ("/metrics", f"http://127.0.0.1:{own_port}/metrics"):
+            page = (await client.get(url, headers=headers)).text
+            # Each worker has ten connections, and as many more at peaks.
+            assert "\ntickgate_database_pool_size 40.0\n" in page
+            assert re.search(r'\ntickgate_http_requests_total{.*route="/livez".*} [1-9]', page)
 
 
 def test_nobody_else_can_read_what_it_keeps(history: History) -> None:

@@ -9,7 +9,7 @@ import pytest
 from anyio import CancelScope
 from pydantic import SecretStr
 from sqlalchemy import Engine, event, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.adapters.sql import schema
@@ -161,3 +161,21 @@ async def test_an_application_whose_use_is_cancelled_still_closes_its_connection
             await application.ready()
             scope.cancel()
     assert closed == [engine]
+
+
+async def test_no_error_of_the_database_tells_the_parameters_of_its_statement(
+    committed_database: AsyncDatabase,
+) -> None:
+    with pytest.raises(DBAPIError) as raised:
+        await rows_of(committed_database, "SELECT :hash FROM nowhere", hash="$2b$12$")
+    assert "$2b$12$" not in str(raised.value)
+
+
+async def test_the_connections_in_use_are_told(sqlite_url: str) -> None:
+    told: list[int] = []
+    async with opened_database(sqlite_url) as database:
+        database.watch_pool(told.append)
+        async with database.read_sessions() as first, database.read_sessions() as second:
+            await first.connection()
+            await (await second.connection()).invalidate()
+    assert told == [1, 2, 1, 0]

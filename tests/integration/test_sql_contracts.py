@@ -20,6 +20,7 @@ from app.adapters.sql.range_units.catalogue import SqlCatalogue
 from app.adapters.sql.range_units.changes import SqlChanges
 from app.adapters.sql.range_units.jobs import SqlJobParts, SqlJobs
 from app.adapters.sql.range_units.locks import SqlSyncLocks
+from app.adapters.sql.range_units.overviews import SqlOverviews
 from app.adapters.sql.range_units.quarantine import SqlQuarantine
 from app.adapters.sql.range_units.revisions import SqlRevisions
 from app.adapters.sql.range_units.timeline import SqlTimeline
@@ -42,6 +43,7 @@ from tests.contracts.login_origins import OriginsContract
 from tests.contracts.password_resets import PasswordResetsContract
 from tests.contracts.quarantine import QuarantineContract
 from tests.contracts.range_units_changes import ChangesContract
+from tests.contracts.range_units_overviews import OverviewsContract
 from tests.contracts.range_units_store import (
     CatalogueContract,
     RangeUnitsUnitOfWorkContract,
@@ -156,6 +158,10 @@ class TestSqlJobParts(OnSqlRangeUnits, JobPartsContract):
 
 class TestSqlQuarantine(OnSqlRangeUnits, QuarantineContract):
     adapter: ClassVar[type] = SqlQuarantine
+
+
+class TestSqlOverviews(OnSqlRangeUnits, OverviewsContract):
+    adapter: ClassVar[type] = SqlOverviews
 
 
 class TestSqlSyncLocks(SyncLocksContract):

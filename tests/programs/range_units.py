@@ -29,6 +29,7 @@ from tests.programs.range_units_operations import (
     InForce,
     LatestChange,
     LookAtParts,
+    LookOver,
     Named,
     PageChanges,
     PageExchanges,
@@ -224,6 +225,7 @@ JOBS: Final[Theme[RangeUnitsUnitOfWork]] = Theme(
         drawn(GetJob, {"id": IDS}),
         drawn(LookAtParts, {"id": (2, 2, *IDS), "limit": LIMITS}),
         drawn(PageJobs, {"exchange": (None, *_CODES), "limit": LIMITS}, {"after": _CURSORS}),
+        st.just(LookOver()),
     ),
     claims=st.sampled_from(
         [
@@ -266,6 +268,7 @@ async def _state(
         markets,
         [await uow.revisions.history(market=each, after=None, limit=100) for each in markets],
         [await uow.revisions.table(revision_id=each) for each in revisions],
+        await uow.overviews.exchanges(),
         [placed.change for placed in await uow.changes.after(position=0, limit=1000)],
         await uow.jobs.page(exchange=None, after=None, limit=100),
         [

@@ -10,6 +10,7 @@ from typing import Final, Self, TypeAlias
 from app.domain.errors import Fault
 from app.domain.range_units.changes import Change, ChangeKind
 from app.domain.range_units.jobs import Counts, Job, JobState, PartOutcome
+from app.domain.range_units.overview import ExchangeOverview
 from app.domain.range_units.places import Place
 from app.domain.range_units.quarantine import Quarantined
 from app.domain.range_units.revisions import Exchange, Market, Revision, digest_of
@@ -407,6 +408,12 @@ class PageRejected(Operation):
     async def run(self, uow: Work) -> list[Quarantined]:
         after = None if self.after is None else _place(*self.after)
         return await uow.quarantine.page(exchange=self.exchange, after=after, limit=self.limit)
+
+
+@dataclass(frozen=True, repr=False)
+class LookOver(Operation):
+    async def run(self, uow: Work) -> list[ExchangeOverview]:
+        return await uow.overviews.exchanges()
 
 
 def _place(at: str, number: int) -> Place:

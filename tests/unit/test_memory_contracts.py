@@ -30,6 +30,7 @@ from app.adapters.memory.range_units.changes import MemoryChanges
 from app.adapters.memory.range_units.feeds import MemoryFeed
 from app.adapters.memory.range_units.jobs import MemoryJobParts, MemoryJobs
 from app.adapters.memory.range_units.locks import MemorySyncLocks
+from app.adapters.memory.range_units.overviews import MemoryOverviews
 from app.adapters.memory.range_units.quarantine import MemoryQuarantine
 from app.adapters.memory.range_units.revisions import MemoryRevisions
 from app.adapters.memory.range_units.state import RangeUnitsState
@@ -37,6 +38,9 @@ from app.adapters.memory.range_units.timeline import MemoryTimeline
 from app.adapters.memory.range_units.unit_of_work import MemoryRangeUnitsUnitOfWork
 from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock, SteeredClock
+from app.adapters.metrics.identity import CountingIdentityUnitOfWork
+from app.adapters.metrics.instruments import Instruments
+from app.bootstrap.metrics import counted_logins
 from app.domain.range_units.errors import FeedRefused, FeedUnavailable
 from app.domain.range_units.revisions import Market
 from app.ports.clock import Clock
@@ -66,6 +70,7 @@ from tests.contracts.login_origins import OriginsContract
 from tests.contracts.password_resets import PasswordResetsContract
 from tests.contracts.quarantine import QuarantineContract
 from tests.contracts.range_units_changes import ChangesContract
+from tests.contracts.range_units_overviews import OverviewsContract
 from tests.contracts.range_units_store import (
     CatalogueContract,
     RangeUnitsUnitOfWorkContract,
@@ -145,6 +150,15 @@ class TestMemorySecondFactors(OnMemoryIdentity, SecondFactorsContract):
 
 class TestMemoryMfaChallenges(OnMemoryIdentity, MfaChallengesContract):
     adapter: ClassVar[type] = MemoryMfaChallenges
+
+
+class TestCountingIdentityUnitOfWork(OnMemoryIdentity, IdentityUnitOfWorkContract):
+    adapter: ClassVar[type] = CountingIdentityUnitOfWork
+
+    @pytest.fixture
+    def work(self) -> IdentityWork:
+        store = MemoryStore(IdentityState())
+        return counted_logins(partial(MemoryIdentityUnitOfWork, store), Instruments())
 
 
 class TestMemoryIdentityUnitOfWork(OnMemoryIdentity, IdentityUnitOfWorkContract):
@@ -239,6 +253,10 @@ class TestMemoryJobParts(OnMemoryRangeUnits, JobPartsContract):
 
 class TestMemoryQuarantine(OnMemoryRangeUnits, QuarantineContract):
     adapter: ClassVar[type] = MemoryQuarantine
+
+
+class TestMemoryOverviews(OnMemoryRangeUnits, OverviewsContract):
+    adapter: ClassVar[type] = MemoryOverviews
 
 
 class TestMemorySyncLocks(SyncLocksContract):

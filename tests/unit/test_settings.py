@@ -103,6 +103,22 @@ def test_proxies_that_cannot_be_read_stop_the_start(written: str) -> None:
     assert told.startswith("TICKGATE_TRUSTED_PROXIES: has to be addresses")
 
 
+# -- metrics ---------------------------------------------------------------------------------
+
+
+def test_metrics_are_served_nowhere_unless_it_is_said() -> None:
+    settings = load()
+    assert (settings.metrics_token, settings.metrics_port) == (None, None)
+    assert settings.metrics_host == "127.0.0.1"
+
+
+def test_a_token_for_metrics_that_could_be_guessed_or_not_be_sent_stops_the_start() -> None:
+    for token in ("hunter2", "hunter2 hunter2 hunter2", "hunter2-hunter2-\u00e9", "hunter2" * 200):
+        told = refusal({"TICKGATE_METRICS_TOKEN": token})
+        assert told.startswith("TICKGATE_METRICS_TOKEN: is not 16 characters or more")
+        assert "hunter2" not in told
+
+
 # -- exchanges -------------------------------------------------------------------------------
 
 

@@ -23,6 +23,7 @@ _MARKET: Final = f"{_EXCHANGE}/markets/{{quote}}/{{target}}"
 ACCESS: Final[dict[tuple[str, str], Access | Scope]] = {
     ("GET", "/livez"): Access.PUBLIC,
     ("GET", "/readyz"): Access.PUBLIC,
+    ("GET", "/metrics"): Access.PUBLIC,  # but it has a token of its own
     ("GET", "/openapi.json"): Access.PUBLIC,
     ("GET", "/docs"): Access.PUBLIC,
     ("GET", "/redoc"): Access.PUBLIC,

@@ -22,6 +22,7 @@ from app.adapters.http.identity import (
     users,
 )
 from app.adapters.http.identity.asked import IdentityServices
+from app.adapters.http.metrics import Metrics, add_metrics
 from app.adapters.http.range_units import (
     changes,
     exchanges,
@@ -32,7 +33,7 @@ from app.adapters.http.range_units import (
     tables,
 )
 from app.adapters.http.range_units.asked import RangeUnitsServices
-from app.adapters.http.request_log import RequestLog
+from app.adapters.http.request_log import RequestLog, Tell
 from app.domain.errors import SchemaOutOfDate
 from app.ports.ids import Ids
 
@@ -66,6 +67,7 @@ class HttpServices:
     identity: IdentityServices
     range_units: RangeUnitsServices
     ready: Callable[[], Awaitable[None]]
+    metrics: Metrics | None = None
 
 
 class Health(BaseModel):
@@ -84,10 +86,12 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     trusted_proxies: Proxies = (),
     further: Iterable[APIRouter] = (),
     ending: Ending | None = None,
+    tell: Tell = lambda _answered: None,
 ) -> FastAPI:
     """Make the application; the services are opened when it starts, and closed when it stops.
 
-    It has `further` routes beside those that every service has.
+    It has `further` routes beside those that every service has. `tell` learns of each request
+    what became of it.
     """
 
     @asynccontextmanager
@@ -109,7 +113,7 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     app.state.trusted_proxies = trusted_proxies
     app.state.ending = ending or Ending()
     app.add_middleware(AnswersInTime, ending=app.state.ending)
-    app.add_middleware(RequestLog)
+    app.add_middleware(RequestLog, tell=tell)
     app.add_middleware(RequestContext, ids=ids, body_limit=body_limit, payload_limit=payload_limit)
     errors.install(app)
     app.get("/livez", tags=["health"], summary="Is the process alive")(_live)
@@ -122,6 +126,7 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     # What asks for health often asks for no more than the status.
     app.head("/livez", include_in_schema=False)(_live)
     app.head("/readyz", include_in_schema=False)(_ready)
+    add_metrics(app)
     for router in (*ROUTERS, *further):
         app.include_router(router)
     openapi.complete(app)
@@ -134,6 +139,7 @@ def use(app: FastAPI, services: HttpServices) -> None:
     app.state.identity = services.identity
     app.state.range_units = services.range_units
     app.state.ready = services.ready
+    app.state.metrics = services.metrics
 
 
 async def _live() -> Health:

@@ -50,6 +50,7 @@ class GuardedRoute(StrictRoute):
 
         async def admitted(request: Request) -> Principal:
             principal = await _authenticate(request)
+            request.state.principal = principal  # of those who are refused now, too
             if principal.must_enrol and not is_before_enrolment:
                 detail = "Enrol a second factor first: 'POST /v1/users/me/mfa'."
                 raise Refused(HTTPStatus.FORBIDDEN, "mfa_enrolment_required", detail)
@@ -58,7 +59,7 @@ class GuardedRoute(StrictRoute):
 
         async def guarded(request: Request) -> Response:
             if access is not Access.PUBLIC:
-                request.state.principal = await admitted(request)
+                await admitted(request)
                 request.state.admitted = partial(admitted, request)
             return await handle(request)
 

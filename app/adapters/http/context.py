@@ -1,5 +1,6 @@
 """What surrounds every request: its id, its client, and a bound on its body."""
 
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
@@ -9,13 +10,16 @@ from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
 from app.adapters.http.client_address import client_address
+from app.adapters.http.trace import trace_of
 from app.domain.identity.login_log import Client
 from app.ports.ids import Ids
 
 REQUEST_ID_HEADER: Final = "X-Request-ID"
 
+_LOGGER: Final = logging.getLogger("tickgate.request")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LARGE_BODIES: Final = "/v1/exchanges/"
 
@@ -37,7 +41,8 @@ class Refused(HTTPException):
 class RequestContext:
     """ASGI middleware: gives each request an id, and refuses bodies over a limit.
 
-    What was left to be done `afterwards` is done once the client has its answer.
+    Whatever is logged meanwhile has that id, and the trace that the request belongs to. What was
+    left to be done `afterwards` is done once the client has its answer.
 
     A well-formed `X-Request-ID` of the client is kept. The limit, in bytes, is `payload_limit`
     where range units and prices come in bulk, and `body_limit` elsewhere. It shows where the body
@@ -79,8 +84,14 @@ class RequestContext:
                 MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
             await send(message)
 
-        await self._app(scope, receive_bounded, send_with_id)
-        await _do_all(left)
+        trace = trace_of(scope)
+        with bound_contextvars(request_id=request_id, **(trace._asdict() if trace else {})):
+            await self._app(scope, receive_bounded, send_with_id)
+            try:
+                await _do_all(left)
+            except Exception:
+                # The client has its answer: nobody but the log is left to be told.
+                _LOGGER.exception("What was left to do after an answer has failed.")
 
 
 def request_id_of(request: Request) -> str:

@@ -1,41 +1,53 @@
 """One line in the log for each request: who asked for what, from where, and what came of it."""
 
 import logging
-import re
-from typing import Any, Final
+from collections.abc import Callable
+from http import HTTPStatus
+from time import perf_counter
+from typing import Any, Final, NamedTuple
 
-import anyio
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.adapters.http.context import client_of
 
 _LOGGER: Final = logging.getLogger("tickgate.request")
-# W3C Trace Context, level 1: version, trace id, parent id, flags; neither id is all zeros.
-_TRACEPARENT: Final = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}"
-)
 _METHODS: Final = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-_DEFECT: Final = 500
+
+
+class Answered(NamedTuple):
+    """What became of a request, in words of which there are only so many."""
+
+    method: str
+    """`OTHER` where it is none that any route has."""
+    route: str | None
+    """The template of the path; None where there is no such route."""
+    status: int | None
+    """None where there was no answer: the request was broken off."""
+    seconds: float
+
+
+Tell = Callable[[Answered], object]
 
 
 class RequestLog:
-    """ASGI middleware, within `RequestContext`.
+    """ASGI middleware, within `RequestContext`, whose ids are in each line that a request causes.
 
-    Nothing that a client makes up is in the line but the request id and the trace, whose forms are
-    checked: the route stands for the path, which may hold anything, and there is no query.
+    Nothing that a client makes up is in the line: the route stands for the path, which may hold
+    anything, and there is no query. The same is told to whoever counts.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, tell: Tell) -> None:
         self._app = app
+        self._tell = tell
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, and log it when it has been answered."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status = _DEFECT
-        began = anyio.current_time()
+        status: int | None = None
+        began = perf_counter()  # an event loop's own clock may be as coarse as a millisecond
 
         async def send_seen(message: Message) -> None:
             nonlocal status
@@ -46,23 +58,24 @@ class RequestLog:
         try:
             await self._app(scope, receive, send_seen)
         except Exception:
-            _LOGGER.exception("defect", extra=_told(scope))
+            # What the client is told then, unless its answer had begun.
+            status = status or HTTPStatus.INTERNAL_SERVER_ERROR.value
+            _LOGGER.exception("defect", extra=_asked(scope))
             raise
         finally:
-            spent = round((anyio.current_time() - began) * 1000, 1)
-            _LOGGER.info("request", extra={**_told(scope), "status": status, "duration_ms": spent})
+            asked = _asked(scope)
+            spent = perf_counter() - began
+            self._tell(Answered(asked["method"], asked["route"], status, spent))
+            told = {**asked, "status": status, "duration_ms": round(spent * 1000, 2)}
+            _LOGGER.info("request", extra=told)
 
 
-def _told(scope: Scope) -> dict[str, Any]:
+def _asked(scope: Scope) -> dict[str, Any]:
     request = Request(scope)
-    route = scope.get("route")
     principal = getattr(request.state, "principal", None)
-    told = {
-        "request_id": request.state.request_id,
+    return {
         "method": scope["method"] if scope["method"] in _METHODS else "OTHER",
-        "route": getattr(route, "path", None),
+        "route": getattr(scope.get("route"), "path", None),
         "principal": None if principal is None else str(principal.user_id),
         "client": client_of(request).ip,
     }
-    trace = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
-    return told if trace is None else {**told, "trace_id": trace[1], "parent_id": trace[2]}

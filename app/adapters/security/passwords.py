@@ -4,7 +4,9 @@ import base64
 import hashlib
 import hmac
 import re
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import bcrypt
@@ -27,6 +29,15 @@ _FOREIGN: Final = re.compile(
 _LEAST_COST: Final = 4
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Is told how long the queue of hashes is, and how many seconds each waited in it."""
+
+    queued: Callable[[int], object] = lambda _length: None
+    waited: Callable[[float], object] = lambda _seconds: None
+    """Called in the thread that hashes."""
+
+
 class BcryptHasher(PasswordHasher):
     """Hashes of the form `hmac-sha384:$2b$12$…`; plain bcrypt hashes from elsewhere verify too.
 
@@ -37,13 +48,22 @@ class BcryptHasher(PasswordHasher):
     of the database.
     """
 
-    def __init__(
-        self, *, cost: int, pepper: bytes, threads: int, queue: int, cost_bound: int = 16
+    def __init__(  # noqa: PLR0913 - its sizes, and who is told
+        self,
+        *,
+        cost: int,
+        pepper: bytes,
+        threads: int,
+        queue: int,
+        cost_bound: int = 16,
+        watch: Watch = Watch(),
     ) -> None:
         self._cost = cost
         self._pepper = pepper
         self._limiter = CapacityLimiter(threads)
+        self._threads = threads
         self._places = threads + queue
+        self._watch = watch
         self._taken = 0
         self._cost_bound = max(cost, cost_bound)
 
@@ -69,11 +89,21 @@ class BcryptHasher(PasswordHasher):
     async def _in_thread(self, work: Callable[[], T]) -> T:
         if self._taken >= self._places:
             raise HasherBusy("Too many passwords wait to be checked.", retry_after=1)
-        self._taken += 1
+        asked = time.monotonic()
+
+        def run() -> T:
+            self._watch.waited(time.monotonic() - asked)
+            return work()
+
+        self._take(1)
         try:
-            return await to_thread.run_sync(work, limiter=self._limiter)
+            return await to_thread.run_sync(run, limiter=self._limiter)
         finally:
-            self._taken -= 1
+            self._take(-1)
+
+    def _take(self, places: int) -> None:
+        self._taken += places
+        self._watch.queued(max(self._taken - self._threads, 0))
 
     def _hash(self, password: str) -> str:
         hashed = bcrypt.hashpw(self._keyed(password), bcrypt.gensalt(self._cost))

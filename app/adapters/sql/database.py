@@ -1,5 +1,6 @@
 """The database: its engine, and sessions that write or only read."""
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import URL, Connection, MetaData, event, make_url
@@ -11,7 +12,7 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
+from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState, QueuePool
 
 Sessions = async_sessionmaker[AsyncSession]
 
@@ -59,7 +60,12 @@ class AsyncDatabase:
         is_sqlite = self.url.get_backend_name() == "sqlite"
         options = _sqlite_options() if is_sqlite else _postgres_options(pooled=pooled)
         self.engine: AsyncEngine = create_async_engine(
-            self.url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=5, **options
+            self.url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=5,
+            hide_parameters=True,  # errors are logged, and hashes and addresses are among them
+            **options,
         )
         if is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
@@ -70,6 +76,20 @@ class AsyncDatabase:
         reader = self.engine.execution_options(**{_READ_ONLY: True})
         self.sessions: Sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self.read_sessions: Sessions = async_sessionmaker(reader, expire_on_commit=False)
+
+    def watch_pool(self, tell: Callable[[int], object]) -> None:
+        """Tell how many connections are in use, whenever that changes."""
+        pool = self.engine.pool
+        assert isinstance(pool, QueuePool)  # noqa: S101 - what both drivers are given
+
+        def taken(*_: object) -> None:
+            tell(pool.checkedout())
+
+        def given_back(*_: object) -> None:
+            tell(pool.checkedout() - 1)  # it is about to be
+
+        event.listen(pool, "checkout", taken)
+        event.listen(pool, "checkin", given_back)
 
     @staticmethod
     def get_base() -> type[Base]:

@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias
 from app.ports.range_units.catalogue import Catalogue
 from app.ports.range_units.changes import Changes
 from app.ports.range_units.jobs import JobParts, Jobs
+from app.ports.range_units.overviews import Overviews
 from app.ports.range_units.quarantine import Quarantine
 from app.ports.range_units.revisions import Revisions
 from app.ports.range_units.timeline import Timeline
@@ -33,6 +34,8 @@ class RangeUnitsUnitOfWork(UnitOfWork, Protocol):
     """The parts of the syncs, in this transaction."""
     quarantine: Quarantine
     """The payloads that were rejected, in this transaction."""
+    overviews: Overviews
+    """How the exchanges stand, in this transaction."""
 
 
 RangeUnitsWork: TypeAlias = Callable[[], RangeUnitsUnitOfWork]

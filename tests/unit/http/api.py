@@ -63,6 +63,7 @@ OPEN: Final = {
     "GET /readyz",
     "HEAD /livez",
     "HEAD /readyz",
+    "GET /metrics",
     "GET /openapi.json",
     "HEAD /openapi.json",
     "GET /docs",

@@ -8,6 +8,8 @@ import httpx
 import pytest
 
 from app.adapters.http.app import HttpServices, create_app
+from app.adapters.http.metrics import Metrics
+from app.adapters.http.request_log import Answered
 from app.adapters.memory.system import SequentialIds
 from app.domain.identity.login_log import Client
 from app.domain.principal import Role
@@ -34,12 +36,15 @@ class Stage:
 
     def __init__(self) -> None:
         self.application = MemoryApplication()
+        self.metrics: Metrics | None = None
+        self.told: list[Answered] = []
         self.app = create_app(
             opened=self._opened,
             ids=SequentialIds(),
             body_limit=BODY_LIMIT,
             payload_limit=PAYLOAD_LIMIT,
             version="1.2.3",
+            tell=self.told.append,
         )
 
     @asynccontextmanager
@@ -49,6 +54,7 @@ class Stage:
             identity=on.identity_services(),
             range_units=on.range_units_services(),
             ready=on._ready,
+            metrics=self.metrics,
         )
 
 

@@ -3,16 +3,34 @@
 import json
 import logging
 from collections.abc import Iterator
+from itertools import cycle
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
+from anyio import CancelScope, sleep_forever
+from starlette.types import Message, Receive, Scope, Send
 
+from app.adapters.http.context import RequestContext
+from app.adapters.http.request_log import Answered, RequestLog
+from app.adapters.memory.system import SequentialIds
 from app.bootstrap.logs import formatter
 from app.settings import LogFormat
 from tests.application import PASSWORD, MemoryApplication
+from tests.unit.http.api import OPERATIONS
+from tests.unit.http.conftest import Stage
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
+SPAN = "b7ad6b7169203331"
+
+
+async def no_message() -> Message:
+    raise NotImplementedError
+
+
+async def no_matter(_message: Message) -> None:
+    raise NotImplementedError
 
 
 class Lines(logging.Handler):
@@ -26,8 +44,11 @@ class Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.written.append(self.format(record))
 
+    def all(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.written]
+
     def requests(self) -> list[dict[str, Any]]:
-        return [line for line in map(json.loads, self.written) if line["event"] == "request"]
+        return [line for line in self.all() if line["event"] == "request"]
 
 
 @pytest.fixture
@@ -62,18 +83,80 @@ async def test_a_request_is_one_line_that_says_who_asked_for_what_and_what_came_
     }
 
 
-async def test_the_trace_of_a_request_is_carried_into_its_line(
+async def test_the_trace_of_a_request_is_carried_into_all_that_is_logged_of_it(
+    application: MemoryApplication,
+    client: httpx.AsyncClient,
+    admin: dict[str, str],
+    market: str,
+    lines: Lines,
+) -> None:
+    application.range_units_store.committed.tables.clear()
+    headers = admin | {"traceparent": f"00-{TRACE}-{SPAN}-01"}
+    await client.get(f"{market}/range-units", headers=headers)
+    told = [(line["event"], line["trace_id"], line["span_id"]) for line in lines.all()]
+    assert told == [("defect", TRACE, SPAN), ("request", TRACE, SPAN)]
+
+
+async def test_only_a_trace_of_the_form_of_w3c_is_carried(
     client: httpx.AsyncClient, lines: Lines
 ) -> None:
-    sent = (
-        f"00-{TRACE}-b7ad6b7169203331-01",
-        f"00-{'0' * 32}-b7ad6b7169203331-01",
-        f"ff-{TRACE}-b7ad6b7169203331-01",
-        f"00-{TRACE}\n-b7ad6b7169203331-01",
-    )
+    good, none = f"{TRACE}-{SPAN}-01", "0" * 32
+    sent = {
+        f"00-{good}": TRACE,
+        f"cc-{good}": TRACE,
+        f"cc-{good}-what.the-future-holds": TRACE,
+        f"00-{good}-more": None,
+        f"ff-{good}": None,
+        f"00-{none}-{SPAN}-01": None,
+        f"00-{TRACE}-{none[:16]}-01": None,
+        f"00-{TRACE.upper()}-{SPAN}-01": None,
+        f"00-{TRACE}\n-{SPAN}-01": None,
+    }
     for traceparent in sent:
         await client.get("/livez", headers={b"traceparent": traceparent.encode()})
-    assert [line.get("trace_id") for line in lines.requests()] == [TRACE, None, None, None]
+    twice = [(b"traceparent", f"00-{good}".encode())] * 2
+    await client.get("/livez", headers=twice)
+    assert [line.get("trace_id") for line in lines.requests()] == [*sent.values(), None]
+
+
+async def test_who_is_refused_is_in_the_line(
+    client: httpx.AsyncClient, user: dict[str, str], lines: Lines
+) -> None:
+    me = (await client.get("/v1/users/me", headers=user)).json()["id"]
+    await client.get("/v1/users", headers=user)
+    line = lines.requests()[-1]
+    assert (line["status"], line["principal"]) == (403, me)
+
+
+async def test_what_fails_after_an_answer_is_logged_with_the_id_of_its_request(
+    lines: Lines,
+) -> None:
+    async def served(scope: Scope, _receive: Receive, _send: Send) -> None:
+        async def fail() -> None:
+            raise LookupError
+
+        scope["state"]["left"].append(fail)
+
+    around = RequestContext(served, ids=SequentialIds(), body_limit=1, payload_limit=1)
+    headers = [(b"x-request-id", b"order-1")]
+    scope = {"type": "http", "path": "/", "headers": headers}
+    await around(scope, no_message, no_matter)
+    [line] = lines.all()
+    assert (line["request_id"], "LookupError" in line["exception"]) == ("order-1", True)
+
+
+async def test_a_request_that_is_broken_off_has_no_status(lines: Lines, stage: Stage) -> None:
+    told: list[Answered] = []
+
+    async def hangs(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        scope.cancel()
+        await sleep_forever()
+
+    request = {"type": "http", "method": "GET", "headers": [], "app": stage.app}
+    with CancelScope() as scope:
+        asked = request | {"state": {"request_id": "order-1"}}
+        await RequestLog(hangs, tell=told.append)(asked, no_message, no_matter)
+    assert [line["status"] for line in lines.requests()] == [None] == [one.status for one in told]
 
 
 async def test_a_line_holds_nothing_that_a_client_made_up(
@@ -82,6 +165,27 @@ async def test_a_line_holds_nothing_that_a_client_made_up(
     headers = {"User-Agent": "evil", "X-Request-ID": "evil\u001b[2J", "Referer": "evil"}
     await client.request("EVIL", "/evil/%0Aevil?evil=evil", headers=headers, content=b"evil")
     assert [line for line in lines.written if "evil" in line.lower()] == []
+
+
+async def test_no_operation_logs_anything_that_it_is_sent(
+    application: MemoryApplication, client: httpx.AsyncClient, lines: Lines
+) -> None:
+    application.feed.end()
+    secret = "hunter2-\r\n\x1b[31m-hunter2"
+    everywhere = dict.fromkeys(("name", "price", "user_id", "key_id", "exchange", "quote"), secret)
+    sent = {"username": secret, "password": secret, "refresh_token": secret, "code": secret}
+    headers = {"User-Agent": "hunter2", "X-Request-ID": "hunter2!", "Cookie": "hunter2"}
+    bearing = cycle(("Bearer hunter2", "Bearer tg_hunter2", "Basic hunter2"))
+    for operation, authorization in zip(OPERATIONS, bearing, strict=False):
+        await client.request(
+            operation.method,
+            quote(operation.url(**everywhere)),
+            params={"cursor": secret},
+            json=sent,
+            headers=headers | {"Authorization": authorization},
+        )
+    assert len(lines.requests()) == len(OPERATIONS)
+    assert [line for line in lines.written if "hunter2" in line] == []
 
 
 async def test_neither_password_nor_token_is_ever_logged(
@@ -114,12 +218,42 @@ async def test_a_defect_is_logged_in_full_with_the_id_that_its_client_was_told(
     assert defect["request_id"] == request["request_id"] == answer.json()["request_id"]
 
 
+def raised(message: str) -> tuple[type[BaseException], BaseException, None]:
+    return LookupError, LookupError(message), None
+
+
 def a_record(message: str, **fields: object) -> logging.LogRecord:
     return logging.makeLogRecord({"msg": message, "levelname": "INFO", "name": "any", **fields})
 
 
+HOSTILE = "first\r\nsecond\x1b[2J\u2028third\x00\ud800"
+
+
 @pytest.mark.parametrize("log_format", list(LogFormat))
 def test_no_message_and_no_field_breaks_its_line(log_format: LogFormat) -> None:
-    hostile = "first\r\nsecond\x1b[2J\u2028third\x00\ud800"
-    line = formatter(log_format).format(a_record(hostile, field=hostile))
+    line = formatter(log_format).format(a_record(HOSTILE, field=HOSTILE))
     assert line.isprintable()
+
+
+@pytest.mark.parametrize("log_format", list(LogFormat))
+def test_no_error_makes_up_a_line_of_its_own(log_format: LogFormat) -> None:
+    line = formatter(log_format).format(a_record("defect", exc_info=raised(HOSTILE)))
+    first, *more = line.split("\n")
+    assert line.replace("\n", "").isprintable()
+    assert "defect" in first
+    assert [each for each in more if not each.startswith("  ")] == []
+
+
+@pytest.mark.parametrize("log_format", list(LogFormat))
+def test_no_error_tells_a_secret(log_format: LogFormat) -> None:
+    secrets = {
+        "no host in postgresql+asyncpg://tickgate:{}@db.internal/tickgate": "p4ss/w0rd",
+        "no such token: {}": "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+        "no such key: {}": "tg_0000000000000000000000001aGVsbG8td29ybGQtaGVsbG8td29ybGQ",
+        "null value\nDETAIL:  Failing row contains (1, {}).\n[SQL: INSERT]": "$2b$12$\nabc",
+    }
+    for text, secret in secrets.items():
+        message = text.format(secret)
+        written = formatter(log_format).format(a_record(message, exc_info=raised(message)))
+        assert not any(part in written for part in secret.split("\n"))
+        assert text.partition("{}")[0].partition("\n")[0].split("://")[0] in written

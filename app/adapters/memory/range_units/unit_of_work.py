@@ -3,6 +3,7 @@
 from app.adapters.memory.range_units.catalogue import MemoryCatalogue
 from app.adapters.memory.range_units.changes import MemoryChanges
 from app.adapters.memory.range_units.jobs import MemoryJobParts, MemoryJobs
+from app.adapters.memory.range_units.overviews import MemoryOverviews
 from app.adapters.memory.range_units.quarantine import MemoryQuarantine
 from app.adapters.memory.range_units.revisions import MemoryRevisions
 from app.adapters.memory.range_units.state import RangeUnitsState
@@ -11,6 +12,7 @@ from app.adapters.memory.store import MemoryStore, MemoryTransaction
 from app.ports.range_units.catalogue import Catalogue
 from app.ports.range_units.changes import Changes
 from app.ports.range_units.jobs import JobParts, Jobs
+from app.ports.range_units.overviews import Overviews
 from app.ports.range_units.quarantine import Quarantine
 from app.ports.range_units.revisions import Revisions
 from app.ports.range_units.timeline import Timeline
@@ -29,3 +31,4 @@ class MemoryRangeUnitsUnitOfWork(MemoryTransaction[RangeUnitsState], RangeUnitsU
         self.jobs: Jobs = MemoryJobs(self)
         self.job_parts: JobParts = MemoryJobParts(self)
         self.quarantine: Quarantine = MemoryQuarantine(self)
+        self.overviews: Overviews = MemoryOverviews(self)

@@ -4,6 +4,7 @@ from app.adapters.sql.database import Sessions
 from app.adapters.sql.range_units.catalogue import SqlCatalogue
 from app.adapters.sql.range_units.changes import SqlChanges
 from app.adapters.sql.range_units.jobs import SqlJobParts, SqlJobs
+from app.adapters.sql.range_units.overviews import SqlOverviews
 from app.adapters.sql.range_units.quarantine import SqlQuarantine
 from app.adapters.sql.range_units.revisions import SqlRevisions
 from app.adapters.sql.range_units.timeline import SqlTimeline
@@ -12,6 +13,7 @@ from app.domain.range_units.errors import RevisionInForce, SyncInProgress
 from app.ports.range_units.catalogue import Catalogue
 from app.ports.range_units.changes import Changes
 from app.ports.range_units.jobs import JobParts, Jobs
+from app.ports.range_units.overviews import Overviews
 from app.ports.range_units.quarantine import Quarantine
 from app.ports.range_units.revisions import Revisions
 from app.ports.range_units.timeline import Timeline
@@ -38,3 +40,4 @@ class SqlRangeUnitsUnitOfWork(SqlTransaction, RangeUnitsUnitOfWork):
         self.jobs: Jobs = SqlJobs(self)
         self.job_parts: JobParts = SqlJobParts(self)
         self.quarantine: Quarantine = SqlQuarantine(self)
+        self.overviews: Overviews = SqlOverviews(self)
