@@ -8,6 +8,7 @@ import pytest
 from app.domain.errors import UnstorableText
 from app.domain.range_units import storage
 from app.domain.range_units.changes import Change, ChangeKind, PlacedChange
+from app.domain.range_units.revisions import BEGINNING
 from app.ports.range_units.changes import Changes
 from app.ports.range_units.work import RangeUnitsUnitOfWork, RangeUnitsWork
 from tests.builders import a_change, a_market, at
@@ -61,6 +62,12 @@ class ChangesContract:
         ]
         await append(work, *changes)
         assert await all_of(work) == changes
+
+    async def test_a_start_at_the_beginning_of_time_is_an_unknown_one(
+        self, work: RangeUnitsWork
+    ) -> None:
+        await append(work, a_change(effective_from=BEGINNING))
+        assert [change.effective_from for change in await all_of(work)] == [None]
 
     async def test_positions_rise_from_above_zero(self, work: RangeUnitsWork) -> None:
         for _ in range(3):

@@ -18,7 +18,7 @@ class Changes(Protocol):
 
         Until this unit of work ends, another one that appends waits in this call; so it comes
         last in a unit of work, when everything else is held. Positions are above zero, and may
-        have gaps. Empty input does nothing.
+        have gaps. A start at the beginning of time is an unknown one. Empty input does nothing.
         """
         ...
 

@@ -1,11 +1,13 @@
 """The feed of changes in memory: a verified stand-in for the database's."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 
 from app.adapters.memory.range_units.state import RangeUnitsState
 from app.adapters.memory.store import MemoryTransaction
 from app.domain.range_units.changes import Change, PlacedChange
+from app.domain.range_units.revisions import BEGINNING
 from app.domain.range_units.storage import check_change
 from app.ports.range_units.changes import Changes
 
@@ -23,6 +25,8 @@ class MemoryChanges(Changes):
                 check_change(change)
             last = max(rows.changes, default=0)
             for position, change in enumerate(changes, last + 1):
+                if change.effective_from == BEGINNING:
+                    change = replace(change, effective_from=None)  # noqa: PLW2901 - as stored
                 rows.changes[position] = PlacedChange(position, change)
 
     async def after(
