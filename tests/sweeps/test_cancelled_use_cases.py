@@ -27,6 +27,7 @@ from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
 from app.services.range_units.change_service import ChangeService
 from app.services.range_units.history_service import HistoryService
+from app.services.range_units.overview_service import OverviewService
 from app.services.range_units.price_service import PriceService
 from app.services.range_units.quarantine_service import QuarantineService
 from app.services.range_units.range_units_service import RangeUnitsService
@@ -83,6 +84,7 @@ SERVICES = (
     HistoryService,
     SyncService,
     QuarantineService,
+    OverviewService,
     ChangeService,
 )
 

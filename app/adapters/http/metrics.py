@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from app.adapters.http.context import Refused
-from app.adapters.http.errors import responses
+from app.adapters.http.errors import OWN_CODES, responses
 
 Write = Callable[[str], Awaitable[tuple[bytes, str]]]
 """Gives the page and its media type, the best of those that a reader accepts."""
@@ -41,6 +41,9 @@ class Metrics:
 
 def add_metrics(app: FastAPI) -> None:
     """Add the route to the API, where only a token opens it: its port is open to the world."""
+    refusals = responses(401, 404)
+    refusals[401][OWN_CODES] = {"invalid_metrics_token": "The token is not that of the metrics."}
+    refusals[404][OWN_CODES] = {"no_metrics": "No token is set that would open them here."}
     app.get(
         "/metrics",
         tags=["health"],
@@ -51,7 +54,7 @@ def add_metrics(app: FastAPI) -> None:
                 "description": "In a text format of Prometheus.",
                 "content": {"text/plain": {"schema": {"type": "string"}}},
             },
-            **responses(401, 404),
+            **refusals,
         },
         dependencies=[Depends(_token)],
     )(_metrics)
