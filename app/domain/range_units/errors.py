@@ -59,13 +59,7 @@ class PayloadRejected(TickgateError):
 
     def particulars(self) -> dict[str, object]:
         """Count as an accepted payload does, with the reason for each rejection."""
-        markets = {fault.about for fault in self.faults}
         rejections = [rejection(fault) for fault in self.faults]
-        return {"attempted": len(markets), "rejected": len(markets), "rejections": rejections}
-        rejections = [
-            {"market": fault.about, "reason": f"{fault.field}: {fault.message}".lstrip(": ")}
-            for fault in self.faults
-        ]
         return {"attempted": self.markets, "rejected": self.markets, "rejections": rejections}
 
 
@@ -112,8 +106,6 @@ class RevisionInForce(TickgateError):
 
 class FeedUnavailable(TickgateError):
     """An exchange gives no answer that can be used, though it was asked several times."""
-
-    """The exchange gave no answer that can be used, after some tries; a later one may succeed."""
 
     kind = ErrorKind.UNAVAILABLE
     code = "feed_unavailable"
