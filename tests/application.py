@@ -3,7 +3,7 @@
 Its services can also stand on a database, all else being the same fakes.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,10 +35,12 @@ from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
 from app.domain.errors import TickgateError
 from app.domain.identity.throttle import Kind, Limit, Limits
-from app.domain.principal import Role
+from app.domain.principal import Principal, Role
 from app.domain.range_units.jobs import Job
-from app.ports.identity.work import IdentityWork
-from app.ports.range_units.work import RangeUnitsWork
+from app.domain.range_units.revisions import Market, Revision
+from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
+from app.ports.range_units.work import RangeUnitsUnitOfWork, RangeUnitsWork
+from app.services.identity.admission import Admission
 from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
 from app.services.identity.login_log_upkeep_service import LoginLogUpkeepService
@@ -50,8 +52,10 @@ from app.services.identity.throttling import Throttling
 from app.services.identity.user_import_service import UserImportService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
+from app.services.kept import Kept
 from app.services.range_units.change_feed import ChangeFeed
 from app.services.range_units.change_service import ChangeService
+from app.services.range_units.current_revisions import CurrentRevisions
 from app.services.range_units.history_service import HistoryService
 from app.services.range_units.overview_service import OverviewService
 from app.services.range_units.price_service import PriceService
@@ -81,11 +85,11 @@ PASSWORD = "correct horse battery staple"
 
 @dataclass(frozen=True)
 class Works:
-    """What opens units of work on stores of one kind."""
+    """What opens units of work on stores of one kind; the writing ones say when they commit."""
 
-    identity: IdentityWork
+    identity: Callable[..., IdentityUnitOfWork]
     identity_reading: IdentityWork
-    range_units: RangeUnitsWork
+    range_units: Callable[..., RangeUnitsUnitOfWork]
     range_units_reading: RangeUnitsWork
 
 
@@ -99,8 +103,12 @@ class FakedApplication:
         limits: Limits = LIMITS,
         mfa_required_roles: frozenset[Role] = frozenset(),
     ) -> None:
-        identity, identity_reading = works.identity, works.identity_reading
-        range_units, range_units_reading = works.range_units, works.range_units_reading
+        principals: Kept[bytes, Principal] = Kept(most=5)
+        identity = partial(works.identity, committed=principals.forget)
+        identity_reading = works.identity_reading
+        revisions: Kept[Market, Revision] = Kept(most=5)
+        range_units = partial(works.range_units, committed=revisions.forget)
+        range_units_reading = works.range_units_reading
         self.clock = SettableClock()
         self.hasher = FastHasher()
         self.common_passwords = FewCommonPasswords()
@@ -179,6 +187,9 @@ class FakedApplication:
             secrets=secrets,
             mfa_required_roles=mfa_required_roles,
         )
+        self.admission = Admission(
+            auth=self.auth, api_keys=self.api_keys, kept=principals, clock=self.clock
+        )
         self.upkeep = LoginLogUpkeepService(uow=identity, clock=self.clock, retention=RETENTION)
         self.upkeep_without_retention = LoginLogUpkeepService(
             uow=identity, clock=self.clock, retention=None
@@ -192,6 +203,7 @@ class FakedApplication:
             uow=range_units,
             reading=range_units_reading,
             feed=self.feed,
+            current=CurrentRevisions(reading=range_units_reading, kept=revisions),
             formats=formats(),
             clock=self.clock,
             ids=self.ids,
@@ -247,6 +259,7 @@ class FakedApplication:
     def identity_services(self) -> IdentityServices:
         """Give what the routes of identity call."""
         return IdentityServices(
+            admission=self.admission,
             auth=self.auth,
             users=self.users,
             login_log=self.login_log,

@@ -31,6 +31,7 @@ from app.domain.range_units.errors import (
 )
 from app.domain.range_units.jobs import Job
 from app.domain.range_units.revisions import Market
+from app.services.range_units.current_revisions import FRESH
 from tests.application import PASSWORD, FakedApplication
 from tests.builders import a_market, an_exchange, new_id
 from tests.feeds import ticks_of_upbit
@@ -268,6 +269,18 @@ async def reading_range_units(application: FakedApplication, *, target: str = "B
     return partial(application.range_units.current, market=BTC)
 
 
+async def range_units_that_are_kept(application: FakedApplication) -> Call:
+    call = await reading_range_units(application)
+    await call()
+    return call
+
+
+async def range_units_of_a_second_ago(application: FakedApplication) -> Call:
+    call = await range_units_that_are_kept(application)
+    application.clock.advance(FRESH)
+    return call
+
+
 async def an_unknown_market(application: FakedApplication) -> Call:
     await range_units(application)
     return partial(application.range_units.current, market=ETH)
@@ -411,7 +424,7 @@ INGESTS: Final = tuple(
     for bands in (1, 100, 10_000)
     for kind, units, statements in (
         ("first", (1,), 8),
-        ("confirming", (1, 1), 5),
+        ("confirming", (1, 1), 6),
         ("replacing", (1, 0.5), 8),
     )
 )
@@ -467,12 +480,12 @@ BUDGETS: Final = (
     of_writing("exchange", statements=1),
     of_writing("first reply", statements=8, readings=1),
     of_writing("reply that replaces", statements=9, readings=1),
-    of_writing("reply that confirms", statements=5, readings=1),
+    of_writing("reply that confirms", statements=6, readings=1),
     of_writing("statement", statements=8),
     of_writing("amendment", statements=9),
     of_writing("date brought forward", statements=9),
     of_writing("withdrawal", statements=6),
-    of_writing("statement that confirms", statements=4),
+    of_writing("statement that confirms", statements=5),
     of_writing("bundled ladders", statements=8),
     of_writing("reply that is rejected", statements=3, readings=1),
     of_writing("sync", statements=3),
@@ -528,9 +541,11 @@ BUDGETS: Final = (
         refusal=RevisionInForce,
     ),
     Budget("ladders that are there", ladders_that_are_there, 1, readings=1),
-    Budget("range units", reading_range_units, 3, readings=1),
-    Budget("range units of a ladder", partial(reading_range_units, target="*"), 3, readings=1),
-    Budget("unknown market", an_unknown_market, 4, readings=1, refusal=UnknownMarket),
+    Budget("range units", reading_range_units, 6, readings=2),
+    Budget("range units of a ladder", partial(reading_range_units, target="*"), 6, readings=2),
+    Budget("range units that are kept", range_units_that_are_kept, 0),
+    Budget("range units that were kept a second", range_units_of_a_second_ago, 1, readings=1),
+    Budget("unknown market", an_unknown_market, 5, readings=2, refusal=UnknownMarket),
     Budget("page of changes", a_page_of_changes, 2, readings=1),
     Budget(
         "page of an exchange's changes",
@@ -546,9 +561,9 @@ BUDGETS: Final = (
     Budget(
         "withdrawal of what is in force", a_late_withdrawal, 3, rollbacks=1, refusal=RevisionInForce
     ),
-    Budget("observed prices", observed_prices, 6, readings=2),
-    Budget("one price", partial(prices, count=1), 3, readings=1),
-    Budget("a thousand prices", partial(prices, count=1000), 3, readings=1),
+    Budget("observed prices", observed_prices, 9, readings=3),
+    Budget("one price", partial(prices, count=1), 6, readings=2),
+    Budget("a thousand prices", partial(prices, count=1000), 6, readings=2),
     Budget("page of exchanges", a_page_of_exchanges, 1, readings=1),
     Budget("page of markets", a_page_of_markets, 2, readings=1),
 )

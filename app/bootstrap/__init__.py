@@ -118,14 +118,16 @@ async def _served(
     )
     token = settings.metrics_token
     metrics = Metrics(exposition.page, token.get_secret_value() if token else None)
+    auth, api_keys = application.auth(), application.api_keys()
     services = HttpServices(
         identity=IdentityServices(
-            auth=application.auth(),
+            admission=application.admission(auth=auth, api_keys=api_keys),
+            auth=auth,
             users=application.users,
             login_log=application.login_log,
             sessions=application.sessions,
             resets=application.resets(),
-            api_keys=application.api_keys(),
+            api_keys=api_keys,
             second_factor=application.second_factor,
         ),
         range_units=RangeUnitsServices(

@@ -25,13 +25,16 @@ from app.adapters.security.tokens import Ed25519AccessTokens
 from app.adapters.security.vault import KeyVault
 from app.adapters.system import RandomSecrets, UuidIds, random_share
 from app.bootstrap.metrics import counted_logins
+from app.domain.principal import Principal
+from app.domain.range_units.revisions import Market, Revision
 from app.ports.clock import Clock
 from app.ports.identity.security import AccessTokens, CommonPasswords, Vault
 from app.ports.identity.user_agents import UserAgents
-from app.ports.identity.work import IdentityWork
+from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
 from app.ports.range_units.feeds import Feed
 from app.ports.range_units.locks import SyncLocks
-from app.ports.range_units.work import RangeUnitsWork
+from app.ports.range_units.work import RangeUnitsUnitOfWork, RangeUnitsWork
+from app.services.identity.admission import MOST_KEPT, Admission
 from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
 from app.services.identity.login_log_upkeep_service import LoginLogUpkeepService
@@ -43,7 +46,9 @@ from app.services.identity.throttling import Throttling
 from app.services.identity.user_import_service import UserImportService
 from app.services.identity.user_login_log_service import UserLoginLogService
 from app.services.identity.user_service import UserService
+from app.services.kept import Kept
 from app.services.range_units.change_service import ChangeService
+from app.services.range_units.current_revisions import MOST_MARKETS, CurrentRevisions
 from app.services.range_units.history_service import HistoryService
 from app.services.range_units.overview_service import OverviewService
 from app.services.range_units.price_service import PriceService
@@ -66,13 +71,13 @@ class Adapters:
 
     `tokens` and `vault` are called by what needs their keys, and only then. `asked` are the
     exchanges that can be asked for their range units. What is past may be read from a copy that
-    is a little behind.
+    is a little behind. Units of work that write take what is to be called when they commit.
     """
 
-    identity: IdentityWork
+    identity: Callable[..., IdentityUnitOfWork]
     identity_reading: IdentityWork
     identity_past: IdentityWork
-    range_units: RangeUnitsWork
+    range_units: Callable[..., RangeUnitsUnitOfWork]
     range_units_reading: RangeUnitsWork
     range_units_past: RangeUnitsWork
     sync_locks: SyncLocks
@@ -95,7 +100,9 @@ class Application:
         self._ids = UuidIds()
         self._secrets = RandomSecrets()
         self._user_agents = adapters.user_agents
-        self._identity_uow = counted_logins(adapters.identity, instruments)
+        self._principals: Kept[bytes, Principal] = Kept(most=MOST_KEPT)
+        identity = partial(adapters.identity, committed=self._principals.forget)
+        self._identity_uow = counted_logins(identity, instruments)
         self._identity_reading = adapters.identity_reading
         self._hasher = BcryptHasher(
             cost=settings.bcrypt_cost,
@@ -148,6 +155,8 @@ class Application:
             retention=settings.login_log_retention,
         )
         reading_range_units = adapters.range_units_reading
+        revisions: Kept[Market, Revision] = Kept(most=MOST_MARKETS)
+        self._range_units_uow = partial(adapters.range_units, committed=revisions.forget)
         self.changes = ChangeService(reading=reading_range_units)
         self.feed = CountingChangeFeed(
             count=instruments.streams.inc,
@@ -157,15 +166,16 @@ class Application:
         )
         self.range_units = CountingRangeUnitsService(
             count=instruments.ingested,
-            uow=adapters.range_units,
+            uow=self._range_units_uow,
             reading=reading_range_units,
             feed=self.feed,
+            current=CurrentRevisions(reading=reading_range_units, kept=revisions),
             formats=formats(),
             clock=self._clock,
             ids=self._ids,
         )
         self.history = HistoryService(
-            uow=adapters.range_units,
+            uow=self._range_units_uow,
             reading=reading_range_units,
             looking_back=adapters.range_units_past,
             feed=self.feed,
@@ -173,7 +183,7 @@ class Application:
         )
         self.prices = PriceService(range_units=self.range_units, history=self.history)
         self.sync = SyncService(
-            uow=adapters.range_units,
+            uow=self._range_units_uow,
             reading=reading_range_units,
             exchanges=adapters.asked,
             clock=self._clock,
@@ -186,7 +196,7 @@ class Application:
     def sync_worker(self) -> SyncWorker:
         """What asks the exchanges, made when one is to be asked."""
         return SyncWorker(
-            uow=self._adapters.range_units,
+            uow=self._range_units_uow,
             range_units=self.range_units,
             feeds=self.feeds,
             locks=self._adapters.sync_locks,
@@ -252,6 +262,10 @@ class Application:
             session_idle_lifetime=timedelta(days=settings.session_idle_days),
             session_lifetime=timedelta(days=settings.session_max_days),
         )
+
+    def admission(self, *, auth: AuthService, api_keys: ApiKeyService) -> Admission:
+        """Make what tells who acts, of the services that know."""
+        return Admission(auth=auth, api_keys=api_keys, kept=self._principals, clock=self._clock)
 
     def api_keys(self) -> ApiKeyService:
         """Make the service that needs the vault's key."""

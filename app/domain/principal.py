@@ -1,6 +1,7 @@
 """Who acts: the one thing that identity tells every other part of the service."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -38,3 +39,5 @@ class Principal:
     api_key_id: UUID | None = None
     must_enrol: bool = False
     """Whether they have to enrol a second factor before they may do anything else."""
+    good_until: datetime | None = field(default=None, compare=False)
+    """When what proved it ends of itself, as a token or a session does; None: never."""

@@ -84,6 +84,21 @@ class ChangesContract:
         await append(work, a_change(), a_change())
         assert await latest(work) == (await after(work))[-1].position
 
+    async def test_to_advance_takes_a_position_that_no_change_has(
+        self, work: RangeUnitsWork
+    ) -> None:
+        positions = [await latest(work)]
+        for is_kept in (True, False, True):
+            async with work() as uow:
+                await uow.changes.advance()
+                if is_kept:
+                    await uow.commit()
+            positions.append(await latest(work))
+        assert positions[0] < positions[1] <= positions[2] < positions[3]
+        await append(work, a_change())
+        [only] = await after(work)
+        assert positions[3] < only.position == await latest(work)
+
     async def test_a_page_begins_beyond_its_position_and_ends_at_its_limit(
         self, work: RangeUnitsWork
     ) -> None:

@@ -116,8 +116,8 @@ class SwitchedApplication(FakedApplication):
     def __init__(self, works: Works) -> None:
         self.works = works
 
-        def opening(kind: str) -> Callable[[], Any]:
-            return lambda: getattr(self.works, kind)()  # noqa: PLW0108 - the works of then, not of now
+        def opening(kind: str) -> Callable[..., Any]:
+            return lambda **options: getattr(self.works, kind)(**options)  # noqa: PLW0108 - the works of then, not of now
 
         super().__init__(Works(**{each.name: opening(each.name) for each in fields(Works)}))
 

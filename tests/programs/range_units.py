@@ -15,6 +15,7 @@ from tests.programs.range_units_operations import (
     TABLES,
     AddJob,
     AddRevisions,
+    Advance,
     AppendChanges,
     BeatJob,
     Confirm,
@@ -182,6 +183,7 @@ CHANGES: Final[Theme[RangeUnitsUnitOfWork]] = Theme(
             lambda source: AppendChanges((Stated(id=3, market=_BTC, source=source),)),
             {"source": _SOURCES},
         ),
+        st.just(Advance()),
     ),
     reads=st.one_of(
         drawn(PageChanges, {"limit": LIMITS, "beyond": (0, 0, 1, 2, 5)}, {"exchange": _CODES}),

@@ -461,6 +461,15 @@ class AppendChanges(Operation):
 
 
 @dataclass(frozen=True, repr=False)
+class Advance(Operation):
+    async def run(self, uow: Work) -> bool:
+        """Tell whether the position has moved."""
+        before = await uow.changes.latest()
+        await uow.changes.advance()
+        return before < await uow.changes.latest()
+
+
+@dataclass(frozen=True, repr=False)
 class PageChanges(Operation):
     """Reads beyond so many changes; which positions they have is left open."""
 
@@ -478,6 +487,5 @@ class PageChanges(Operation):
 @dataclass(frozen=True, repr=False)
 class LatestChange(Operation):
     async def run(self, uow: Work) -> bool:
-        """Tell whether the latest position is that of the last change."""
-        found = await uow.changes.after(position=0, limit=1000)
-        return await uow.changes.latest() == (found[-1].position if found else 0)
+        """Tell whether no change is beyond the latest position."""
+        return not await uow.changes.after(position=await uow.changes.latest(), limit=1)

@@ -40,6 +40,7 @@ from app.adapters.cli.range_units_history import print_diff, print_history
 from app.adapters.cli.range_units_services import RangeUnitsServices
 from app.adapters.cli.shell import Json, Opened, examples, run
 from app.domain.range_units.grid import Direction, Intent, Side, Ties
+from app.domain.range_units.numbers import plain
 from app.domain.range_units.revisions import Market, Observation, exchange_code
 from app.services.range_units.history_service import DatedRevision
 
@@ -239,7 +240,7 @@ class RangeUnitsCommands:
             self._opened,
             lambda services: services.prices.round(
                 market=place,
-                prices=price,
+                prices=[plain(each) for each in price],
                 direction=towards,
                 ties=ties or Ties.UP,
                 as_of=as_of,

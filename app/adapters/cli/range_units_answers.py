@@ -16,10 +16,11 @@ from app.adapters.cli.output import (
 )
 from app.domain.range_units.changes import PlacedChange
 from app.domain.range_units.errors import rejection
-from app.domain.range_units.grid import PriceAnswer, Rounded
+from app.domain.range_units.grid import PriceAnswer
 from app.domain.range_units.lint import Finding, lint
 from app.domain.range_units.numbers import plain
 from app.domain.range_units.timeline import Span
+from app.domain.range_units.written import Rounded
 from app.services.range_units.ingested import Ingested
 from app.services.range_units.range_units_service import RangeUnits
 
@@ -241,8 +242,8 @@ def _span(span: Span) -> dict[str, object]:
 
 def _rounded(result: Rounded) -> dict[str, object]:
     return {
-        "price": number(result.price),
-        "rounded": number(result.rounded),
+        "price": result.price,
+        "rounded": result.rounded,
         "changed": result.rounded != result.price,
         "reason": result.reason,
     }

@@ -34,6 +34,7 @@ from app.adapters.http.range_units import (
 )
 from app.adapters.http.range_units.asked import RangeUnitsServices
 from app.adapters.http.request_log import RequestLog, Tell
+from app.adapters.http.shortcuts import Shortcuts
 from app.domain.errors import SchemaOutOfDate
 from app.ports.ids import Ids
 
@@ -112,6 +113,7 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     )
     app.state.trusted_proxies = trusted_proxies
     app.state.ending = ending or Ending()
+    app.add_middleware(Shortcuts)
     app.add_middleware(AnswersInTime, ending=app.state.ending)
     app.add_middleware(RequestLog, tell=tell)
     app.add_middleware(RequestContext, ids=ids, body_limit=body_limit, payload_limit=payload_limit)

@@ -15,8 +15,8 @@ from app.adapters.http.schemas import StrictRoute
 from app.domain.errors import StoreUnavailable
 from app.domain.identity.api_keys import API_KEY_PREFIX, KeyUse
 from app.domain.principal import Principal, Scope
+from app.services.identity.admission import Admission
 from app.services.identity.api_key_service import ApiKeyService
-from app.services.identity.auth_service import AuthService
 
 _documented = HTTPBearer(
     auto_error=False,
@@ -48,22 +48,27 @@ class GuardedRoute(StrictRoute):
         access = self.access
         is_before_enrolment = self.is_before_enrolment
 
-        async def admitted(request: Request) -> Principal:
-            principal = await _authenticate(request)
-            request.state.principal = principal  # of those who are refused now, too
-            if principal.must_enrol and not is_before_enrolment:
-                detail = "Enrol a second factor first: 'POST /v1/users/me/mfa'."
-                raise Refused(HTTPStatus.FORBIDDEN, "mfa_enrolment_required", detail)
-            _check(principal, access)
-            return principal
-
         async def guarded(request: Request) -> Response:
             if access is not Access.PUBLIC:
-                await admitted(request)
-                request.state.admitted = partial(admitted, request)
+                admit = partial(admitted, request, access, is_before_enrolment=is_before_enrolment)
+                await admit()
+                request.state.admitted = admit
             return await handle(request)
 
         return guarded
+
+
+async def admitted(
+    request: Request, access: Access | Scope, *, is_before_enrolment: bool = False
+) -> Principal:
+    """Tell who calls, if they may. Raises `Refused` and `InvalidToken`."""
+    principal = await _authenticate(request)
+    request.state.principal = principal  # of those who are refused now, too
+    if principal.must_enrol and not is_before_enrolment:
+        detail = "Enrol a second factor first: 'POST /v1/users/me/mfa'."
+        raise Refused(HTTPStatus.FORBIDDEN, "mfa_enrolment_required", detail)
+    _check(principal, access)
+    return principal
 
 
 async def _authenticate(request: Request) -> Principal:
@@ -75,14 +80,15 @@ async def _authenticate(request: Request) -> Principal:
     token = token.strip()
     if token.startswith(API_KEY_PREFIX):
         return await _authenticate_key(request, token)
-    auth: AuthService = request.app.state.identity.auth
-    return await auth.authenticate_token(token=token)
+    admission: Admission = request.app.state.identity.admission
+    return await admission.by_token(token=token)
 
 
 async def _authenticate_key(request: Request, key: str) -> Principal:
-    api_keys: ApiKeyService = request.app.state.identity.api_keys
-    principal, use = await api_keys.authenticate(key=key, ip=client_of(request).ip)
+    admission: Admission = request.app.state.identity.admission
+    principal, use = await admission.by_key(key=key, ip=client_of(request).ip)
     if use is not None:
+        api_keys: ApiKeyService = request.app.state.identity.api_keys
         afterwards(request, partial(_note, api_keys, use))
     return principal
 

@@ -1,6 +1,6 @@
 """Transactions in memory: what both areas' in-memory adapters run their statements through."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from copy import copy
 from random import Random
@@ -73,7 +73,11 @@ class MemoryTransaction(Generic[S]):
     can be cancelled.
     """
 
-    def __init__(self, store: MemoryStore[S]) -> None:
+    def __init__(
+        self, store: MemoryStore[S], *, committed: Callable[[], object] = lambda: None
+    ) -> None:
+        """Take what is to be called once something was committed."""
+        self._committed = committed
         self.chance = store.chance
         self._store = store
         self._staged: S | None = None
@@ -110,6 +114,7 @@ class MemoryTransaction(Generic[S]):
                 self._store.committed = self._staged
             self._store.commits += 1
             self._let_go()
+            self._committed()
             await checkpoint()
             if self._store.loses_answer():
                 raise StoreUnavailable("The store does not answer.")

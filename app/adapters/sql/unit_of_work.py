@@ -73,8 +73,12 @@ class SqlTransaction:
 
     violations: ClassVar[Violations] = {}
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(
+        self, sessions: Sessions, *, committed: Callable[[], object] = lambda: None
+    ) -> None:
+        """Take what is to be called once something may have been committed."""
         self._session = sessions()
+        self._committed = committed
         self.is_sqlite = self._session.get_bind().dialect.name == "sqlite"
         self._failed = False
 
@@ -129,6 +133,8 @@ class SqlTransaction:
             await run_to_end(self._session.commit)
         except Exception as error:
             raise self._meaning(error) from error
+        finally:
+            self._committed()
 
     async def __aexit__(
         self,

@@ -101,10 +101,14 @@ class ApiKey:
     retires_at: datetime | None = None
     revoked_at: datetime | None = None
 
+    @property
+    def ends_at(self) -> datetime | None:
+        """When it is over of itself, by what is known now; None: never."""
+        return min((end for end in (self.expires_at, self.retires_at) if end), default=None)
+
     def is_live(self, now: datetime) -> bool:
         """Whether the key is good at that time, as far as time goes."""
-        ends = (self.expires_at, self.retires_at)
-        return self.revoked_at is None and all(end is None or now < end for end in ends)
+        return self.revoked_at is None and (self.ends_at is None or now < self.ends_at)
 
     def is_good(self, now: datetime, address: Address | None) -> bool:
         """Whether the key may be used at that time from there; None: from nobody knows where."""

@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from app.domain.range_units.errors import PriceOffGrid
-from app.domain.range_units.numbers import decimals, from_units, plain, to_units
+from app.domain.range_units.numbers import decimals, from_units, lies, plain, to_units
 from app.domain.range_units.table import Anchor, Boundary, RangeUnitTable, Row, TopRule
 
 
@@ -88,15 +88,6 @@ class PriceAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Rounded:
-    """What a price rounds to; `reason` says why it had to change, or why it cannot be rounded."""
-
-    price: Decimal
-    rounded: Decimal | None
-    reason: Reason | None
-
-
-@dataclass(frozen=True, slots=True)
 class Progression:
     """The valid prices of one band: first, first + unit, … up to and including `last`."""
 
@@ -119,6 +110,9 @@ class PriceGrid:
             numbers += (band.range_min, band.price_unit)
         self._scale = max(map(decimals, numbers), default=0)
         self._starts = [self._units(band.range_min) for band in table.bands]
+        self._top, self._least, self._greatest = (
+            None if bound is None else self._units(bound) for bound in bounds
+        )
         self._progressions = self._lay_out()
         self._firsts = [progression.first for progression in self._progressions]
         self._befores = [progression.before for progression in self._progressions]
@@ -133,56 +127,38 @@ class PriceGrid:
         """Give the greatest valid price at or below `price`."""
         if not self._rows:
             return self._unruled(price, upwards=False)
-        at, _ = to_units(price, self._scale)
-        return self._number(self._at_or_below(at))
+        return self._number(self.floor_at(*lies(price, self._scale)))
 
     def ceil(self, price: Decimal) -> Decimal | None:
         """Give the least valid price at or above `price`."""
         if not self._rows:
             return self._unruled(price, upwards=True)
-        at, exact = to_units(price, self._scale)
-        return self._number(self._at_or_above(at if exact else at + 1))
+        return self._number(self.ceil_at(*lies(price, self._scale)))
 
     def nearest(self, price: Decimal, ties: Ties) -> Decimal | None:
         """Give the valid price closest to `price`; where one side has none, the other side's."""
-        low, high = self.floor(price), self.ceil(price)
-        if low is None or high is None or low == high:
-            return high if low is None else low
-        numerator, denominator = price.as_integer_ratio()
-        below, above = self._units(low), self._units(high)
-        # price <=> (low + high) / 2, in integers
-        twice, middle = 2 * numerator * 10**self._scale, (below + above) * denominator
-        if twice < middle:
-            return low
-        if twice > middle:
-            return high
-        if ties is Ties.EVEN:
-            return low if self._is_even_multiple(below, price) else high
-        return low if ties is Ties.DOWN else high
-
-    def round(self, price: Decimal, direction: Direction, ties: Ties = Ties.UP) -> Rounded:
-        """Round to a valid price; see `floor`, `ceil` and `nearest`."""
-        if direction is Direction.NEAREST:
-            rounded = self.nearest(price, ties)
-        else:
-            rounded = self.floor(price) if direction is Direction.DOWN else self.ceil(price)
-        return Rounded(price, rounded, None if rounded == price else self._reason(price))
+        if not self._rows:
+            low = self.floor(price)
+            return self.ceil(price) if low is None else low
+        return self._number(self.nearest_at(*lies(price, self._scale), ties))
 
     def answer(self, price: Decimal) -> PriceAnswer:
         """Say whether a price is valid, why not, and what the valid prices around it are."""
-        floor, ceil = self.floor(price), self.ceil(price)
-        valid = floor is not None and floor == ceil
-        down, up = floor, ceil
+        at, rest = lies(price, self._scale)
         if not self._rows:
-            down = up = None
-        elif valid:
-            at = self._units(price)
-            down, up = (
-                self._number(self._at_or_below(at - 1)),
-                self._number(self._at_or_above(at + 1)),
-            )
-        reason = None if valid and self._rows else self._reason(price)
-        return PriceAnswer(price, reason, floor, ceil, down, up, self._band(price))
+            floor, ceil = self.floor(price), self.ceil(price)
+            return PriceAnswer(price, self.reason_at(at, rest), floor, ceil, None, None, None)
+        low, high = self.floor_at(at, rest), self.ceil_at(at, rest)
+        down, up, reason = low, high, None
+        if low is not None and low == high:
+            down, up = self.floor_at(at - 1, 0), self.ceil_at(at + 1, 0)
+        else:
+            reason = self.reason_at(at, rest)
+        place = self.band_at(at, rest)
+        band = None if place is None else self._rows[place]
+        floor, ceil = self._number(low), self._number(high)
+        next_down, next_up = self._number(down), self._number(up)
+        return PriceAnswer(price, reason, floor, ceil, next_down, next_up, band)
 
     def step(self, price: Decimal, ticks: int) -> Decimal | None:
         """Give the valid price `ticks` places above `price` (below, if negative).
@@ -241,10 +217,9 @@ class PriceGrid:
     def _lay_out(self) -> list[Progression]:
         table = self._table
         lowest = None if table.allows_non_positive else 1
-        if table.min_price is not None:
-            limit = self._units(table.min_price)
-            lowest = limit if lowest is None else max(lowest, limit)
-        highest = None if table.max_price is None else self._units(table.max_price)
+        if self._least is not None:
+            lowest = self._least if lowest is None else max(lowest, self._least)
+        highest = self._greatest
 
         progressions: list[Progression] = []
         before = 0
@@ -276,34 +251,51 @@ class PriceGrid:
             low, includes_end = (start if place == 0 else start + 1), True
         if not is_last:
             end = self._starts[place + 1]
-        elif self._table.top is None:
+        elif self._top is None:
             return low, None
         else:
-            end = self._units(self._table.top)
+            end = self._top
             includes_end = self._table.top_rule is TopRule.INCLUSIVE
         return low, end if includes_end else end - 1
 
-    def _at_or_below(self, at: int) -> int | None:
-        place = bisect_right(self._firsts, at) - 1
-        if place < 0:
+    def floor_at(self, at: int, _rest: int) -> int | None:
+        """Give the greatest valid price at or below a place, which is as `lies` tells it."""
+        number = bisect_right(self._firsts, at) - 1
+        if number < 0:
             return None
-        found = self._progressions[place]
-        if found.last is not None:
-            at = min(at, found.last)
-        return found.first + (at - found.first) // found.unit * found.unit
+        found = self._progressions[number]
+        if found.last is not None and found.last < at:
+            return found.last
+        return at - (at - found.first) % found.unit
 
-    def _at_or_above(self, at: int) -> int | None:
-        place = bisect_right(self._firsts, at) - 1
-        if place >= 0:
-            found = self._progressions[place]
+    def ceil_at(self, at: int, rest: int) -> int | None:
+        """Give the least valid price at or above a place."""
+        if rest:
+            at += 1
+        number = bisect_right(self._firsts, at) - 1
+        if number >= 0:
+            found = self._progressions[number]
             if found.last is None or at <= found.last:
-                return found.first - (found.first - at) // found.unit * found.unit
-        return self._firsts[place + 1] if place + 1 < len(self._firsts) else None
+                return at + (found.first - at) % found.unit
+        return self._firsts[number + 1] if number + 1 < len(self._firsts) else None
+
+    def nearest_at(self, at: int, rest: int, ties: Ties) -> int | None:
+        """Give the valid price closest to a place."""
+        low = self.floor_at(at, rest)
+        high = low if low == at and not rest else self.ceil_at(at, rest)
+        if low is None or high is None or low == high:
+            return high if low is None else low
+        beyond_the_middle = rest - 2 * (low + high - 2 * at)  # `rest` is in quarters, as it were
+        if beyond_the_middle:
+            return high if beyond_the_middle > 0 else low
+        if ties is Ties.EVEN:
+            return low if self._is_even_multiple(low, at, rest) else high
+        return low if ties is Ties.DOWN else high
 
     def _rank(self, price: Decimal) -> int:
         """Count the valid prices below a valid price."""
         if not self._rows or not self.is_valid(price):
-            reason = self._reason(price)
+            reason = self.reason_at(*lies(price, self._scale))
             is_ruled = reason is not Reason.NO_TICK_RULE
             wrong = "is not a valid price" if is_ruled else "has no ticks to count"
             raise PriceOffGrid(f"{plain(price)} {wrong} here ({reason}).", price=price)
@@ -328,58 +320,56 @@ class PriceGrid:
 
     # -- words about a price ---------------------------------------------------------------
 
-    def _band(self, price: Decimal) -> Row | None:
-        """Give the band that contains `price`, as the boundary rule and the top say."""
-        table = self._table
-        at, exact = to_units(price, self._scale)
-        if table.boundary is Boundary.LOWER_INCLUSIVE or not exact:
+    def band_at(self, at: int, rest: int) -> int | None:
+        """Give the position of the band that a place is in, as boundary rule and top say."""
+        if self._table.boundary is Boundary.LOWER_INCLUSIVE or rest:
             place = bisect_right(self._starts, at) - 1
         else:
             place = bisect_left(self._starts, at) - 1
             if self._starts and at == self._starts[0]:
                 place = 0  # it has no band below it to belong to
-        if place < 0 or self._is_above_top(price):
+        if place < 0 or self._is_above_top(at, rest) or self._is_not_positive(at, rest):
             return None
-        if price <= 0 and not table.allows_non_positive:
-            return None
-        return self._rows[place]
+        return place
 
-    def _is_above_top(self, price: Decimal) -> bool:
-        top = self._table.top
-        if top is None:
+    def _is_above_top(self, at: int, rest: int) -> bool:
+        if self._top is None or at < self._top:
             return False
-        return price > top or (price == top and self._table.top_rule is TopRule.EXCLUSIVE)
+        return at > self._top or rest > 0 or self._table.top_rule is TopRule.EXCLUSIVE
 
-    def _reason(self, price: Decimal) -> Reason:  # noqa: PLR0911 - a table of cases
-        """Say why a price that is not valid is not."""
-        table = self._table
-        if price <= 0 and not table.allows_non_positive:
+    def _is_not_positive(self, at: int, rest: int) -> bool:
+        return (at < 0 or (at == 0 and not rest)) and not self._table.allows_non_positive
+
+    def reason_at(self, at: int, rest: int) -> Reason:  # noqa: PLR0911 - a table of cases
+        """Say why there is no valid price at a place."""
+        if self._is_not_positive(at, rest):
             return Reason.NOT_POSITIVE
-        if table.min_price is not None and price < table.min_price:
+        if self._least is not None and at < self._least:
             return Reason.BELOW_MIN
-        if table.max_price is not None and price > table.max_price:
+        if self._greatest is not None and (at > self._greatest or (at == self._greatest and rest)):
             return Reason.ABOVE_MAX
-        if not table.bands:
+        if not self._starts:
             return Reason.NO_TICK_RULE
-        if price < table.bands[0].range_min:
-            return Reason.BELOW_MIN if table.is_price_filter else Reason.BELOW_FIRST_BAND
-        if self._is_above_top(price):
-            return Reason.ABOVE_MAX if table.is_price_filter else Reason.ABOVE_LAST_BAND
+        if at < self._starts[0]:
+            return Reason.BELOW_MIN if self._table.is_price_filter else Reason.BELOW_FIRST_BAND
+        if self._is_above_top(at, rest):
+            return Reason.ABOVE_MAX if self._table.is_price_filter else Reason.ABOVE_LAST_BAND
         return Reason.OFF_TICK
 
     def beyond(self, *, upwards: bool) -> Reason:
         """Say why there is no valid price above all of them, or below."""
         # Farther out, or closer to zero, than any number that can be read.
-        low = "-1E+99" if self._table.allows_non_positive else "1E-99"
-        reason = self._reason(Decimal("1E+99" if upwards else low))
+        far = 10 ** (99 + self._scale)
+        low = (-far, 0) if self._table.allows_non_positive else (0, 1)
+        reason = self.reason_at(*((far, 0) if upwards else low))
         return Reason.NOT_POSITIVE if reason is Reason.OFF_TICK else reason
 
-    def _is_even_multiple(self, at: int, price: Decimal) -> bool:
-        band = self._band(price)
-        if band is None:
+    def _is_even_multiple(self, found: int, at: int, rest: int) -> bool:
+        place = self.band_at(at, rest)
+        if place is None:
             return False
-        anchor = self._units(band.range_min) if self._table.anchor is Anchor.RANGE_MIN else 0
-        return (at - anchor) % (2 * self._units(band.price_unit)) == 0
+        anchor = self._starts[place] if self._table.anchor is Anchor.RANGE_MIN else 0
+        return (found - anchor) % (2 * self._units(self._rows[place].price_unit)) == 0
 
     def _unruled(self, price: Decimal, *, upwards: bool) -> Decimal | None:
         """Without a tick rule every positive price inside the limits is valid."""

@@ -63,6 +63,41 @@ def to_units(value: Decimal, scale: int) -> tuple[int, bool]:
     return whole, rest == 0
 
 
+def lies(value: Decimal, scale: int) -> tuple[int, int]:
+    """Tell where a number lies among the multiples of 10^-scale: the one at or below it, and more.
+
+    That is 0 where it is that one, 2 half-way to the next, 1 before the half and 3 beyond it.
+    """
+    numerator, denominator = value.as_integer_ratio()
+    whole, rest = divmod(numerator * 10**scale, denominator)
+    return whole, 0 if rest == 0 else 2 + (2 * rest > denominator) - (2 * rest < denominator)
+
+
+def text_lies(text: str, scale: int) -> tuple[int, int]:
+    """Tell the same of a number that is written as `plain` does, or with zeros at its end."""
+    if text.startswith("-"):
+        return lies(Decimal(text), scale)
+    whole, _, fraction = text.partition(".")
+    missing = scale - len(fraction)
+    if missing >= 0:
+        return int(whole + fraction) * 10**missing, 0
+    beyond = fraction[scale:].rstrip("0")
+    # Digits are compared like words: what begins with 4 comes before 5, and 51 after it.
+    rest = 2 + (beyond > "5") - (beyond < "5") if beyond else 0
+    return int(whole + fraction[:scale]), rest
+
+
+def text_of(units: int, scale: int) -> str:
+    """Write a count of 10^-scale as `plain` writes numbers."""
+    if scale == 0:
+        return str(units)
+    sign = "-" if units < 0 else ""
+    digits = str(abs(units)).zfill(scale + 1)
+    fraction = digits[-scale:].rstrip("0")
+    whole = sign + digits[:-scale]
+    return f"{whole}.{fraction}" if fraction else whole
+
+
 def from_units(units: int, scale: int) -> Decimal:
     """Turn an integer count of 10^-scale back into a number."""
     return Decimal(f"{units}E-{scale}")

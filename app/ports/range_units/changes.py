@@ -22,6 +22,13 @@ class Changes(Protocol):
         """
         ...
 
+    async def advance(self) -> None:
+        """Take a position for no change, as the last thing of a unit of work.
+
+        So everyone who keeps what they read can tell by the position that anything was written.
+        """
+        ...
+
     async def after(
         self, *, position: int, exchange: str | None = None, limit: int
     ) -> list[PlacedChange]:
@@ -32,5 +39,5 @@ class Changes(Protocol):
         ...
 
     async def latest(self) -> int:
-        """Give the position of the last change, 0 where there is none."""
+        """Give the last position that was taken, 0 where none was."""
         ...

@@ -152,6 +152,7 @@ class ApiKeyService:
             scopes=api_key.scopes & scopes_of(owner, roles),
             api_key_id=api_key.id,
             must_enrol=must_enrol(owner, roles),
+            good_until=api_key.ends_at,
         )
         return principal, api_key.use_to_note(now, address)
 

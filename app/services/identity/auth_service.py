@@ -359,6 +359,7 @@ class AuthService:
             session_id=session.id,
             scopes=scopes_of(user, roles),
             must_enrol=must_enrol(user, roles),
+            good_until=min(claims.expires_at, session.idle_expires_at, session.expires_at),
         )
 
     def verification_keys(self) -> list[VerificationKey]:

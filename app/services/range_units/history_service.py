@@ -15,7 +15,7 @@ from app.domain.range_units.timeline import Span, spans_before
 from app.ports.clock import Clock
 from app.ports.range_units.work import RangeUnitsUnitOfWork, RangeUnitsWork
 from app.services.range_units.change_feed import ChangeFeed
-from app.services.range_units.range_units_service import answering_revision, refuse_unknown
+from app.services.range_units.current_revisions import answering_revision, refuse_unknown
 
 MOST_REVISIONS_BACK = 8
 """How many earlier revisions an observed price is looked for in.

@@ -3,17 +3,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
+from typing import Final
+from uuid import UUID
 
 from anyio import to_thread
 
 from app.domain.range_units.errors import PriceOffGrid
-from app.domain.range_units.grid import Direction, PriceAnswer, PriceGrid, Reason, Rounded, Ties
+from app.domain.range_units.grid import Direction, PriceAnswer, PriceGrid, Reason, Ties
 from app.domain.range_units.numbers import plain
 from app.domain.range_units.revisions import Market
 from app.domain.range_units.table import RangeUnitTable
 from app.domain.range_units.timeline import Span
+from app.domain.range_units.written import Rounded, rounded
+from app.services.kept import ALWAYS, Kept
+from app.services.range_units.current_revisions import MOST_BANDS
 from app.services.range_units.history_service import HistoryService
 from app.services.range_units.range_units_service import RangeUnits, RangeUnitsService
+
+MANY_BANDS: Final = 1_000
+"""From how many on a table is worth a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,7 @@ class PriceService:
     def __init__(self, *, range_units: RangeUnitsService, history: HistoryService) -> None:
         self._range_units = range_units
         self._history = history
+        self._grids: Kept[UUID, PriceGrid] = Kept(most=MOST_BANDS)
 
     async def check(
         self,
@@ -73,15 +83,15 @@ class PriceService:
         self,
         *,
         market: Market,
-        prices: Sequence[Decimal],
+        prices: Sequence[str],
         direction: Direction,
         ties: Ties = Ties.UP,
         as_of: datetime | None = None,
         known_at: datetime | None = None,
     ) -> tuple[RangeUnits, list[Rounded]]:
-        """Round each price to a valid one, where there is one in that direction."""
+        """Round each price, in plain notation, to a valid one where there is one that way."""
         units, grid = await self._grid(market, as_of, known_at)
-        return units, [grid.round(price, direction, ties) for price in prices]
+        return units, rounded(grid, prices, direction, ties)
 
     async def step(
         self,
@@ -132,7 +142,15 @@ class PriceService:
         self, market: Market, as_of: datetime | None, known_at: datetime | None
     ) -> tuple[RangeUnits, PriceGrid]:
         units = await self._range_units.current(market=market, as_of=as_of, known_at=known_at)
-        return units, PriceGrid(units.table)
+        revision_id, (since, until) = units.revision.id, ALWAYS
+        grid = self._grids.get(revision_id, since)
+        if grid is None:
+            begun, size = self._grids.begin(), 1 + len(units.table.bands)
+            # Off the event loop where there are many bands; for a few the way there is too long.
+            lay_out = partial(PriceGrid, units.table)
+            grid = lay_out() if size < MANY_BANDS else await to_thread.run_sync(lay_out)
+            self._grids.keep(revision_id, grid, since=since, until=until, begun=begun, size=size)
+        return units, grid
 
 
 def _explained(

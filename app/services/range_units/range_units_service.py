@@ -1,7 +1,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import NoReturn
 
 from anyio import to_thread
 
@@ -11,9 +10,6 @@ from app.domain.range_units.cross_check import cross_check
 from app.domain.range_units.errors import (
     NoPayloadFormat,
     PayloadRejected,
-    UnknownExchange,
-    UnknownHistory,
-    UnknownMarket,
 )
 from app.domain.range_units.lint import Finding, lint
 from app.domain.range_units.quarantine import BYTES_KEPT, KEPT
@@ -37,6 +33,13 @@ from app.ports.ids import Ids
 from app.ports.range_units.formats import PayloadFormat
 from app.ports.range_units.work import RangeUnitsUnitOfWork, RangeUnitsWork
 from app.services.range_units.change_feed import ChangeFeed
+from app.services.range_units.current_revisions import (
+    CurrentRevisions,
+    answering_revision,
+    in_force,
+    known_exchange,
+    own_of,
+)
 from app.services.range_units.ingested import Ingested, Received
 
 _SETTLED = timedelta(minutes=5)
@@ -70,6 +73,7 @@ class RangeUnitsService:
         clock: Clock,
         ids: Ids,
         feed: ChangeFeed,
+        current: CurrentRevisions,
     ) -> None:
         self._uow = uow
         self._reading = reading
@@ -77,6 +81,7 @@ class RangeUnitsService:
         self._clock = clock
         self._ids = ids
         self._feed = feed
+        self._current = current
 
     async def put_exchange(self, *, exchange: Exchange) -> bool:
         """Add an exchange or rename it; True when it was added."""
@@ -95,7 +100,7 @@ class RangeUnitsService:
     ) -> list[Market]:
         """Give the markets of an exchange, in order, beyond `after`. Raises `UnknownExchange`."""
         async with self._reading() as uow:
-            await _known_exchange(uow, exchange)
+            await known_exchange(uow, exchange)
             return await uow.catalogue.markets(exchange=exchange, after=after, limit=limit)
 
     async def ingest(self, *, market: Market, payload: bytes, source: str) -> Ingested:
@@ -107,7 +112,7 @@ class RangeUnitsService:
         `NoPayloadFormat`, too.
         """
         async with self._reading() as uow:
-            await _known_exchange(uow, market.exchange)
+            await known_exchange(uow, market.exchange)
         payload_format = self._formats.get(market.exchange)
         if payload_format is None:
             raise NoPayloadFormat(f"No format of replies is known for {market.exchange}.")
@@ -160,7 +165,7 @@ class RangeUnitsService:
             return ()
         markets = [tick.market for tick in ticks]
         async with self._reading() as uow:
-            found = await _in_force(uow, markets, as_of=as_of)
+            found = await in_force(uow, markets, as_of=as_of)
             answers = {one: answering(found.get(one), found.get(one.ladder)) for one in markets}
             known = {one: revision.id for one, revision in answers.items() if revision is not None}
             tables = await uow.timeline.tables(revision_ids=set(known.values()))
@@ -188,10 +193,10 @@ class RangeUnitsService:
         now, observed_at = self._clock.now(), received.observed_at
         # A reply is compared with what was in force when it was observed. One that was overtaken
         # by a later reply while it waited becomes history, and replaces nothing.
-        current = await _in_force(uow, markets, as_of=observed_at)
+        current = await in_force(uow, markets, as_of=observed_at)
         confirmed, replaced, fresh = [], [], []
         for observation, digest in digested:
-            known = _own(current, observation.market)
+            known = own_of(current, observation.market)
             if known is not None and known.digest == digest:
                 confirmed.append(known.id)
                 continue
@@ -203,7 +208,9 @@ class RangeUnitsService:
             fresh.append((self._revision(stated, digest, now), observation.table))
         await uow.revisions.confirm(revision_ids=confirmed, at=observed_at)
         await _store(uow, fresh, replaced, now)
-        updated = sum(_own(current, revision.market) is not None for revision, _ in fresh)
+        if confirmed and not fresh:
+            await uow.changes.advance()
+        updated = sum(own_of(current, revision.market) is not None for revision, _ in fresh)
         return Ingested(len(fresh) - updated, updated, len(confirmed))
 
     async def put_range_units(  # noqa: PLR0913 - what is stated, and of what
@@ -230,11 +237,12 @@ class RangeUnitsService:
             now = self._clock.now()
             unknown = start_unknown or effective_from == BEGINNING
             start = None if unknown else effective_from or now
-            found = await _in_force(uow, [market], as_of=start or BEGINNING)
-            known = _own(found, market)
+            found = await in_force(uow, [market], as_of=start or BEGINNING)
+            known = own_of(found, market)
             bearing = bearing_on(known, digest=digest, start=start, now=now)
             if known is not None and bearing is Bearing.CONFIRMS:
                 await uow.revisions.confirm(revision_ids=[known.id], at=now)
+                await uow.changes.advance()
                 await uow.commit()
                 confirmed = replace(known, last_seen=max(known.last_seen, now))
                 return RangeUnits(confirmed, table, timedelta(0)), False
@@ -278,11 +286,12 @@ class RangeUnitsService:
         that instant.
         """
         now = self._clock.now()
+        if as_of is None and known_at is None:
+            revision, table = await self._current.of(market=market, now=now)
+            return RangeUnits(revision, table, revision.age(now))
         async with self._reading() as uow:
             revision = await answering_revision(uow, market, as_of=as_of or now, known_at=known_at)
-            table = await uow.revisions.table(revision_id=revision.id)
-        if table is None:
-            raise LookupError(f"Revision {revision.id} has lost its table.")
+            table = await self._current.table(uow, revision.id)
         is_past = as_of is not None and known_at is not None and as_of <= now
         is_final = is_past and known_at is not None and known_at <= now - _SETTLED
         return RangeUnits(revision, table, revision.age(now), is_final)
@@ -326,48 +335,3 @@ def _examined(
 ) -> tuple[list[tuple[Observation, str]], tuple[tuple[Market, Finding], ...]]:
     found = ((one.market, finding) for one in observations for finding in lint(one.table))
     return _digested(observations), tuple(found)
-
-
-async def answering_revision(
-    uow: RangeUnitsUnitOfWork, market: Market, *, as_of: datetime, known_at: datetime | None = None
-) -> Revision:
-    """Give the revision that answers for a market at an instant, its own or its ladder's.
-
-    Raises as `RangeUnitsService.current` does.
-    """
-    found = await _in_force(uow, [market], as_of=as_of, known_at=known_at)
-    revision = answering(found.get(market), found.get(market.ladder))
-    if revision is None:
-        await refuse_unknown(uow, market)
-    return revision
-
-
-async def _in_force(
-    uow: RangeUnitsUnitOfWork,
-    markets: Collection[Market],
-    *,
-    as_of: datetime,
-    known_at: datetime | None = None,
-) -> Mapping[Market, Revision]:
-    asked = {*markets, *(market.ladder for market in markets)}
-    return await uow.revisions.in_force(markets=asked, as_of=as_of, known_at=known_at)
-
-
-def _own(found: Mapping[Market, Revision], market: Market) -> Revision | None:
-    """Give the revision that answers for a market, where it is the market's own."""
-    revision = answering(found.get(market), found.get(market.ladder))
-    return revision if revision is not None and revision.market == market else None
-
-
-async def _known_exchange(uow: RangeUnitsUnitOfWork, code: str) -> None:
-    if await uow.catalogue.exchange(code=code) is None:
-        raise UnknownExchange(f"There is no exchange {code}.")
-
-
-async def refuse_unknown(uow: RangeUnitsUnitOfWork, market: Market) -> NoReturn:
-    """Say what it is that is not known: the exchange, the market, or only that instant."""
-    await _known_exchange(uow, market.exchange)
-    for kept in (market, market.ladder):
-        if await uow.revisions.history(market=kept, after=None, limit=1):
-            raise UnknownHistory(f"Nothing is known of {market} at that instant.")
-    raise UnknownMarket(f"There are no range units for {market}.")

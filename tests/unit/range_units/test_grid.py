@@ -13,7 +13,6 @@ from app.domain.range_units.grid import (
     PriceAnswer,
     PriceGrid,
     Reason,
-    Rounded,
     Side,
     Ties,
     direction_of,
@@ -26,6 +25,8 @@ from app.domain.range_units.table import (
     TopRule,
     table_of,
 )
+from app.domain.range_units.written import Rounded
+from app.domain.range_units.written import rounded as rounding
 
 D = Decimal
 NO_TICK_RULE = RangeUnitTable((), min_price=D(5), max_price=D(10))
@@ -76,27 +77,29 @@ def test_side_and_intent_say_where_to_round(
 def test_a_price_is_rounded_with_the_reason_why_it_changed(
     direction: Direction, rounded: int
 ) -> None:
-    answer = grid_of(("0", "5")).round(D(13), direction)
-    assert answer == Rounded(D(13), D(rounded), Reason.OFF_TICK)
+    [answer] = rounding(grid_of(("0", "5")), ["13"], direction)
+    assert answer == Rounded("13", str(rounded), Reason.OFF_TICK)
 
 
 @pytest.mark.parametrize("direction", Direction)
 def test_a_valid_price_rounds_to_itself_for_no_reason(direction: Direction) -> None:
-    assert grid_of(("0", "5")).round(D(15), direction) == Rounded(D(15), D(15), None)
+    assert rounding(grid_of(("0", "5")), ["15"], direction) == [Rounded("15", "15", None)]
 
 
 def test_a_price_that_cannot_be_rounded_says_why() -> None:
-    answer = grid_of(("0", "5")).round(D(3), Direction.DOWN)
-    assert answer == Rounded(D(3), None, Reason.OFF_TICK)
+    answers = rounding(grid_of(("0", "5")), ["3"], Direction.DOWN)
+    assert answers == [Rounded("3", None, Reason.OFF_TICK)]
 
 
 def test_a_tie_goes_up_unless_said_otherwise() -> None:
-    assert grid_of(("0", "5")).round(D("12.5"), Direction.NEAREST).rounded == D(15)
+    [answer] = rounding(grid_of(("0", "5")), ["12.5"], Direction.NEAREST)
+    assert answer.rounded == "15"
 
 
 @pytest.mark.parametrize(("ties", "rounded"), [(Ties.UP, 15), (Ties.DOWN, 10), (Ties.EVEN, 10)])
 def test_a_tie_is_rounded_by_the_rule_asked_for(ties: Ties, rounded: int) -> None:
-    assert grid_of(("0", "5")).round(D("12.5"), Direction.NEAREST, ties).rounded == rounded
+    [answer] = rounding(grid_of(("0", "5")), ["12.5"], Direction.NEAREST, ties)
+    assert answer.rounded == str(rounded)
 
 
 @pytest.mark.parametrize("ties", Ties)
@@ -335,8 +338,8 @@ def test_without_a_tick_rule_and_limits_every_price_above_zero_is_valid(
 def test_without_a_tick_rule_rounding_only_moves_into_the_limits(
     price: str, rounded: str, reason: Reason | None
 ) -> None:
-    answer = PriceGrid(NO_TICK_RULE).round(D(price), Direction.NEAREST)
-    assert answer == Rounded(D(price), D(rounded), reason)
+    answers = rounding(PriceGrid(NO_TICK_RULE), [price], Direction.NEAREST)
+    assert answers == [Rounded(price, rounded, reason)]
 
 
 def test_without_a_tick_rule_there_are_no_ticks_to_step() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from app.domain.range_units.errors import PriceOffGrid
 from app.domain.range_units.grid import Direction, PriceGrid, Ties
+from app.domain.range_units.numbers import parse_decimal, plain
 from app.domain.range_units.table import (
     Anchor,
     Boundary,
@@ -20,6 +21,7 @@ from app.domain.range_units.table import (
     TopRule,
     table_of,
 )
+from app.domain.range_units.written import rounded
 from tests.oracle import Oracle
 from tests.random_tables import KINDS, drawn
 from tests.unit.range_units.ladders import NAMES, ladder
@@ -240,7 +242,8 @@ class Rounding(NamedTuple):
     ties: Ties
 
     def of(self, grid: PriceGrid, price: Decimal) -> Decimal | None:
-        return grid.round(price, self.direction, self.ties).rounded
+        [answer] = rounded(grid, [plain(price)], self.direction, self.ties)
+        return None if answer.rounded is None else parse_decimal(answer.rounded)
 
 
 ROUNDINGS = st.builds(Rounding, st.sampled_from(Direction), st.sampled_from(Ties))

@@ -12,8 +12,11 @@ from app.domain.range_units.numbers import (
     InvalidNumber,
     decimals,
     from_units,
+    lies,
     parse_decimal,
     plain,
+    text_lies,
+    text_of,
     to_units,
 )
 
@@ -232,3 +235,29 @@ def test_the_decimal_context_of_the_thread_does_not_matter() -> None:
     assert plain(number) == written
     assert plain(from_units(to_units(number, 19)[0], 19)) == written
     assert decimals(number) == 19
+
+
+@given(
+    text=st.from_regex(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,25})?", fullmatch=True),
+    scale=st.integers(0, 22),
+)
+def test_a_text_lies_where_its_number_lies(text: str, scale: int) -> None:
+    assert text_lies(text, scale) == lies(Decimal(text), scale)
+
+
+@pytest.mark.parametrize(
+    ("number", "lying"),
+    [
+        *(("7", (7, 0)), ("7.4999", (7, 1)), ("7.5", (7, 2)), ("7.50001", (7, 3))),
+        *(("-7", (-7, 0)), ("-7.4", (-8, 3)), ("-7.5", (-8, 2)), ("-7.6", (-8, 1))),
+    ],
+)
+def test_a_number_lies_at_a_whole_one_or_before_at_or_beyond_the_middle(
+    number: str, lying: tuple[int, int]
+) -> None:
+    assert lies(Decimal(number), 0) == lying
+
+
+@given(units=st.integers(-(10**30), 10**30), scale=st.integers(0, 40))
+def test_units_are_written_as_their_number_is(units: int, scale: int) -> None:
+    assert text_of(units, scale) == plain(from_units(units, scale))

@@ -29,7 +29,7 @@ Ask = Callable[..., Awaitable[tuple[RangeUnits, object]]]
 QUESTIONS: list[Ask] = [
     lambda prices, market, **when: prices.check(market=market, prices=[PRICE], **when),
     lambda prices, market, **when: prices.round(
-        market=market, prices=[PRICE], direction=Direction.UP, **when
+        market=market, prices=[str(PRICE)], direction=Direction.UP, **when
     ),
     lambda prices, market, **when: prices.step(market=market, price=PRICE, ticks=1, **when),
     lambda prices, market, **when: prices.ticks(market=market, start=PRICE, end=PRICE, **when),
@@ -82,25 +82,25 @@ async def test_a_price_is_rounded_as_asked(
     application: MemoryApplication, direction: Direction, ties: Ties, rounded: str
 ) -> None:
     _, [answer] = await application.prices.round(
-        market=BTC, prices=numbers("1000.5"), direction=direction, ties=ties
+        market=BTC, prices=["1000.5"], direction=direction, ties=ties
     )
-    assert answer.rounded == Decimal(rounded)
+    assert answer.rounded == rounded
 
 
 async def test_without_a_rule_for_ties_the_nearest_is_the_higher_one(
     application: MemoryApplication,
 ) -> None:
     _, [answer] = await application.prices.round(
-        market=BTC, prices=numbers("1000.5"), direction=Direction.NEAREST
+        market=BTC, prices=["1000.5"], direction=Direction.NEAREST
     )
-    assert answer.rounded == Decimal(1001)
+    assert answer.rounded == "1001"
 
 
 async def test_every_price_is_rounded_in_its_place(application: MemoryApplication) -> None:
     _, answers = await application.prices.round(
-        market=BTC, prices=numbers("0.05", "999.99", "7"), direction=Direction.DOWN
+        market=BTC, prices=["0.05", "999.99", "7"], direction=Direction.DOWN
     )
-    assert [answer.rounded for answer in answers] == [None, Decimal("999.9"), Decimal(7)]
+    assert [answer.rounded for answer in answers] == [None, "999.9", "7"]
 
 
 @pytest.mark.parametrize(("ticks", "reached"), [(3, "1002"), (0, "999.9"), (-2, "999.7")])

@@ -37,6 +37,8 @@ from app.domain.range_units.revisions import (
 )
 from app.domain.range_units.table import RangeUnitTable
 from app.ports.range_units.formats import PayloadFormat
+from app.services.kept import Kept
+from app.services.range_units.current_revisions import CurrentRevisions
 from app.services.range_units.ingested import Ingested
 from app.services.range_units.range_units_service import (
     RangeUnits,
@@ -151,6 +153,7 @@ def reading(application: MemoryApplication, replies: PayloadFormat) -> RangeUnit
         clock=application.clock,
         ids=application.ids,
         feed=application.feed,
+        current=CurrentRevisions(reading=work, kept=Kept(most=5)),
     )
 
 

@@ -13,6 +13,7 @@ from app.domain.identity.users import (
     PASSWORD_LEAST_CHARACTERS_WITH_SECOND_FACTOR,
     PASSWORD_MOST_BYTES,
 )
+from app.services.identity.admission import Admission
 from app.services.identity.api_key_service import ApiKeyService
 from app.services.identity.auth_service import AuthService
 from app.services.identity.password_reset_service import PasswordResetService
@@ -26,6 +27,7 @@ from app.services.identity.user_service import UserService
 class IdentityServices:
     """What these routes call."""
 
+    admission: Admission
     auth: AuthService
     users: UserService
     login_log: UserLoginLogService

@@ -1,9 +1,10 @@
 """What is asked of range units: of which market, as of when."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Final
 
 from fastapi import Depends, Path, Request
 from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, WithJsonSchema
@@ -14,6 +15,7 @@ from app.domain.range_units.lint import Oddity, lint
 from app.domain.range_units.numbers import InvalidNumber, parse_decimal, plain
 from app.domain.range_units.revisions import Market, market_of
 from app.domain.range_units.table import RangeUnitTable
+from app.services.kept import Kept
 from app.services.range_units.change_feed import ChangeFeed
 from app.services.range_units.change_service import ChangeService
 from app.services.range_units.history_service import HistoryService
@@ -21,6 +23,8 @@ from app.services.range_units.price_service import PriceService
 from app.services.range_units.quarantine_service import QuarantineService
 from app.services.range_units.range_units_service import RangeUnitsService
 from app.services.range_units.sync_service import SyncService
+
+MOST_BYTES: Final = 64 * 1024 * 1024
 
 
 def read_number(value: object) -> Decimal:
@@ -89,6 +93,8 @@ class RangeUnitsServices:
     quarantine: QuarantineService
     begin: Callable[[Job], object]
     """Begins to run a job, and does not wait for it."""
+    bodies: Kept[str, bytes] = field(default_factory=partial(Kept, most=MOST_BYTES))
+    """The range units as they were written last, by ETag."""
     heartbeat: int = 15
     """Seconds after which a stream shows that it is alive, and asks whether it still may be."""
 

@@ -1,12 +1,16 @@
 """Questions about prices."""
 
+import re
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel, BeforeValidator, Field, GetCoreSchemaHandler, model_validator
+from pydantic_core import core_schema
 
 from app.adapters.http.authentication import GuardedRoute
 from app.adapters.http.errors import responses
@@ -35,8 +39,10 @@ from app.domain.range_units.grid import (
     Ties,
     direction_of,
 )
+from app.domain.range_units.numbers import plain
 from app.domain.range_units.revisions import Market
 from app.domain.range_units.timeline import Span
+from app.domain.range_units.written import Rounded
 from app.services.range_units.range_units_service import RangeUnits
 
 _BY_REVISION: Final = (InvalidCode, UnknownExchange, UnknownMarket, UnknownHistory)
@@ -93,6 +99,9 @@ class PricesChecked(ByRevision):
     results: list[PriceResult]
 
 
+# What `plain` writes of a price above zero, and no longer than what is taken anyway.
+_is_plain: Final = re.compile(r"(?:0|[1-9][0-9]{0,39})(?:\.[0-9]{0,39}[1-9])?").fullmatch
+
 Prices = Annotated[list[Number], Field(min_length=1, max_length=MOST_PRICES)]
 
 
@@ -119,10 +128,28 @@ class PricesToCheck(PriceAsked):
     prices: Prices
 
 
+class _InPlainNotation:
+    """Prices as texts: ten thousand of them are read without making a decimal of each."""
+
+    def __get_pydantic_core_schema__(
+        self, _source: object, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        numbers = handler.generate_schema(Prices)
+        return core_schema.no_info_wrap_validator_function(self._read, numbers)
+
+    @staticmethod
+    def _read(value: object, read: Callable[[object], list[Decimal]]) -> list[str]:
+        if isinstance(value, list) and len(value) <= MOST_PRICES:
+            with suppress(TypeError):  # of what is no text, `read` tells where it is
+                if value and all(map(_is_plain, value)):
+                    return value
+        return [plain(price) for price in read(value)]
+
+
 class PricesToRound(AsOf):
     """Prices and a direction; or, for orders, a side and an intent."""
 
-    prices: Prices
+    prices: Annotated[list[str], _InPlainNotation()]
     direction: Direction | None = None
     ties: Annotated[Ties | None, Field(description="For `nearest`; default `up`.")] = None
     side: Side | None = None
@@ -225,6 +252,12 @@ async def get_price(
     return PriceAnswered(**facts, **_by(units))
 
 
+async def price_shown(market: Market, price: Decimal, services: RangeUnitsServices) -> bytes:
+    """Write what `get_price` answers of a new order's price."""
+    units, [answer] = await services.prices.check(market=market, prices=[price])
+    return PriceAnswered(**_facts(answer), **_by(units)).model_dump_json().encode()
+
+
 @prices.post(
     "/prices/check",
     summary="Check prices",
@@ -239,9 +272,10 @@ async def check_prices(market: OfMarket, body: PricesToCheck, services: Services
 @prices.post(
     "/prices/round",
     summary="Round prices",
+    response_model=PricesRounded,
     responses=responses(401, 403, 413, 422, 503, *_BY_REVISION),
 )
-async def round_prices(market: OfMarket, body: PricesToRound, services: Services) -> PricesRounded:
+async def round_prices(market: OfMarket, body: PricesToRound, services: Services) -> Response:
     """Round prices to valid ones. Passive orders give way, aggressive ones do not."""
     units, rounded = await services.prices.round(
         market=market,
@@ -251,16 +285,23 @@ async def round_prices(market: OfMarket, body: PricesToRound, services: Services
         as_of=body.as_of,
         known_at=body.known_at,
     )
-    results = [
-        RoundedPrice(
-            price=one.price,
-            rounded=one.rounded,
-            changed=one.rounded != one.price,
-            reason=one.reason,
-        )
-        for one in rounded
-    ]
-    return PricesRounded(results=results, **_by(units))
+    return Response(_rounded(units, rounded), media_type="application/json")
+
+
+def _rounded(units: RangeUnits, rounded: Sequence[Rounded]) -> bytes:
+    """Write `PricesRounded`: numbers and reasons in it need no escapes."""
+    results = ",".join(
+        f'{{"price":"{price}","rounded":"{near}","changed":false,"reason":null}}'
+        if reason is None
+        else f'{{"price":"{price}","rounded":{_quoted(near)},"changed":true,"reason":"{reason}"}}'
+        for price, near, reason in rounded
+    )
+    evidence = ByRevision(**_by(units)).model_dump_json()
+    return f'{evidence[:-1]},"results":[{results}]}}'.encode()
+
+
+def _quoted(text: str | None) -> str:
+    return "null" if text is None else f'"{text}"'
 
 
 @prices.post(

@@ -1,5 +1,7 @@
 """A market's range units: shown, and stated."""
 
+from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
@@ -10,7 +12,14 @@ from pydantic import Field
 from app.adapters.http.authentication import GuardedRoute
 from app.adapters.http.errors import responses
 from app.adapters.http.range_units.answers import RangeUnitsAnswer, range_units_answer
-from app.adapters.http.range_units.asked import MARKET_PATH, AsOf, Number, OfMarket, Services
+from app.adapters.http.range_units.asked import (
+    MARKET_PATH,
+    AsOf,
+    Number,
+    OfMarket,
+    RangeUnitsServices,
+    Services,
+)
 from app.adapters.http.range_units.conditional import (
     NOT_MODIFIED,
     IfNoneMatch,
@@ -35,6 +44,8 @@ from app.domain.range_units.table import (
     TopRule,
     table_of,
 )
+from app.services.kept import ALWAYS
+from app.services.range_units.price_service import MANY_BANDS
 from app.services.range_units.range_units_service import RangeUnits
 
 range_units = APIRouter(prefix=MARKET_PATH, tags=["range units"], route_class=GuardedRoute)
@@ -90,9 +101,8 @@ async def get_range_units(
     market: OfMarket,
     when: Annotated[AsOf, Query()],
     services: Services,
-    response: Response,
     if_none_match: IfNoneMatch = None,
-) -> RangeUnitsAnswer | Response:
+) -> Response:
     """Give the table that answers for a market: its own, or its quote currency's.
 
     `last_seen` is null in what was known at another instant (`known_at`): when a revision was
@@ -101,14 +111,31 @@ async def get_range_units(
     units = await services.range_units.current(
         market=market, as_of=when.as_of, known_at=when.known_at
     )
-    headers = validators(units, with_last_seen=when.known_at is None)
+    return await shown(services, units, if_none_match, with_last_seen=when.known_at is None)
+
+
+async def shown(
+    services: RangeUnitsServices,
+    units: RangeUnits,
+    if_none_match: Sequence[str] | None,
+    *,
+    with_last_seen: bool = True,
+) -> Response:
+    """Show range units, unless the client has them; the body is written once for each ETag."""
+    headers = validators(units, with_last_seen=with_last_seen)
     if is_current(if_none_match, headers["ETag"]):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    response.headers.update(headers)
-    answer = await _range_units_answer(units)
-    if when.known_at is not None:
-        answer.last_seen = None
-    return answer
+    since, until = ALWAYS
+    body = services.bodies.get(headers["ETag"], since)
+    if body is None:
+        begun, answer = services.bodies.begin(), await _range_units_answer(units)
+        if not with_last_seen:
+            answer.last_seen = None
+        body = answer.model_dump_json().encode()
+        services.bodies.keep(
+            headers["ETag"], body, since=since, until=until, begun=begun, size=len(body)
+        )
+    return Response(body, headers=headers, media_type="application/json")
 
 
 @range_units.put(
@@ -151,5 +178,6 @@ async def put_range_units(
 
 
 async def _range_units_answer(units: RangeUnits) -> RangeUnitsAnswer:
-    # Off the event loop: a hundred thousand bands take a while to look over.
-    return await to_thread.run_sync(range_units_answer, units.revision, units.table)
+    show = partial(range_units_answer, units.revision, units.table)
+    # Off the event loop where there are many bands; for a few the way there is too long.
+    return show() if len(units.table.bands) < MANY_BANDS else await to_thread.run_sync(show)

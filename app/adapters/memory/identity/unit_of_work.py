@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 from app.adapters.memory.identity.api_keys import MemoryApiKeys
 from app.adapters.memory.identity.findings import MemoryLoginFindings
 from app.adapters.memory.identity.login_log import MemoryLoginLog
@@ -28,8 +30,10 @@ from app.ports.identity.work import IdentityUnitOfWork
 class MemoryIdentityUnitOfWork(MemoryTransaction[IdentityState], IdentityUnitOfWork):
     """A transaction on a store that other units of work share."""
 
-    def __init__(self, store: MemoryStore[IdentityState]) -> None:
-        super().__init__(store)
+    def __init__(
+        self, store: MemoryStore[IdentityState], *, committed: Callable[[], object] = lambda: None
+    ) -> None:
+        super().__init__(store, committed=committed)
         self.users: Users = MemoryUsers(self)
         self.login_log: LoginLog = MemoryLoginLog(self)
         self.findings: LoginFindings = MemoryLoginFindings(self)

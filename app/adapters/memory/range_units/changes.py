@@ -23,11 +23,16 @@ class MemoryChanges(Changes):
         async with self._transaction.statement(writes=bool(changes)) as rows:
             for change in changes:
                 check_change(change)
-            last = max(rows.changes, default=0)
-            for position, change in enumerate(changes, last + 1):
+            for position, change in enumerate(changes, rows.position + 1):
                 if change.effective_from == BEGINNING:
                     change = replace(change, effective_from=None)  # noqa: PLW2901 - as stored
                 rows.changes[position] = PlacedChange(position, change)
+            rows.position += len(changes)
+
+    async def advance(self) -> None:
+        """Leave a number out."""
+        async with self._transaction.statement(writes=True) as rows:
+            rows.position += 1
 
     async def after(
         self, *, position: int, exchange: str | None = None, limit: int
@@ -43,6 +48,6 @@ class MemoryChanges(Changes):
             return list(islice(found, limit))
 
     async def latest(self) -> int:
-        """Take the greatest."""
+        """Give the number that was used last."""
         async with self._transaction.statement() as rows:
-            return max(rows.changes, default=0)
+            return rows.position

@@ -21,6 +21,7 @@ class RangeUnitsState:
     revisions: dict[UUID, Revision] = field(default_factory=dict)
     tables: dict[UUID, RangeUnitTable] = field(default_factory=dict)
     changes: dict[int, PlacedChange] = field(default_factory=dict)
+    position: int = 0
     jobs: dict[UUID, Job] = field(default_factory=dict)
     job_parts: dict[tuple[UUID, str], tuple[int, PartOutcome | None]] = field(default_factory=dict)
     quarantine: dict[UUID, Quarantined] = field(default_factory=dict)
@@ -34,6 +35,7 @@ class RangeUnitsState:
             copy(self.revisions),
             copy(self.tables),
             copy(self.changes),
+            self.position,
             jobs=copy(self.jobs),
             job_parts=copy(self.job_parts),
             quarantine=copy(self.quarantine),

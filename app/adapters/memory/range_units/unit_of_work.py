@@ -1,5 +1,7 @@
 """One transaction over the range units in memory."""
 
+from collections.abc import Callable
+
 from app.adapters.memory.range_units.catalogue import MemoryCatalogue
 from app.adapters.memory.range_units.changes import MemoryChanges
 from app.adapters.memory.range_units.jobs import MemoryJobParts, MemoryJobs
@@ -22,8 +24,10 @@ from app.ports.range_units.work import RangeUnitsUnitOfWork
 class MemoryRangeUnitsUnitOfWork(MemoryTransaction[RangeUnitsState], RangeUnitsUnitOfWork):
     """A transaction on a store that other units of work share."""
 
-    def __init__(self, store: MemoryStore[RangeUnitsState]) -> None:
-        super().__init__(store)
+    def __init__(
+        self, store: MemoryStore[RangeUnitsState], *, committed: Callable[[], object] = lambda: None
+    ) -> None:
+        super().__init__(store, committed=committed)
         self.catalogue: Catalogue = MemoryCatalogue(self)
         self.revisions: Revisions = MemoryRevisions(self)
         self.changes: Changes = MemoryChanges(self)

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 from app.adapters.sql.database import Sessions
 from app.adapters.sql.identity.api_keys import SqlApiKeys
 from app.adapters.sql.identity.findings import SqlLoginFindings
@@ -49,8 +51,10 @@ class SqlIdentityUnitOfWork(SqlTransaction, IdentityUnitOfWork):
         "FOREIGN KEY constraint failed": UnknownUser,
     }
 
-    def __init__(self, sessions: Sessions) -> None:
-        super().__init__(sessions)
+    def __init__(
+        self, sessions: Sessions, *, committed: Callable[[], object] = lambda: None
+    ) -> None:
+        super().__init__(sessions, committed=committed)
         self.users: Users = SqlUsers(self)
         self.login_log: LoginLog = SqlLoginLog(self)
         self.findings: LoginFindings = SqlLoginFindings(self)

@@ -40,7 +40,7 @@ class ChangeRow(Base):
 
 
 class PositionRow(Base):
-    """The position of the last change, in one row; whoever appends holds it to the commit.
+    """The last position taken, in one row; whoever takes one holds it to the commit.
 
     A sequence would not do: it gives positions in the order of the asking, and a reader would pass
     over the one whose transaction commits after a later one's.
@@ -70,14 +70,7 @@ class SqlChanges(Changes):
         with self._transaction.refusing():
             for change in changes:
                 storage.check_change(change)
-        row = PositionRow
-        statement = self._transaction.insert(row).values(id=_ONLY, last=count)
-        taken = await self._transaction.execute(
-            statement.on_conflict_do_update(
-                index_elements=[row.id], set_={"last": row.last + count}
-            ).returning(row.last)
-        )
-        first = taken.scalar_one() - count + 1
+        first = await self._take(count) - count + 1
         rows = [
             {
                 "position": position,
@@ -92,6 +85,22 @@ class SqlChanges(Changes):
             for position, change in enumerate(changes, first)
         ]
         await self._transaction.execute(insert(_CHANGE_TABLE), rows)
+
+    async def advance(self) -> None:
+        """Take a position."""
+        await self._take(1)
+
+    async def _take(self, count: int) -> int:
+        """Take positions, and give the last of them."""
+        row = PositionRow
+        statement = self._transaction.insert(row).values(id=_ONLY, last=count)
+        taken = await self._transaction.execute(
+            statement.on_conflict_do_update(
+                index_elements=[row.id], set_={"last": row.last + count}
+            ).returning(row.last)
+        )
+        last: int = taken.scalar_one()
+        return last
 
     async def after(
         self, *, position: int, exchange: str | None = None, limit: int

@@ -1,5 +1,7 @@
 """One transaction over the range units on the database."""
 
+from collections.abc import Callable
+
 from app.adapters.sql.database import Sessions
 from app.adapters.sql.range_units.catalogue import SqlCatalogue
 from app.adapters.sql.range_units.changes import SqlChanges
@@ -31,8 +33,10 @@ class SqlRangeUnitsUnitOfWork(SqlTransaction, RangeUnitsUnitOfWork):
         "sync_jobs.exchange": SyncInProgress,
     }
 
-    def __init__(self, sessions: Sessions) -> None:
-        super().__init__(sessions)
+    def __init__(
+        self, sessions: Sessions, *, committed: Callable[[], object] = lambda: None
+    ) -> None:
+        super().__init__(sessions, committed=committed)
         self.catalogue: Catalogue = SqlCatalogue(self)
         self.revisions: Revisions = SqlRevisions(self)
         self.changes: Changes = SqlChanges(self)

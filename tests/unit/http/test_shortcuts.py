@@ -1,0 +1,64 @@
+from datetime import timedelta
+
+import httpx
+
+from app.domain.identity.api_keys import WantedKey
+from app.domain.principal import Role, Scope
+from tests.application import PASSWORD, MemoryApplication
+from tests.unit.http.stating import COINONE, UNITS, put
+
+PRICES = UNITS.replace("range-units", "prices")
+
+
+async def both(
+    client: httpx.AsyncClient, application: MemoryApplication, path: str, headers: dict[str, str]
+) -> list[tuple[int, bytes, dict[str, str]]]:
+    """Ask by the shortcut, and by the route: that has a query, and nobody keeps what it says."""
+    now = application.clock.now().isoformat().replace("+00:00", "Z")
+    answers = []
+    for query in ("", f"?as_of={now}"):
+        answer = await client.get(path + query, headers=headers | {"X-Request-ID": "the-same"})
+        answers.append((answer.status_code, answer.content, dict(answer.headers)))
+    return answers
+
+
+async def test_a_shortcut_answers_what_its_route_does(
+    client: httpx.AsyncClient, coinone: dict[str, str], application: MemoryApplication
+) -> None:
+    await put(client, coinone)
+    etag = (await client.get(UNITS, headers=coinone)).headers["ETag"]
+    reader = await application.users.create_user(
+        username="reader", password=PASSWORD, role=Role.ADMIN
+    )
+    key = await application.api_keys.create(
+        user_id=reader.id, wanted=WantedKey("logs", frozenset({Scope.LOGIN_LOG_READ}))
+    )
+    asked: list[tuple[str, dict[str, str]]] = [
+        (UNITS, coinone),
+        (UNITS.replace("coinone", "COINONE"), coinone),
+        (UNITS, coinone | {"If-None-Match": etag}),
+        (UNITS, coinone | {"If-None-Match": '"another"'}),
+        (UNITS, coinone | {"If-None-Match": "*"}),
+        (UNITS, {}),
+        (UNITS, {"Authorization": "Bearer none"}),
+        (UNITS, {"Authorization": f"Bearer {key.text}"}),
+        (f"{COINONE}/markets/KRW/NONE/range-units", coinone),
+        (f"{COINONE}/markets/K%00W/BTC/range-units", coinone),
+        *((f"{PRICES}/{price}", coinone) for price in ("5", "5.000", "7.3", "0", "-1", "1e3")),
+        *((f"{PRICES}/{price}", coinone) for price in ("five", "1e999", "%EF%BC%97")),
+    ]
+    for path, headers in asked:
+        quick, slow = await both(client, application, path, headers)
+        assert quick == slow, (path, headers)
+
+
+async def test_a_shortcut_shows_the_age_of_now(
+    client: httpx.AsyncClient, coinone: dict[str, str], application: MemoryApplication
+) -> None:
+    await put(client, coinone)
+    ages = []
+    for seconds in (0, 59, 1):
+        application.clock.advance(timedelta(seconds=seconds))
+        answer = (await client.get(f"{PRICES}/5", headers=coinone)).json()
+        ages.append(answer["age_seconds"])
+    assert ages == [0, 59, 60]
