@@ -14,7 +14,7 @@ PACKAGES := domain ports services \
     adapters/http adapters/cli
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check thorough fuzz oracle mutants bench-tests bench-log bench-throttle bench-scale timing lock format clean
+.PHONY: help setup run test check thorough fuzz oracle mutants bench bench-tests bench-log bench-throttle bench-scale timing lock format clean
 
 help: ## Say what each target does
 	@echo 'usage: make TARGET [NAME=value ...]'
@@ -108,6 +108,9 @@ mutants: setup ## Break the core in thousands of ways: a test has to notice [ARG
 	@$(BIN)/python -m strength.mutants $(ARGS)
 	@echo '== commits, rollbacks and shields removed'
 	@$(BIN)/python -m strength.removals
+
+bench: setup ## Compare with peers, side by side: every target of speed [ARGS='logins --rounds 9']
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 bench-tests: setup ## Compare what a test costs: plain, on fakes, on mocks, on databases [ARGS='--rounds 9']
 	@$(BIN)/python -m benchmarks.tests $(ARGS)
