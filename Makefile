@@ -115,7 +115,7 @@ bench: setup ## Compare with peers, side by side: every target of speed [ARGS='l
 bench-tests: setup ## Compare what a test costs: plain, on fakes, on mocks, on databases [ARGS='--rounds 9']
 	@$(BIN)/python -m benchmarks.tests $(ARGS)
 
-bench-log: setup ## Measure a login log of ten million rows on Postgres [ARGS='--rows 1000000']
+bench-log: setup ## Measure a login log of ten million rows, and of one on SQLite [ARGS='--rows 1000000']
 	@$(BIN)/python -m benchmarks.login_log --rows 10000000 $(ARGS)
 
 bench-throttle: setup ## Measure logins and refusals a second, alone and under attack [ARGS='--seconds 5']

@@ -1,28 +1,32 @@
-"""What the login log costs on Postgres, however long it is.
+"""What the login log costs, however long it is.
 
     python -m benchmarks.login_log --rows 10000000
 
-Rows are made by the server, evenly over the year before now, in a database of its own. Each page
-is read as the service reads it; a time is the least of five.
+So many rows on Postgres, and a tenth of them on SQLite, evenly over the year before now, in
+databases of their own; beside each, one of a hundred thousand rows. Each page is read as the
+service reads it; a time is the least of five.
 """
 
 import argparse
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
-from tracemalloc import get_traced_memory, start
 from typing import Final
 from uuid import UUID
 
 import anyio
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
 from app.adapters.clients.user_agents import UapUserAgents
 from app.adapters.sql import schema
 from app.adapters.sql.database import AsyncDatabase
+from app.adapters.sql.identity.login_log import LoginAttemptRow
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
 from app.adapters.system import SystemClock, UuidIds
 from app.domain.identity.login_log import FailReason, LoginLogFilter, LoginLogPosition, Outcome
@@ -34,7 +38,18 @@ from tests.postgres import postgres_server
 USERS: Final = 1000
 ROUNDS: Final = 5
 YEAR: Final = timedelta(days=365)
-EXPORTED: Final = 20_000
+SMALL: Final = 100_000
+EXPORTED: Final = 200_000
+AT_ONCE: Final = 10_000
+"""How many rows SQLite is given at a time."""
+
+DEEPER: Final = 1.2
+LONGER: Final = 3
+FLAT: Final = 1.1
+DROPPED: Final = 1 / 5
+"""What is wanted at most: of a deep page, over the first; of findings, over those of the small log;
+of the memory of an export, over that of its first tenth; of dropping a month, over deleting one."""
+
 ROWS: Final = """
     INSERT INTO login_attempts (at, id, username, username_key, user_id, ip, network, address,
         user_agent, device_type, os, client, outcome, fail_reason, session_id, duration_ms)
@@ -84,6 +99,7 @@ class Benchmark:
     def __init__(self, database: AsyncDatabase, rows: int) -> None:
         self._database = database
         self._rows = rows
+        self._is_sqlite = database.url.get_backend_name() == "sqlite"
         self._now = datetime.now(UTC)
         self.log = UserLoginLogService(
             uow=lambda: SqlIdentityUnitOfWork(database.sessions),
@@ -94,11 +110,21 @@ class Benchmark:
         )
 
     async def fill(self) -> None:
-        """Make the rows, with a partition for each month."""
+        """Make the rows, on Postgres with a partition for each month."""
         await schema.upgrade(self._database)
         async with SqlIdentityUnitOfWork(self._database.sessions) as uow:
             await uow.upkeep.make_months(months=months_from(self._now - YEAR, 13))
             await uow.commit()
+        if self._is_sqlite:
+            await self._fill_sqlite()
+        else:
+            await self._fill_postgres()
+        async with self._database.engine.begin() as connection:
+            if not self._is_sqlite:
+                await connection.execute(text("SET LOCAL statement_timeout = 0"))
+            await connection.execute(text("ANALYZE login_attempts"))
+
+    async def _fill_postgres(self) -> None:
         step = 250_000  # each within the bound that the service sets to a statement
         for low in range(1, self._rows + 1, step):
             values = {
@@ -113,9 +139,34 @@ class Benchmark:
                 await connection.execute(text("SET LOCAL statement_timeout = 0"))
                 await connection.execute(text("SET LOCAL synchronous_commit = off"))
                 await connection.execute(text(ROWS), values)
-        async with self._database.engine.begin() as connection:
-            await connection.execute(text("SET LOCAL statement_timeout = 0"))
-            await connection.execute(text("ANALYZE login_attempts"))
+
+    async def _fill_sqlite(self) -> None:
+        for low in range(1, self._rows + 1, AT_ONCE):
+            numbers = range(low, min(low + AT_ONCE, self._rows + 1))
+            async with self._database.engine.begin() as connection:
+                await connection.execute(insert(LoginAttemptRow), [*map(self._row, numbers)])
+
+    def _row(self, n: int) -> dict[str, object]:
+        """Make the row that Postgres would make of a number."""
+        ip = ip_address(int(ip_address("10.0.0.0")) + n % 65536)
+        is_pending, has_failed = n % 100_000 == 7, n % 10 < 2  # noqa: PLR2004 - as above
+        reason = "disabled" if n % 10_000 == 1 else "bad_password"
+        return {
+            "at": self._now - YEAR + n * (YEAR / self._rows),
+            "id": UUID(int=n),
+            "username": f"user-{n % USERS}",
+            "username_key": f"user-{n % USERS}",
+            "user_id": UUID(int=n % USERS),
+            "ip": str(ip),
+            "network": str(ip),
+            "address": b"\0" * 10 + b"\xff\xff" + ip.packed,
+            "user_agent": "ccxt/4.2.1",
+            "device_type": "LIBRARY",
+            "client": "ccxt 4.2",
+            "outcome": "pending" if is_pending else "failed" if has_failed else "success",
+            "fail_reason": reason if has_failed and not is_pending else None,
+            "duration_ms": 250,
+        }
 
     def position(self, depth: int) -> LoginLogPosition:
         """Give a place in the log that so many rows are newer than."""
@@ -125,8 +176,8 @@ class Benchmark:
     async def pages(self) -> None:
         """Read a page of each filter at each depth."""
         depths = (0, self._rows // 10, self._rows * 9 // 10)
-        _say(f"| filter | {' | '.join(f'behind {depth:,} rows' for depth in depths)} |")
-        _say("|---|---|---|---|")
+        _say(f"| filter | {' | '.join(f'behind {depth:,} rows' for depth in depths)} | deepest |")
+        _say("|---|---|---|---|---|")
         for name, matching in FILTERS.items():
             times = [
                 await _timed(
@@ -136,56 +187,102 @@ class Benchmark:
                 )
                 for depth in depths
             ]
-            _say(f"| {name} | {' | '.join(f'{time:.1f}' for time in times)} |")
+            deeper = max(times[1:]) / times[0]
+            shown = " | ".join(f"{time:.1f}" for time in times)
+            _say(f"| {name} | {shown} | {deeper:.2f} {_judged(deeper, DEEPER)} |")
 
-    async def findings(self) -> None:
-        """Look for findings."""
+    async def findings(self) -> float:
+        """Look for findings, and give the milliseconds."""
         window = timedelta(minutes=15)
-        took = await _timed(lambda: self.log.findings(window=window))
-        _say(f"findings of 15 minutes: {took:.1f} ms")
+        return await _timed(lambda: self.log.findings(window=window))
 
-    async def export(self, rows: int) -> None:
-        """Read so many rows as an export does."""
-        start()
-        began, seen = perf_counter(), 0
+    async def export(self) -> None:
+        """Read rows as an export does, and look at the memory of this process at each page."""
+        rows = min(EXPORTED, self._rows)
+        began, seen, peaks = perf_counter(), 0, [0.0]
         async for page in self.log.pages(matching=LoginLogFilter()):
             seen += len(page)
+            peaks.append(max(peaks[-1], _memory()))
             if seen >= rows:
                 break
+        took, tenth = perf_counter() - began, peaks[len(peaks) // 10]
+        grown = peaks[-1] / tenth
         _say(
-            f"export of {seen:,} rows: {perf_counter() - began:.1f} s, "
-            f"at most {get_traced_memory()[1] / 1e6:.1f} MB of Python's memory"
+            f"export of {seen:,} rows: {took:.1f} s, at most {peaks[-1]:.0f} MiB, "
+            f"{tenth:.0f} MiB in its first tenth: {grown:.2f} {_judged(grown, FLAT)}"
         )
 
     async def months(self) -> None:
-        """Delete a month, and drop another."""
-        first, second, third = months_from(self._now - YEAR, 3)
+        """Delete a month, and drop another; SQLite has no partitions, and only deletes."""
+        if self._is_sqlite:
+            return
+        _, second, third, fourth = months_from(self._now - YEAR, 4)
         async with self._database.engine.begin() as connection:
             await connection.execute(text("SET LOCAL statement_timeout = 0"))
             began = perf_counter()
             deleted = await connection.execute(
                 text("DELETE FROM login_attempts WHERE at >= :low AND at < :high"),
-                {"low": second, "high": third},
+                {"low": third, "high": fourth},
             )
-        _say(f"deleting a month of {deleted.rowcount:,} rows: {perf_counter() - began:.2f} s")
+        deleting = perf_counter() - began
+        async with SqlIdentityUnitOfWork(self._database.sessions) as uow:
+            await uow.upkeep.prune(before=second, limit=1)  # the first month is not a whole one
+            await uow.commit()
         began = perf_counter()
         async with SqlIdentityUnitOfWork(self._database.sessions) as uow:
-            await uow.upkeep.prune(before=second, limit=1)
+            await uow.upkeep.prune(before=third, limit=1)
             await uow.commit()
-        _say(f"dropping the month that began on {first:%Y-%m-%d}: {perf_counter() - began:.2f} s")
+        dropping = perf_counter() - began
+        ratio = dropping / deleting
+        _say(
+            f"dropping the month that began on {second:%Y-%m-%d}: {dropping:.2f} s, deleting the "
+            f"next, {deleted.rowcount:,} rows: {deleting:.2f} s: {ratio:.2f} "
+            f"{_judged(ratio, DROPPED)}"
+        )
 
 
-async def _run(url: str, rows: int) -> None:
-    for count in (100_000, rows):
-        async with new_postgres_database(url) as made, opened_database(made) as database:
-            benchmark = Benchmark(database, count)
-            began = perf_counter()
-            await benchmark.fill()
-            _say(f"\n{count:,} rows, made in {perf_counter() - began:.0f} s\n")
-            await benchmark.pages()
-            await benchmark.findings()
-            await benchmark.export(EXPORTED)
-            await benchmark.months()
+async def _measure(url: str, rows: int) -> float:
+    async with opened_database(url) as database:
+        benchmark = Benchmark(database, rows)
+        began = perf_counter()
+        await benchmark.fill()
+        _say(f"\n{rows:,} rows, made in {perf_counter() - began:.0f} s\n")
+        await benchmark.pages()
+        findings = await benchmark.findings()
+        _say(f"\nfindings of 15 minutes: {findings:.1f} ms")
+        await benchmark.export()
+        await benchmark.months()
+        return findings
+
+
+async def _run(server: str, rows: int) -> None:
+    for name, most in (("Postgres", rows), ("SQLite", rows // 10)):
+        _say(f"\n{name}")
+        found = []
+        for count in (SMALL, most):
+            async with _database(name, server) as url:
+                found.append(await _measure(url, count))
+        ratio = found[1] / found[0]
+        _say(f"findings, over those of {SMALL:,} rows: {ratio:.2f} {_judged(ratio, LONGER)}")
+
+
+@asynccontextmanager
+async def _database(name: str, server: str) -> AsyncIterator[str]:
+    if name == "Postgres":
+        async with new_postgres_database(server) as url:
+            yield url
+    else:
+        with TemporaryDirectory() as directory:
+            yield f"sqlite+aiosqlite:///{directory}/tickgate.db"
+
+
+def _judged(ratio: float, most: float) -> str:
+    return f"({'met' if ratio <= most else 'missed'}: ≤ {most:.3g})"
+
+
+def _memory() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1024**2
 
 
 def main() -> None:
