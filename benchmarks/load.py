@@ -117,6 +117,7 @@ class Connection(asyncio.Protocol):
 class Asked:
     """How requests were answered."""
 
+    began: float
     until: float
     """When the last of them was to begin."""
     answered: int = 0
@@ -134,10 +135,10 @@ class Asked:
 
         What was begun in time and came after it is left out: by then fewer and fewer ask.
         """
-        if not self.times:
-            return 0.0
         within = [time for time in self.times if time <= self.until]
-        return (len(within) - 1) / max(self.until - self.times[0], 1e-9)
+        if len(within) > 1:
+            return (len(within) - 1) / (self.until - within[0])
+        return len(self.times) / (max(self.times, default=self.until) - self.began)
 
     def percentile(self, part: float) -> float:
         """Give the time within which such a part of the answers came."""
@@ -173,7 +174,8 @@ async def hammer(
     """
     following = cycle(requests)
     opened = [await Connection.to(port) for _ in range(connections)]
-    result = Asked(perf_counter() + seconds)
+    began = perf_counter()
+    result = Asked(began, began + seconds)
 
     async def go_on(connection: Connection) -> None:
         while (asked_at := perf_counter()) < result.until:
@@ -200,7 +202,7 @@ async def steadily(port: int, asked: bytes, *, per_second: float, seconds: float
     idle = [await Connection.to(port)]
     opened = list(idle)
     began = perf_counter()
-    result = Asked(began + seconds)
+    result = Asked(began, began + seconds)
 
     async def one(due: float) -> None:
         if not idle:
@@ -216,7 +218,7 @@ async def steadily(port: int, asked: bytes, *, per_second: float, seconds: float
             async with anyio.create_task_group() as tasks:
                 for number in range(int(seconds * per_second)):
                     due = began + number / per_second
-                    await anyio.sleep(due - perf_counter())
+                    await anyio.sleep(max(due - perf_counter(), 0))
                     tasks.start_soon(one, due)
     finally:
         for connection in opened:
