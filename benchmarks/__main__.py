@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -11,8 +12,8 @@ from typing import Final
 
 import anyio
 
-from benchmarks import attempts, ingesting, logging_in, machine, pricing, reading, starting
-from benchmarks.harness import QUICK, Bench, Benchmark, take_turns
+from benchmarks import attempts, growing, ingesting, logging_in, machine, pricing, reading, starting
+from benchmarks.harness import QUICK, Bench, Benchmark, Results, take_turns
 from benchmarks.peers.environments import prepare
 from benchmarks.report import section
 from tests.postgres import postgres_server
@@ -27,9 +28,11 @@ BENCHMARKS: Final = {
         ingesting.BENCHMARK,
         attempts.BENCHMARK,
         starting.BENCHMARK,
+        growing.BENCHMARK,
     )
 }
 RESULTS: Final = Path(__file__).with_name("results.md")
+PLOTS: Final = "plots"
 ROUNDS: Final = 5
 MOST_ROUNDS: Final = 99
 
@@ -67,7 +70,7 @@ def _progress(line: str) -> None:
     sys.stderr.flush()
 
 
-def _measured(benchmark: Benchmark, bench: Bench, rounds: int) -> str:
+def _measured(benchmark: Benchmark, bench: Bench, rounds: int) -> Results:
     for peer in benchmark.peers:
         _progress(f"{benchmark.name}: the environment of {peer}")
         prepare(peer)
@@ -75,13 +78,12 @@ def _measured(benchmark: Benchmark, bench: Bench, rounds: int) -> str:
     results = anyio.run(work, backend_options={"use_uvloop": True})
     if sys.stderr.isatty():
         sys.stderr.write("\r\033[K")
-    return section(benchmark, results)
+    return results
 
 
 def main() -> None:
     """Measure, and print what is found."""
     asked = _arguments()
-    names = asked.names or list(BENCHMARKS)
     with ExitStack() as stack:
         url = stack.enter_context(postgres_server(os.environ))
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="bench-")))
@@ -89,17 +91,28 @@ def main() -> None:
         before = machine.load_average()
         facts = machine.described(url)
         sections = []
-        for name in names:
-            sections.append(_measured(BENCHMARKS[name], bench, asked.rounds))
+        plots: dict[str, str] = {}
+        for benchmark in map(BENCHMARKS.__getitem__, asked.names or BENCHMARKS):
+            results = _measured(benchmark, bench, asked.rounds)
+            plots |= benchmark.drawn(results)
+            sections.append(section(benchmark, results))
             sys.stdout.write(f"\n{sections[-1]}")
             sys.stdout.flush()
     command = " ".join(["python -m benchmarks", *sys.argv[1:]])
     facts.append(f"`{command}`; the load was {before} before and {machine.load_average()} after")
-    head = ["# Results", "", *(f"- {fact}" for fact in facts), ""]
-    sys.stdout.write("\n" + "\n".join(head[2:]))
+    listed = [f"- {fact}" for fact in facts]
+    sys.stdout.write("\n".join(["", *listed, ""]))
     is_full = not asked.names and not asked.quick
     if output := asked.output or (RESULTS if is_full else None):
-        output.write_text("\n".join([*head, *sections]))
+        _write(output, ["# Results", "", *listed, "", *sections], plots)
+
+
+def _write(output: Path, lines: list[str], plots: Mapping[str, str]) -> None:
+    output.write_text("\n".join(lines))
+    directory = output.parent / PLOTS
+    directory.mkdir(exist_ok=True)
+    for name, drawn in plots.items():
+        (directory / name).write_text(drawn)
 
 
 if __name__ == "__main__":

@@ -69,18 +69,6 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Benchmark:
-    """Contestants that take turns, and what is wanted of their figures."""
-
-    name: str
-    title: str
-    opened: Callable[[Bench], AbstractAsyncContextManager[Mapping[str, Contestant]]]
-    targets: tuple[Target, ...]
-    peers: tuple[str, ...] = ()
-    """Whose environments have to be there."""
-
-
-@dataclass(frozen=True, slots=True)
 class Spread:
     """The figures of all rounds in three: what lies between them is the noise."""
 
@@ -135,6 +123,20 @@ def _ratio(target: Target, figures: Mapping[str, Figures]) -> float:
         return of(target.ours)
     peer = of(target.peer)
     return of(target.ours) / peer if peer else inf
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """Contestants that take turns, and what is wanted of their figures."""
+
+    name: str
+    title: str
+    opened: Callable[[Bench], AbstractAsyncContextManager[Mapping[str, Contestant]]]
+    targets: tuple[Target, ...]
+    peers: tuple[str, ...] = ()
+    """Whose environments have to be there."""
+    drawn: Callable[[Results], Mapping[str, str]] = lambda _results: {}
+    """What plots there are of the results: files by their names."""
 
 
 async def take_turns(

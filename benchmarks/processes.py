@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +52,15 @@ class Served:
                 fields = (directory / "stat").read_text().rpartition(")")[2].split()
                 if int(fields[3]) == self.session:
                     yield directory, fields
+
+
+def cpu_of(processes: Iterable[int]) -> float:
+    """Give the processor seconds that processes of one thread each have used until now."""
+    used = 0
+    for process in processes:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            used += int((_PROC / str(process) / "schedstat").read_text().split()[0])
+    return used / 1e9
 
 
 def environment(**settings: str) -> dict[str, str]:

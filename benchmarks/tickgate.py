@@ -64,10 +64,15 @@ class Place:
 
     directory: Path
     url: str
+    bcrypt_cost: int = 12
 
     def settings(self) -> Settings:
         """Give the settings; what is not said is as everywhere."""
-        return Settings(database_url=SecretStr(self.url), data_dir=self.directory / "data")
+        return Settings(
+            database_url=SecretStr(self.url),
+            data_dir=self.directory / "data",
+            bcrypt_cost=self.bcrypt_cost,
+        )
 
     @asynccontextmanager
     async def served(self) -> AsyncIterator[Served]:
@@ -77,6 +82,7 @@ class Place:
             "PYTHONPATH": str(ROOT),
             "TICKGATE_DATABASE_URL": self.url,
             "TICKGATE_DATA_DIR": str(self.directory / "data"),
+            "TICKGATE_BCRYPT_COST": str(self.bcrypt_cost),
         }
         async with served(
             command, directory=self.directory, path="/livez", settings=settings
@@ -85,12 +91,12 @@ class Place:
 
 
 @asynccontextmanager
-async def tickgate_place(bench: Bench) -> AsyncIterator[Place]:
+async def tickgate_place(bench: Bench, *, bcrypt_cost: int = 12) -> AsyncIterator[Place]:
     """Make a database that lives as long as the block: sixteen users, and a market of won."""
     directory = bench.directory / uuid4().hex
     directory.mkdir()
     async with new_postgres_database(bench.postgres) as url:
-        place = Place(directory, url)
+        place = Place(directory, url, bcrypt_cost)
         settings = place.settings()
         settings.data_dir.mkdir()
         make_first_key(settings.token_keys_dir)
