@@ -11,7 +11,7 @@ import uuid
 from datetime import UTC, datetime
 from time import perf_counter, process_time
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]
 import uvloop
 
 POOL = 20  # as many connections as ours may have
