@@ -145,6 +145,6 @@ format: setup ## Format the code and fix what ruff can
 	@$(BIN)/ruff format .
 
 clean: ## Remove .venv, caches and reports; data/ stays
-	@rm -rf $(VENV) build dist htmlcov mutants .coverage .coverage.* .hypothesis .import_linter_cache \
+	@rm -rf $(VENV) .bench build dist htmlcov mutants .coverage .coverage.* .hypothesis .import_linter_cache \
 	  .mypy_cache .pytest_cache .ruff_cache *.egg-info
 	@find app benchmarks examples pytest_tickgate strength tests -name __pycache__ -type d -prune -exec rm -rf {} +
