@@ -61,7 +61,10 @@ def _arguments() -> argparse.Namespace:
         metavar="FILE",
         help=f"where to write what is found, too; a full run of all of them: {RESULTS.name}",
     )
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.output is None and not asked.names and not asked.quick:
+        asked.output = RESULTS
+    return asked
 
 
 def _progress(line: str) -> None:
@@ -88,30 +91,28 @@ def main() -> None:
         url = stack.enter_context(postgres_server(os.environ))
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="bench-")))
         bench = Bench(url, directory, QUICK if asked.quick else 1.0)
-        before = machine.load_average()
-        facts = machine.described(url)
-        sections = []
-        plots: dict[str, str] = {}
+        command = " ".join(["python -m benchmarks", *sys.argv[1:]])
+        head = [*machine.described(url), f"`{command}`, at a load of {machine.load_average()}"]
+        lines = ["# Results", "", *(f"- {fact}" for fact in head), ""]
         for benchmark in map(BENCHMARKS.__getitem__, asked.names or BENCHMARKS):
             results = _measured(benchmark, bench, asked.rounds)
-            plots |= benchmark.drawn(results)
-            sections.append(section(benchmark, results))
-            sys.stdout.write(f"\n{sections[-1]}")
+            found = [
+                section(benchmark, results),
+                f"The load was {machine.load_average()} then.",
+                "",
+            ]
+            lines += found
+            sys.stdout.write("\n".join(["", *found]))
             sys.stdout.flush()
-    command = " ".join(["python -m benchmarks", *sys.argv[1:]])
-    facts.append(f"`{command}`; the load was {before} before and {machine.load_average()} after")
-    listed = [f"- {fact}" for fact in facts]
-    sys.stdout.write("\n".join(["", *listed, ""]))
-    is_full = not asked.names and not asked.quick
-    if output := asked.output or (RESULTS if is_full else None):
-        _write(output, ["# Results", "", *listed, "", *sections], plots)
+            if asked.output is not None:  # after each, so that whoever ends it keeps what there is
+                _write(asked.output, lines, benchmark.drawn(results))
 
 
 def _write(output: Path, lines: list[str], plots: Mapping[str, str]) -> None:
     output.write_text("\n".join(lines))
-    directory = output.parent / PLOTS
-    directory.mkdir(exist_ok=True)
     for name, drawn in plots.items():
+        directory = output.parent / PLOTS
+        directory.mkdir(exist_ok=True)
         (directory / name).write_text(drawn)
 
 
