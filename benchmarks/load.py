@@ -63,6 +63,11 @@ class Connection(asyncio.Protocol):
         _, connection = await get_running_loop().create_connection(cls, "127.0.0.1", port)
         return connection
 
+    @property
+    def is_open(self) -> bool:
+        """Whether requests can be sent."""
+        return self._transport is not None and not self._transport.is_closing()
+
     async def ask(self, asked: bytes) -> Answer:
         """Send a request, and wait for its answer."""
         if self._transport is None:
@@ -205,10 +210,13 @@ async def steadily(port: int, asked: bytes, *, per_second: float, seconds: float
     result = Asked(began, began + seconds)
 
     async def one(due: float) -> None:
-        if not idle:
-            idle.append(await Connection.to(port))
-            opened.append(idle[-1])
-        connection = idle.pop()
+        # Servers close what was idle for seconds.
+        idle[:] = [connection for connection in idle if connection.is_open]
+        if idle:
+            connection = idle.pop()
+        else:
+            connection = await Connection.to(port)
+            opened.append(connection)
         answer = await connection.ask(asked)
         result.note(answer, perf_counter() - due)
         idle.append(connection)

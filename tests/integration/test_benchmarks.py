@@ -32,7 +32,9 @@ ASKED = request("GET", "/")
 
 
 @asynccontextmanager
-async def answering(answer: Callable[[], Awaitable[int]]) -> AsyncIterator[int]:
+async def answering(
+    answer: Callable[[], Awaitable[int]], *, closes: bool = False
+) -> AsyncIterator[int]:
     """Serve whatever status is said, with a body that comes in two parts; give the port."""
 
     async def serve(stream: SocketStream) -> None:
@@ -46,6 +48,8 @@ async def answering(answer: Callable[[], Awaitable[int]]) -> AsyncIterator[int]:
                     else:
                         await stream.send(f"{head}Content-Length: 4\r\n\r\nte".encode())
                         await stream.send(b"xt")
+                    if closes:
+                        return
 
     listening = await anyio.create_tcp_listener(local_host="127.0.0.1")
     async with listening, anyio.create_task_group() as tasks:
@@ -128,6 +132,15 @@ async def test_a_server_that_stalls_holds_back_nobody_who_asks_at_a_steady_rate(
             asked = await steadily(port, ASKED, per_second=1000, seconds=0.003)
     assert (asked.answered, asked.refused) == (3, 0)
     assert asked.latencies == sorted(asked.latencies, reverse=True)  # each from when it was due
+
+
+async def test_a_connection_that_the_server_has_closed_is_not_used_again() -> None:
+    async def answer() -> int:
+        return 200
+
+    async with answering(answer, closes=True) as port:
+        asked = await steadily(port, ASKED, per_second=50, seconds=0.06)
+    assert (asked.answered, asked.refused) == (3, 0)
 
 
 def test_a_plot_has_a_line_for_each_name() -> None:
