@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from app.bootstrap.application import opened
+from app.bootstrap.database import opened
 from benchmarks.harness import Bench, Benchmark, Contestant, Figures, Quantity, Target
 from benchmarks.peers.environments import ROOT, directory_of, python_of
 from benchmarks.processes import run_program

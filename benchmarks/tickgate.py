@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from app.adapters.security.signing_keys import make_first_key
 from app.adapters.security.vault import make_vault_key
-from app.bootstrap.application import Application, opened
+from app.bootstrap.database import DatabaseApplication, opened
 from app.domain.range_units.numbers import parse_decimal
 from app.domain.range_units.revisions import Market
 from app.domain.range_units.table import RangeUnitTable, Row, table_of
@@ -106,7 +106,7 @@ async def tickgate_place(bench: Bench, *, bcrypt_cost: int = 12) -> AsyncIterato
         yield place
 
 
-async def _fill(application: Application) -> None:
+async def _fill(application: DatabaseApplication) -> None:
     await application.prepare()
     for number in range(USERS):
         await application.users.create_user(username=f"bot-{number}", password=PASSWORD)

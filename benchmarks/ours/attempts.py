@@ -17,7 +17,8 @@ from app.adapters.clients.user_agents import UapUserAgents
 from app.adapters.security.passwords import BcryptHasher
 from app.adapters.sql.identity.unit_of_work import SqlIdentityUnitOfWork
 from app.adapters.system import RandomSecrets, SystemClock, UuidIds
-from app.bootstrap.application import LOGIN_PATIENCE, Application, opened, signing_tokens
+from app.bootstrap.application import LOGIN_PATIENCE, signing_tokens
+from app.bootstrap.database import DatabaseApplication, opened
 from app.domain.identity.errors import HasherBusy
 from app.domain.identity.login_log import Client
 from app.services.identity.auth_service import AuthService
@@ -35,7 +36,7 @@ class BusyHasher(BcryptHasher):
         raise HasherBusy("It is always busy.", retry_after=1)
 
 
-def auth_of(application: Application) -> AuthService:
+def auth_of(application: DatabaseApplication) -> AuthService:
     """Make the service as the application does, but for its hasher."""
     settings, sessions = application.settings, application.database.sessions
     uow = partial(SqlIdentityUnitOfWork, sessions)

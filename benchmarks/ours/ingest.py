@@ -9,7 +9,7 @@ from time import perf_counter, process_time
 
 import anyio
 
-from app.bootstrap.application import opened
+from app.bootstrap.database import opened
 from app.domain.range_units.revisions import Market
 from benchmarks.tickgate import Place
 
