@@ -1,7 +1,7 @@
 """What is measured, put to where it happens; and where the measures can be read."""
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from tempfile import TemporaryDirectory
 
@@ -11,17 +11,19 @@ from app.adapters.metrics.identity import CountingIdentityUnitOfWork
 from app.adapters.metrics.instruments import Instruments
 from app.adapters.metrics.server import listening, served
 from app.domain.identity.login_log import LoginAttempt
-from app.ports.identity.work import IdentityWork
+from app.ports.identity.work import IdentityUnitOfWork
 from app.settings import Settings, WrongSetting
 
 
-def counted_logins(work: IdentityWork, instruments: Instruments) -> IdentityWork:
+def counted_logins(
+    work: Callable[..., IdentityUnitOfWork], instruments: Instruments
+) -> Callable[..., IdentityUnitOfWork]:
     """Count the attempts that end in units of work."""
 
     def count(attempt: LoginAttempt) -> None:
         instruments.logged_in(attempt.outcome, attempt.fail_reason)
 
-    return lambda: CountingIdentityUnitOfWork(work(), count)
+    return lambda **options: CountingIdentityUnitOfWork(work(**options), count)
 
 
 @contextmanager

@@ -20,6 +20,8 @@ from app.domain.identity.errors import InvalidCredentials
 from app.domain.identity.login_log import Client, Outcome
 from app.domain.range_units.errors import PayloadRejected, TooManyFollowers, UnknownExchange
 from app.domain.range_units.revisions import Market
+from app.services.kept import Kept
+from app.services.range_units.current_revisions import CurrentRevisions
 from app.settings import Settings, WrongSetting
 from tests.application import PASSWORD, FakedApplication, MemoryApplication, Works
 from tests.builders import an_attempt, an_exchange
@@ -87,6 +89,7 @@ async def test_replies_of_exchanges_are_counted_with_the_markets_in_them(
         clock=works.clock,
         ids=works.ids,
         feed=works.feed,
+        current=CurrentRevisions(reading=works.works.range_units, kept=Kept(most=5)),
     )
     await service.put_exchange(exchange=an_exchange())
     reply = a_reply("0.1")
