@@ -126,10 +126,12 @@ class _Asked:
                 at = after(at)
             walks.append(walk)
         path = f"ladder?price={quote(self._written(price))}&levels={levels}"
+        facts = {**self._facts(Fraction(price)), "grandfathered": {"nothing"}}
 
         def faults(answer: Answer) -> Iterator[str]:
-            found = [answer["price"], answer["below"], answer["above"]]
-            if found != [text(Fraction(price)), *walks]:
+            yield from _differences(answer, facts)
+            found = [answer["below"], answer["above"]]
+            if found != walks:
                 yield f"{found}, expected {walks}"
 
         return Question("ladder", "GET", path, None, 1, 200, faults)
@@ -142,6 +144,7 @@ class _Asked:
         if abs(ticks) <= 12:
             stepped = self.oracle.step(price, ticks)
             expected = {**expected, "stepped": {text(stepped)}, "reason": {None}}
+            expected |= self._band(stepped)
             if stepped is None:
                 expected = {**expected, "reason": self.oracle.beyond(upwards=ticks > 0)}
 
@@ -189,7 +192,6 @@ class _Asked:
 
     def _facts(self, price: Fraction) -> Expected:
         oracle = self.oracle
-        stretch = oracle.stretch_of(price) if price > 0 or not oracle.only_positive else None
         return {
             "price": {text(price)},
             "valid": {oracle.valid(price)},
@@ -198,10 +200,18 @@ class _Asked:
             "ceil": {text(oracle.ceil(price))},
             "next_down": {text(oracle.below(price))},
             "next_up": {text(oracle.above(price))},
+            **self._band(price),
+            "grandfathered": {None},
+        }
+
+    def _band(self, price: Fraction | None) -> Expected:
+        oracle = self.oracle
+        has_one = price is not None and (price > 0 or not oracle.only_positive)
+        stretch = oracle.stretch_of(price) if has_one and price is not None else None
+        return {
             "price_unit": {stretch and text(stretch.unit)},
             "range_min": {stretch and text(stretch.start)},
             "next_range_min": {stretch and text(stretch.end)},
-            "grandfathered": {None},
         }
 
     def _rounded(self, price: Fraction, how: dict[str, str]) -> Expected:
@@ -224,8 +234,9 @@ class _Asked:
     def _faults_of_a_leap(self, price: Fraction, ticks: int, answer: Answer) -> Iterator[str]:
         """Judge a step that is too long to walk: by how many prices lie between, or ahead."""
         oracle = self.oracle
-        if answer["stepped"] is not None:
-            stepped = Fraction(answer["stepped"])
+        stepped = None if answer["stepped"] is None else Fraction(answer["stepped"])
+        yield from _differences(answer, self._band(stepped))
+        if stepped is not None:
             if answer["reason"] is not None or not oracle.valid(stepped):
                 yield f"leads to {answer['stepped']}, for the reason {answer['reason']}"
             elif (counted := oracle.ticks(price, stepped)) != ticks:

@@ -59,13 +59,12 @@ async def _answer(
     try:
         await admitted(request, ACCESS["GET", route])
         market = market_of(exchange, quote, target)
+        asked = request.headers.getlist("if-none-match") or None
         if price is None:
             units = await services.range_units.current(market=market)
-            asked = request.headers.getlist("if-none-match") or None
             response = await shown(services, units, asked)
         else:
-            body = await price_shown(market, parse_decimal(price), services)
-            response = Response(body, media_type="application/json")
+            response = await price_shown(market, parse_decimal(price), services, asked)
     except (TickgateError, HTTPException, InvalidNumber):
         return None
     request.scope["route"] = _ROUTES[route]

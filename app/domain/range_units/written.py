@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from app.domain.range_units.grid import Direction, PriceGrid, Reason, Ties
+from app.domain.range_units.grid import Direction, PriceAnswer, PriceGrid, Reason, Ties
 from app.domain.range_units.numbers import plain, text_lies, text_of
 
 
@@ -18,6 +18,8 @@ class Rounded(NamedTuple):
     price: str
     rounded: str | None
     reason: Reason | None
+    facts: PriceAnswer | None = None
+    """What is true of the price itself, where that was asked as well."""
 
 
 def rounded(

@@ -13,7 +13,7 @@ from app.domain.range_units.errors import PriceOffGrid
 from app.domain.range_units.grid import Direction, PriceAnswer, PriceGrid, Reason, Ties
 from app.domain.range_units.numbers import plain
 from app.domain.range_units.revisions import Market
-from app.domain.range_units.table import RangeUnitTable
+from app.domain.range_units.table import RangeUnitTable, Row
 from app.domain.range_units.timeline import Span
 from app.domain.range_units.written import Rounded, rounded
 from app.services.kept import ALWAYS, Kept
@@ -27,10 +27,20 @@ MANY_BANDS: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """The valid prices next to a price, nearest first."""
+    """What is true of a price, and the valid prices next to it, nearest first."""
 
+    asked: PriceAnswer
     below: list[Decimal]
     above: list[Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """Where a step leads, and the band there; or why the table ends before."""
+
+    price: Decimal | None
+    band: Row | None
+    reason: Reason | None
 
 
 class PriceService:
@@ -86,12 +96,19 @@ class PriceService:
         prices: Sequence[str],
         direction: Direction,
         ties: Ties = Ties.UP,
+        explain: bool = False,
         as_of: datetime | None = None,
         known_at: datetime | None = None,
     ) -> tuple[RangeUnits, list[Rounded]]:
-        """Round each price, in plain notation, to a valid one where there is one that way."""
+        """Round each price, in plain notation, to a valid one where there is one that way.
+
+        To explain is to say of each what a check says of it.
+        """
         units, grid = await self._grid(market, as_of, known_at)
-        return units, rounded(grid, prices, direction, ties)
+        found = rounded(grid, prices, direction, ties)
+        if explain:
+            found = [one._replace(facts=grid.answer(Decimal(one.price))) for one in found]
+        return units, found
 
     async def step(
         self,
@@ -101,7 +118,7 @@ class PriceService:
         ticks: int,
         as_of: datetime | None = None,
         known_at: datetime | None = None,
-    ) -> tuple[RangeUnits, Decimal | Reason]:
+    ) -> tuple[RangeUnits, Stepped]:
         """Go a number of ticks up, or down; or say why the table ends before.
 
         Raises `PriceOffGrid`.
@@ -109,7 +126,9 @@ class PriceService:
         units, grid = await self._grid(market, as_of, known_at)
         with _stating_facts(units, grid):
             stepped = grid.step(price, ticks)
-        return units, grid.beyond(upwards=ticks > 0) if stepped is None else stepped
+        if stepped is None:
+            return units, Stepped(None, None, grid.beyond(upwards=ticks > 0))
+        return units, Stepped(stepped, grid.answer(stepped).band, None)
 
     async def ticks(
         self,
@@ -136,7 +155,7 @@ class PriceService:
     ) -> tuple[RangeUnits, Ladder]:
         """Give the `levels` valid prices on either side of a price, valid itself or not."""
         units, grid = await self._grid(market, as_of, known_at)
-        return units, Ladder(*grid.ladder(price, levels))
+        return units, Ladder(grid.answer(price), *grid.ladder(price, levels))
 
     async def _grid(
         self, market: Market, as_of: datetime | None, known_at: datetime | None

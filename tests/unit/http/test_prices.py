@@ -185,3 +185,15 @@ async def test_up_to_ten_thousand_prices_are_answered_at_once(
     answer = await btc.post(f"prices/{question}", **body)
     found = len(answer.json()["results"] if status == 200 else faults(answer))
     assert (answer.status_code, found) == (status, count if status == 200 else 1)
+
+
+async def test_a_rounding_is_explained_by_what_a_check_says_of_the_price(btc: MarketClient) -> None:
+    prices = ["999.95", "1000", "0"]
+    checked = (await btc.post("prices/check", prices=prices)).json()["results"]
+    asked = {"prices": prices, "direction": "down"}
+    plain = (await btc.post("prices/round", **asked)).json()
+    explained = (await btc.post("prices/round", **asked, explain=True)).json()
+    for each in checked:
+        del each["grandfathered"]
+    assert [each.pop("facts") for each in explained["results"]] == checked
+    assert explained == plain

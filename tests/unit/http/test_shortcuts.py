@@ -62,3 +62,20 @@ async def test_a_shortcut_shows_the_age_of_now(
         answer = (await client.get(f"{PRICES}/5", headers=coinone)).json()
         ages.append(answer["age_seconds"])
     assert ages == [0, 59, 60]
+
+
+async def test_an_answer_about_a_price_is_asked_for_again_until_another_revision_gives_it(
+    client: httpx.AsyncClient, coinone: dict[str, str], application: MemoryApplication
+) -> None:
+    await put(client, coinone)
+    market = UNITS.removesuffix("range-units")
+    for question in ("prices/5", "ladder?price=5", "ticks?from=5&to=10"):
+        first = await client.get(market + question, headers=coinone)
+        known = coinone | {"If-None-Match": first.headers["ETag"]}
+        application.clock.advance(timedelta(seconds=9))
+        again = await client.get(market + question, headers=known)
+        assert (again.status_code, again.content) == (304, b""), question
+        await put(client, coinone, range_units=[{"range_min": "0", "price_unit": "5"}])
+        assert (await client.get(market + question, headers=known)).status_code == 200, question
+        application.clock.advance(timedelta(seconds=9))
+        await put(client, coinone)

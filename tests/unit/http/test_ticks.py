@@ -33,7 +33,14 @@ async def test_a_step_goes_a_number_of_ticks(btc: MarketClient) -> None:
             "ticks": ticks,
             "stepped": stepped,
             "reason": reason,
+            **await band_of(btc, stepped),
         }
+
+
+async def band_of(market: MarketClient, price: str | None) -> dict[str, str | None]:
+    names = ("price_unit", "range_min", "next_range_min")
+    facts = {} if price is None else (await market.get(f"prices/{price}")).json()
+    return {name: facts.get(name) for name in names}
 
 
 async def test_ticks_are_a_whole_number_within_bounds(btc: MarketClient) -> None:
@@ -106,13 +113,10 @@ async def test_a_step_below_or_above_limits_tells_of_the_limits(
 
 async def test_the_ladder_shows_what_is_next_to_a_price(btc: MarketClient) -> None:
     answer = await btc.get("ladder?price=1000.0&levels=2")
-    by = {"revision_id": answer.json()["revision_id"]} | BY
+    facts = (await btc.get("prices/1000")).json()
+    del facts["grandfathered"]
     assert answer.status_code == 200
-    assert answer.json() == by | {
-        "price": "1000",
-        "below": ["999.9", "999.8"],
-        "above": ["1001", "1002"],
-    }
+    assert answer.json() == facts | {"below": ["999.9", "999.8"], "above": ["1001", "1002"]}
 
 
 @pytest.mark.parametrize(("query", "levels"), [("", 10), ("&levels=1", 1), ("&levels=1000", 1000)])

@@ -12,7 +12,7 @@ from app.domain.range_units.errors import (
 )
 from app.domain.range_units.grid import Direction, Reason, Ties
 from app.domain.range_units.table import Row
-from app.services.range_units.price_service import Ladder, PriceService
+from app.services.range_units.price_service import PriceService, Stepped
 from app.services.range_units.range_units_service import RangeUnits
 from tests.application import MemoryApplication
 from tests.builders import a_market, a_table, an_exchange
@@ -107,13 +107,13 @@ async def test_every_price_is_rounded_in_its_place(application: MemoryApplicatio
 async def test_a_step_goes_from_valid_price_to_valid_price(
     application: MemoryApplication, ticks: int, reached: str
 ) -> None:
-    _, price = await application.prices.step(market=BTC, price=Decimal("999.9"), ticks=ticks)
-    assert price == Decimal(reached)
+    _, stepped = await application.prices.step(market=BTC, price=Decimal("999.9"), ticks=ticks)
+    assert stepped.price == Decimal(reached)
 
 
 async def test_a_step_beyond_the_table_reaches_no_price(application: MemoryApplication) -> None:
-    _, reason = await application.prices.step(market=BTC, price=Decimal("0.1"), ticks=-1)
-    assert reason is Reason.NOT_POSITIVE
+    _, stepped = await application.prices.step(market=BTC, price=Decimal("0.1"), ticks=-1)
+    assert stepped == Stepped(None, None, Reason.NOT_POSITIVE)
 
 
 @pytest.mark.parametrize(
@@ -153,14 +153,15 @@ async def test_a_ladder_shows_the_nearest_prices_on_both_sides_first(
     application: MemoryApplication,
 ) -> None:
     _, ladder = await application.prices.ladder(market=BTC, price=PRICE, levels=2)
-    assert ladder == Ladder(below=numbers("999.9", "999.8"), above=numbers("1001", "1002"))
+    assert (ladder.below, ladder.above) == (numbers("999.9", "999.8"), numbers("1001", "1002"))
 
 
 async def test_a_ladder_around_a_price_that_is_not_valid_is_one_of_valid_prices(
     application: MemoryApplication,
 ) -> None:
     _, ladder = await application.prices.ladder(market=BTC, price=Decimal("1000.5"), levels=1)
-    assert ladder == Ladder(below=numbers("1000"), above=numbers("1001"))
+    assert (ladder.below, ladder.above) == (numbers("1000"), numbers("1001"))
+    assert ladder.asked.reason is Reason.OFF_TICK
 
 
 async def test_to_no_prices_there_are_no_answers(application: MemoryApplication) -> None:

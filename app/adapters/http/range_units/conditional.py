@@ -42,6 +42,15 @@ def validators(units: RangeUnits, *, with_last_seen: bool) -> dict[str, str]:
     }
 
 
+def of_a_question(units: RangeUnits) -> dict[str, str]:
+    """Give those headers for what a table says of a price, which it says as long as it answers.
+
+    The tag is weak: the age in the body goes on.
+    """
+    headers = validators(units, with_last_seen=True)
+    return headers | {"ETag": f"W/{headers['ETag']}"}
+
+
 def is_current(asked: Sequence[str] | None, etag: str) -> bool:
     """Tell whether `If-None-Match` names the answer: `*`, or its tag, compared weakly.
 
@@ -52,4 +61,6 @@ def is_current(asked: Sequence[str] | None, etag: str) -> bool:
     header = ", ".join(asked)
     if header.strip() == "*":
         return True
-    return _TAGS.fullmatch(header) is not None and etag in re.findall(_OPAQUE, header)
+    return _TAGS.fullmatch(header) is not None and etag.removeprefix("W/") in re.findall(
+        _OPAQUE, header
+    )

@@ -5,11 +5,19 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import BaseModel, BeforeValidator, Field, GetCoreSchemaHandler, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    StrictBool,
+    model_validator,
+)
 from pydantic_core import core_schema
 
 from app.adapters.http.authentication import GuardedRoute
@@ -21,6 +29,13 @@ from app.adapters.http.range_units.asked import (
     OfMarket,
     RangeUnitsServices,
     Services,
+    read_number,
+)
+from app.adapters.http.range_units.conditional import (
+    NOT_MODIFIED,
+    IfNoneMatch,
+    is_current,
+    of_a_question,
 )
 from app.adapters.http.schemas import written_plainly
 from app.domain.range_units.errors import (
@@ -41,6 +56,7 @@ from app.domain.range_units.grid import (
 )
 from app.domain.range_units.numbers import plain
 from app.domain.range_units.revisions import Market
+from app.domain.range_units.table import Row
 from app.domain.range_units.timeline import Span
 from app.domain.range_units.written import Rounded
 from app.services.range_units.range_units_service import RangeUnits
@@ -70,7 +86,7 @@ class Grandfathered(BaseModel):
     effective_until: datetime
 
 
-class PriceResult(BaseModel):
+class PriceFacts(BaseModel):
     """What is true of a price. Null: there is no such price, or it is in no band."""
 
     price: Number
@@ -83,6 +99,11 @@ class PriceResult(BaseModel):
     price_unit: Number | None
     range_min: Number | None
     next_range_min: Number | None
+
+
+class PriceResult(PriceFacts):
+    """The same, and of an observed price where it may come from."""
+
     grandfathered: Grandfathered | None = Field(
         description="Of an observed price: which earlier revision allowed it, if one of the last"
         " few did. An order of then may still rest in the book; a new one is refused."
@@ -154,6 +175,9 @@ class PricesToRound(AsOf):
     ties: Annotated[Ties | None, Field(description="For `nearest`; default `up`.")] = None
     side: Side | None = None
     intent: Intent | None = None
+    explain: Annotated[
+        StrictBool, Field(description="Also say of each price what a check says of it.")
+    ] = False
 
     @model_validator(mode="after")
     def _say_where_to(self) -> Self:
@@ -178,6 +202,9 @@ class RoundedPrice(BaseModel):
     rounded: Number | None
     changed: bool
     reason: Reason | None
+    facts: PriceFacts | None = Field(
+        None, description="What is true of the price itself; with `explain` only."
+    )
 
 
 class PricesRounded(ByRevision):
@@ -194,12 +221,15 @@ class Step(AsOf):
 
 
 class Stepped(ByRevision):
-    """The price that many ticks away; null where the table ends before, with the reason."""
+    """The price that many ticks away, and its band; null where the table ends before."""
 
     price: Number
     ticks: int
     stepped: Number | None
-    reason: Reason | None
+    reason: Reason | None = Field(description="Why the table ends.")
+    price_unit: Number | None
+    range_min: Number | None
+    next_range_min: Number | None
 
 
 class TicksAsked(AsOf):
@@ -224,10 +254,9 @@ class LadderAsked(AsOf):
     levels: Annotated[int, Field(ge=1, le=MOST_LEVELS), BeforeValidator(written_plainly)] = 10
 
 
-class LadderAnswer(ByRevision):
-    """The valid prices around a price, nearest first."""
+class LadderAnswer(PriceFacts, ByRevision):
+    """What is true of a price, and the valid prices around it, nearest first."""
 
-    price: Number
     below: list[Number]
     above: list[Number]
 
@@ -235,27 +264,47 @@ class LadderAnswer(ByRevision):
 @prices.get(
     "/prices/{price}",
     summary="Is this price valid",
-    responses=responses(401, 403, 422, 503, *_BY_REVISION),
+    response_model=PriceAnswered,
+    responses={304: NOT_MODIFIED, **responses(401, 403, 422, 503, *_BY_REVISION)},
 )
 async def get_price(
     market: OfMarket,
     price: Annotated[Number, Path(examples=["116455500"])],
     asked: Annotated[PriceAsked, Query()],
     services: Services,
-) -> PriceAnswered:
+    if_none_match: IfNoneMatch = None,
+) -> PriceAnswered | Response:
     """Say whether an order may carry a price, why not, and which valid prices are around it.
 
     What may appear in a book is another question: after a change, orders of before may rest
     there. `observed` asks that one too.
     """
     units, [facts] = await _checked(market, [price], asked, services)
-    return PriceAnswered(**facts, **_by(units))
+    answer = PriceAnswered(**facts, **_by(units))
+    # Which of the earlier revisions there are is not told by the one that answers.
+    return answer if asked.observed else conditional(units, answer, if_none_match)
 
 
-async def price_shown(market: Market, price: Decimal, services: RangeUnitsServices) -> bytes:
-    """Write what `get_price` answers of a new order's price."""
+async def price_shown(
+    market: Market,
+    price: Decimal,
+    services: RangeUnitsServices,
+    if_none_match: Sequence[str] | None,
+) -> Response:
+    """Answer as `get_price` does of a new order's price now."""
     units, [answer] = await services.prices.check(market=market, prices=[price])
-    return PriceAnswered(**_facts(answer), **_by(units)).model_dump_json().encode()
+    return conditional(units, PriceAnswered(**_facts(answer), **_by(units)), if_none_match)
+
+
+def conditional(
+    units: RangeUnits, answer: BaseModel, if_none_match: Sequence[str] | None
+) -> Response:
+    """Show what a table says, unless the client has that."""
+    headers = of_a_question(units)
+    if is_current(if_none_match, headers["ETag"]):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    body = answer.model_dump_json(by_alias=True)
+    return Response(body, headers=headers, media_type="application/json")
 
 
 @prices.post(
@@ -282,9 +331,13 @@ async def round_prices(market: OfMarket, body: PricesToRound, services: Services
         prices=body.prices,
         direction=body.where_to(),
         ties=body.ties or Ties.UP,
+        explain=body.explain,
         as_of=body.as_of,
         known_at=body.known_at,
     )
+    if body.explain:
+        answer = PricesRounded(results=list(map(_explained, rounded)), **_by(units))
+        return Response(answer.model_dump_json(), media_type="application/json")
     return Response(_rounded(units, rounded), media_type="application/json")
 
 
@@ -294,10 +347,21 @@ def _rounded(units: RangeUnits, rounded: Sequence[Rounded]) -> bytes:
         f'{{"price":"{price}","rounded":"{near}","changed":false,"reason":null}}'
         if reason is None
         else f'{{"price":"{price}","rounded":{_quoted(near)},"changed":true,"reason":"{reason}"}}'
-        for price, near, reason in rounded
+        for price, near, reason, _ in rounded
     )
     evidence = ByRevision(**_by(units)).model_dump_json()
     return f'{evidence[:-1]},"results":[{results}]}}'.encode()
+
+
+def _explained(rounded: Rounded) -> RoundedPrice:
+    near, facts = rounded.rounded, rounded.facts
+    return RoundedPrice(
+        price=read_number(rounded.price),
+        rounded=None if near is None else read_number(near),
+        changed=rounded.reason is not None,
+        reason=rounded.reason,
+        facts=None if facts is None else PriceFacts(**_facts(facts)),
+    )
 
 
 def _quoted(text: str | None) -> str:
@@ -314,12 +378,12 @@ async def step(market: OfMarket, body: Step, services: Services) -> Stepped:
     units, stepped = await services.prices.step(
         market=market, price=body.price, ticks=body.ticks, as_of=body.as_of, known_at=body.known_at
     )
-    ended = stepped if isinstance(stepped, Reason) else None
     return Stepped(
         price=body.price,
         ticks=body.ticks,
-        stepped=None if isinstance(stepped, Reason) else stepped,
-        reason=ended,
+        stepped=stepped.price,
+        reason=stepped.reason,
+        **_band(stepped.band),
         **_by(units),
     )
 
@@ -327,25 +391,36 @@ async def step(market: OfMarket, body: Step, services: Services) -> Stepped:
 @prices.get(
     "/ticks",
     summary="Count ticks",
-    responses=responses(401, 403, 422, 503, *_BY_REVISION, PriceOffGrid),
+    response_model=TicksCounted,
+    responses={304: NOT_MODIFIED, **responses(401, 403, 422, 503, *_BY_REVISION, PriceOffGrid)},
 )
 async def count_ticks(
-    market: OfMarket, asked: Annotated[TicksAsked, Query()], services: Services
-) -> TicksCounted:
+    market: OfMarket,
+    asked: Annotated[TicksAsked, Query()],
+    services: Services,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
     """Count the ticks from one valid price to another."""
     units, ticks = await services.prices.ticks(
         market=market, start=asked.start, end=asked.end, as_of=asked.as_of, known_at=asked.known_at
     )
-    return TicksCounted(start=asked.start, end=asked.end, ticks=ticks, **_by(units))
+    answer = TicksCounted(start=asked.start, end=asked.end, ticks=ticks, **_by(units))
+    return conditional(units, answer, if_none_match)
 
 
 @prices.get(
-    "/ladder", summary="Show the ladder", responses=responses(401, 403, 422, 503, *_BY_REVISION)
+    "/ladder",
+    summary="Show the ladder",
+    response_model=LadderAnswer,
+    responses={304: NOT_MODIFIED, **responses(401, 403, 422, 503, *_BY_REVISION)},
 )
 async def show_ladder(
-    market: OfMarket, asked: Annotated[LadderAsked, Query()], services: Services
-) -> LadderAnswer:
-    """Give the valid prices on either side of a price."""
+    market: OfMarket,
+    asked: Annotated[LadderAsked, Query()],
+    services: Services,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Give the valid prices on either side of a price, and what is true of it."""
     units, ladder = await services.prices.ladder(
         market=market,
         price=asked.price,
@@ -353,7 +428,9 @@ async def show_ladder(
         as_of=asked.as_of,
         known_at=asked.known_at,
     )
-    return LadderAnswer(price=asked.price, below=ladder.below, above=ladder.above, **_by(units))
+    facts = _facts(ladder.asked)
+    answer = LadderAnswer(below=ladder.below, above=ladder.above, **facts, **_by(units))
+    return conditional(units, answer, if_none_match)
 
 
 async def _checked(
@@ -376,7 +453,6 @@ def _by(units: RangeUnits) -> dict[str, Any]:
 
 
 def _facts(answer: PriceAnswer, span: Span | None = None) -> dict[str, Any]:
-    band = answer.band
     return {
         "price": answer.price,
         "valid": answer.valid,
@@ -385,13 +461,19 @@ def _facts(answer: PriceAnswer, span: Span | None = None) -> dict[str, Any]:
         "ceil": answer.ceil,
         "next_down": answer.next_down,
         "next_up": answer.next_up,
-        "price_unit": band and band.price_unit,
-        "range_min": band and band.range_min,
-        "next_range_min": band and band.next_range_min,
+        **_band(answer.band),
         "grandfathered": span
         and {
             "revision_id": span.revision.id,
             "effective_from": span.effective_from,
             "effective_until": span.effective_until,
         },
+    }
+
+
+def _band(band: Row | None) -> dict[str, Any]:
+    return {
+        "price_unit": band and band.price_unit,
+        "range_min": band and band.range_min,
+        "next_range_min": band and band.next_range_min,
     }
