@@ -39,8 +39,9 @@ from app.adapters.cli.range_units_arguments import (
 from app.adapters.cli.range_units_history import print_diff, print_history
 from app.adapters.cli.range_units_services import RangeUnitsServices
 from app.adapters.cli.shell import Json, Opened, examples, run
-from app.domain.range_units.grid import Direction, Intent, Side, Ties
+from app.domain.range_units.grid import Direction, Ties
 from app.domain.range_units.numbers import plain
+from app.domain.range_units.orders import Intent, Side
 from app.domain.range_units.revisions import Market, Observation, exchange_code
 from app.services.range_units.history_service import DatedRevision
 

@@ -13,8 +13,9 @@ import typer
 
 from app.adapters.cli.output import harmless
 from app.adapters.cli.shell import instant, quoted
-from app.domain.range_units.grid import Direction, Intent, Side, direction_of
+from app.domain.range_units.grid import Direction
 from app.domain.range_units.numbers import InvalidNumber, parse_decimal
+from app.domain.range_units.orders import Intent, Side, direction_of
 from app.domain.range_units.revisions import Market, market_of
 
 STDIN = Path("-")

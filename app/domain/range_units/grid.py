@@ -49,26 +49,6 @@ class Ties(StrEnum):
     """
 
 
-class Side(StrEnum):
-    """Of an order."""
-
-    BUY = "buy"
-    SELL = "sell"
-
-
-class Intent(StrEnum):
-    """Whether an order should rather rest in the book or rather be filled."""
-
-    PASSIVE = "passive"
-    AGGRESSIVE = "aggressive"
-
-
-def direction_of(side: Side, intent: Intent) -> Direction:
-    """A passive buy and an aggressive sell give way downwards, the other two upwards."""
-    gives_way_down = (side is Side.BUY) == (intent is Intent.PASSIVE)
-    return Direction.DOWN if gives_way_down else Direction.UP
-
-
 @dataclass(frozen=True, slots=True)
 class PriceAnswer:
     """All that a table says of one price. None: there is no such price, or no such band."""
@@ -113,6 +93,10 @@ class PriceGrid:
         self._top, self._least, self._greatest = (
             None if bound is None else self._units(bound) for bound in bounds
         )
+        # Strictly between these two there is nothing but the grid that may speak against a price.
+        self._inside_from = max(0, *self._starts[:1], self._least or 0)
+        ends = (end for end in (self._top, self._greatest) if end is not None)
+        self._inside_to = min(ends, default=None) if self._starts else 0
         self._progressions = self._lay_out()
         self._firsts = [progression.first for progression in self._progressions]
         self._befores = [progression.before for progression in self._progressions]
@@ -148,7 +132,7 @@ class PriceGrid:
         if not self._rows:
             floor, ceil = self.floor(price), self.ceil(price)
             return PriceAnswer(price, self.reason_at(at, rest), floor, ceil, None, None, None)
-        low, high = self.floor_at(at, rest), self.ceil_at(at, rest)
+        low, high = self.around(at, rest)
         down, up, reason = low, high, None
         if low is not None and low == high:
             down, up = self.floor_at(at - 1, 0), self.ceil_at(at + 1, 0)
@@ -279,10 +263,20 @@ class PriceGrid:
                 return at + (found.first - at) % found.unit
         return self._firsts[number + 1] if number + 1 < len(self._firsts) else None
 
+    def around(self, at: int, rest: int) -> tuple[int | None, int | None]:
+        """Give the valid prices at or below, and at or above a place."""
+        number = bisect_right(self._firsts, at) - 1
+        if number >= 0:
+            found = self._progressions[number]
+            if found.last is None or at < found.last:
+                past = (at - found.first) % found.unit
+                low = at - past
+                return low, low + found.unit if past or rest else low
+        return self.floor_at(at, rest), self.ceil_at(at, rest)
+
     def nearest_at(self, at: int, rest: int, ties: Ties) -> int | None:
         """Give the valid price closest to a place."""
-        low = self.floor_at(at, rest)
-        high = low if low == at and not rest else self.ceil_at(at, rest)
+        low, high = self.around(at, rest)
         if low is None or high is None or low == high:
             return high if low is None else low
         beyond_the_middle = rest - 2 * (low + high - 2 * at)  # `rest` is in quarters, as it were
@@ -342,6 +336,8 @@ class PriceGrid:
 
     def reason_at(self, at: int, rest: int) -> Reason:  # noqa: PLR0911 - a table of cases
         """Say why there is no valid price at a place."""
+        if self._inside_from < at and (self._inside_to is None or at < self._inside_to):
+            return Reason.OFF_TICK
         if self._is_not_positive(at, rest):
             return Reason.NOT_POSITIVE
         if self._least is not None and at < self._least:

@@ -9,14 +9,12 @@ from app.domain.errors import ErrorKind
 from app.domain.range_units.errors import PriceOffGrid
 from app.domain.range_units.grid import (
     Direction,
-    Intent,
     PriceAnswer,
     PriceGrid,
     Reason,
-    Side,
     Ties,
-    direction_of,
 )
+from app.domain.range_units.orders import Intent, Side, direction_of
 from app.domain.range_units.table import (
     Anchor,
     Boundary,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.domain.range_units.errors import PriceOffGrid
 from app.domain.range_units.grid import Direction, PriceGrid, Ties
-from app.domain.range_units.numbers import parse_decimal, plain
+from app.domain.range_units.numbers import plain
 from app.domain.range_units.table import (
     Anchor,
     Boundary,
@@ -243,7 +243,7 @@ class Rounding(NamedTuple):
 
     def of(self, grid: PriceGrid, price: Decimal) -> Decimal | None:
         [answer] = rounded(grid, [plain(price)], self.direction, self.ties)
-        return None if answer.rounded is None else parse_decimal(answer.rounded)
+        return None if answer.rounded is None else Decimal(answer.rounded)
 
 
 ROUNDINGS = st.builds(Rounding, st.sampled_from(Direction), st.sampled_from(Ties))

@@ -45,16 +45,9 @@ from app.domain.range_units.errors import (
     UnknownHistory,
     UnknownMarket,
 )
-from app.domain.range_units.grid import (
-    Direction,
-    Intent,
-    PriceAnswer,
-    Reason,
-    Side,
-    Ties,
-    direction_of,
-)
+from app.domain.range_units.grid import Direction, PriceAnswer, Reason, Ties
 from app.domain.range_units.numbers import plain
+from app.domain.range_units.orders import Intent, Side, direction_of
 from app.domain.range_units.revisions import Market
 from app.domain.range_units.table import Row
 from app.domain.range_units.timeline import Span
@@ -120,8 +113,8 @@ class PricesChecked(ByRevision):
     results: list[PriceResult]
 
 
-# What `plain` writes of a price above zero, and no longer than what is taken anyway.
-_is_plain: Final = re.compile(r"(?:0|[1-9][0-9]{0,39})(?:\.[0-9]{0,39}[1-9])?").fullmatch
+# A number that is not below zero, in plain notation, and no longer than what is taken anyway.
+_is_number: Final = re.compile(r"(?:0|[1-9][0-9]{0,39})(?:\.[0-9]{1,40})?").fullmatch
 
 Prices = Annotated[list[Number], Field(min_length=1, max_length=MOST_PRICES)]
 
@@ -162,8 +155,8 @@ class _InPlainNotation:
     def _read(value: object, read: Callable[[object], list[Decimal]]) -> list[str]:
         if isinstance(value, list) and len(value) <= MOST_PRICES:
             with suppress(TypeError):  # of what is no text, `read` tells where it is
-                if value and all(map(_is_plain, value)):
-                    return value
+                if value and all(map(_is_number, value)):
+                    return [text.rstrip("0").rstrip(".") if "." in text else text for text in value]
         return [plain(price) for price in read(value)]
 
 
