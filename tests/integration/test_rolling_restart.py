@@ -198,17 +198,20 @@ async def says_that_it_stops(server: Server) -> bool:
         return (await client.get("/readyz")).status_code == 503
 
 
-async def test_what_is_no_http_is_answered_with_a_problem_that_repeats_nothing(
+async def test_what_is_no_http_is_answered_and_logged_and_nothing_of_it_repeated(
     place: Place,
 ) -> None:
     await administrator_of(place)
     port = free_port()
     async with (
-        serving(place.directory, settings=place.settings, port=port),
+        serving(place.directory, settings=place.settings, port=port) as server,
         await anyio.connect_tcp("127.0.0.1", port) as stream,
     ):
         await stream.send(b"hunter2\r\n\r\n")
         answer = b"".join([chunk async for chunk in stream])
+    [line] = [line for line in server.said().splitlines() if "malformed_http" in line]
+    assert "client=127.0.0.1" in line
+    assert "hunter2" not in server.said()
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"application/problem+json" in answer
     assert b"hunter2" not in answer

@@ -1,11 +1,13 @@
 """What the server answers by itself: a request that is not HTTP, and never becomes one of ours."""
 
 import json
+import logging
 from http import HTTPStatus
 from typing import Final
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+_LOGGER: Final = logging.getLogger("tickgate.request")
 _PROBLEM: Final = {
     "type": "about:blank",
     "title": HTTPStatus.BAD_REQUEST.phrase,
@@ -30,6 +32,11 @@ class HttpProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # whiche
     """
 
     def send_400_response(self, _reason: str) -> None:
-        """Answer with a problem, and hang up."""
+        """Answer with a problem, and hang up; log where it came from, which the server does not.
+
+        That is the socket's peer: what a proxy says of others could not be read.
+        """
+        client = self.client[0] if self.client else None
+        _LOGGER.warning(_PROBLEM["code"], extra={"client": client})
         self.transport.write(_ANSWER)
         self.transport.close()
