@@ -114,6 +114,21 @@ async def _do_all(left: list[Callable[[], Awaitable[None]]]) -> None:
         await left.pop(0)()
 
 
+def note_refusal(request: Request, code: str) -> None:
+    """Note by which code a request is refused, for the line that is logged of it."""
+    request.state.code = code
+
+
+def note_cause(request: Request, error: BaseException) -> None:
+    """Note what kind of error is at the bottom of this one, for the same line.
+
+    Its text is left out: that is a library's, and may quote anything.
+    """
+    while error.__cause__ is not None:
+        error = error.__cause__
+    request.state.cause = type(error).__name__
+
+
 def client_of(request: Request) -> Client:
     """Give whom a request comes from, and what it says of itself."""
     return Client(

@@ -13,7 +13,13 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from app.adapters.http.context import REQUEST_ID_HEADER, Refused, request_id_of
+from app.adapters.http.context import (
+    REQUEST_ID_HEADER,
+    Refused,
+    note_cause,
+    note_refusal,
+    request_id_of,
+)
 from app.domain.errors import ErrorKind, Fault, RateLimit, TickgateError
 from app.domain.identity.errors import InvalidToken, MfaRequired
 
@@ -106,6 +112,7 @@ def problem(  # noqa: PLR0913 - the members of a problem
     particulars: Mapping[str, Any] | None = None,
 ) -> JSONResponse:
     """Make the answer."""
+    note_refusal(request, code)
     request_id = request_id_of(request)
     answer_headers = {REQUEST_ID_HEADER: request_id, **(headers or {})}
     if retry_after is None and status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -149,6 +156,8 @@ def _rate_limit(limit: RateLimit) -> dict[str, str]:
 
 async def _domain_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, TickgateError)  # noqa: S101 - what this handler is registered for
+    if error.kind is ErrorKind.UNAVAILABLE and error.__cause__ is not None:
+        note_cause(request, error.__cause__)
     return problem(
         request,
         STATUS_OF_KIND[error.kind],

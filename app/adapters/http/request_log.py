@@ -1,18 +1,22 @@
 """One line in the log for each request: who asked for what, from where, and what came of it."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.adapters.http.context import client_of
+from app.domain.principal import Principal
 
 _LOGGER: Final = logging.getLogger("tickgate.request")
 _METHODS: Final = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+_DEFECT: Final = "internal_error"
 
 
 class Answered(NamedTuple):
@@ -34,7 +38,9 @@ class RequestLog:
     """ASGI middleware, within `RequestContext`, whose ids are in each line that a request causes.
 
     Nothing that a client makes up is in the line: the route stands for the path, which may hold
-    anything, and there is no query. The same is told to whoever counts.
+    anything, and there is no query. Of a path there is its id, where that has the form of ours; of
+    a refusal its code, which is one of those that are documented, and of a 503 the kind of error
+    that was its cause.
     """
 
     def __init__(self, app: ASGIApp, *, tell: Tell) -> None:
@@ -47,6 +53,7 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         status: int | None = None
+        is_defect = False
         began = perf_counter()  # an event loop's own clock may be as coarse as a millisecond
 
         async def send_seen(message: Message) -> None:
@@ -58,6 +65,7 @@ class RequestLog:
         try:
             await self._app(scope, receive, send_seen)
         except Exception:
+            is_defect = True
             # What the client is told then, unless its answer had begun.
             status = status or HTTPStatus.INTERNAL_SERVER_ERROR.value
             _LOGGER.exception("defect", extra=_asked(scope))
@@ -66,16 +74,38 @@ class RequestLog:
             asked = _asked(scope)
             spent = perf_counter() - began
             self._tell(Answered(asked["method"], asked["route"], status, spent))
-            told = {**asked, "status": status, "duration_ms": round(spent * 1000, 2)}
-            _LOGGER.info("request", extra=told)
+            told = {"status": status, "duration_ms": round(spent * 1000, 2)}
+            refused = {"code": _DEFECT, "cause": None} if is_defect else _refused(scope)
+            _LOGGER.info("request", extra=asked | told | refused)
 
 
 def _asked(scope: Scope) -> dict[str, Any]:
     request = Request(scope)
-    principal = getattr(request.state, "principal", None)
+    principal: Principal | None = getattr(request.state, "principal", None)
     return {
         "method": scope["method"] if scope["method"] in _METHODS else "OTHER",
         "route": getattr(scope.get("route"), "path", None),
-        "principal": None if principal is None else str(principal.user_id),
+        "object": _object(scope.get("path_params", {})),
+        "principal": _id(principal.user_id if principal else None),
+        "session": _id(principal.session_id if principal else None),
+        "api_key": _id(principal.api_key_id if principal else None),
         "client": client_of(request).ip,
     }
+
+
+def _refused(scope: Scope) -> dict[str, str | None]:
+    state = Request(scope).state
+    return {"code": getattr(state, "code", None), "cause": getattr(state, "cause", None)}
+
+
+def _id(known: UUID | None) -> str | None:
+    return None if known is None else str(known)
+
+
+def _object(path_params: Mapping[str, Any]) -> str | None:
+    """Give the id that a path has, spelled anew; None where it is none that could be ours."""
+    for name, value in path_params.items():
+        if name.endswith("_id"):
+            with suppress(ValueError):
+                return str(UUID(str(value)))
+    return None

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Iterator
 from itertools import cycle
+from ssl import SSLCertVerificationError
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from app.adapters.http.context import RequestContext
 from app.adapters.http.request_log import Answered, RequestLog
 from app.adapters.memory.system import SequentialIds
 from app.bootstrap.logs import formatter
+from app.domain.errors import StoreUnavailable
 from app.settings import LogFormat
 from tests.application import PASSWORD, MemoryApplication
 from tests.unit.http.api import OPERATIONS
@@ -70,7 +72,7 @@ async def test_a_request_is_one_line_that_says_who_asked_for_what_and_what_came_
     [line] = lines.requests()
     assert line.pop("duration_ms") >= 0
     assert line.pop("timestamp").endswith("Z")
-    assert line.pop("principal") is not None
+    assert None not in {line.pop("principal"), line.pop("session")}
     assert line == {
         "event": "request",
         "level": "info",
@@ -78,7 +80,11 @@ async def test_a_request_is_one_line_that_says_who_asked_for_what_and_what_came_
         "request_id": "order-1",
         "method": "GET",
         "route": "/v1/exchanges/{exchange}/markets/{quote}/{target}/prices/{price}",
+        "object": None,
+        "api_key": None,
         "status": 200,
+        "code": None,
+        "cause": None,
         "client": "203.0.113.7",
     }
 
@@ -126,6 +132,71 @@ async def test_who_is_refused_is_in_the_line(
     await client.get("/v1/users", headers=user)
     line = lines.requests()[-1]
     assert (line["status"], line["principal"]) == (403, me)
+
+
+async def test_a_line_says_by_which_session_or_key_one_asked(
+    client: httpx.AsyncClient, user: dict[str, str], lines: Lines
+) -> None:
+    wanted = {"name": "bot", "scopes": ["range-units:read"]}
+    made = (await client.post("/v1/api-keys", json=wanted, headers=user)).json()
+    [session] = (await client.get("/v1/auth/sessions", headers=user)).json()["items"]
+    await client.get("/v1/exchanges", headers={"Authorization": f"Bearer {made['key']}"})
+    told = [(line["session"], line["api_key"]) for line in lines.requests()]
+    assert told == [(session["id"], None), (session["id"], None), (None, made["id"])]
+
+
+async def test_every_refusal_is_in_its_line_with_its_code(
+    application: MemoryApplication,
+    client: httpx.AsyncClient,
+    admin: dict[str, str],
+    user: dict[str, str],
+    lines: Lines,
+) -> None:
+    login = "/v1/auth/login"
+    wrong = {"username": "nobody", "password": "wrong"}
+    await client.get("/v1/users")
+    await client.get("/v1/users", headers={"Authorization": "Bearer made.up.one"})
+    await client.get("/v1/users", headers=user)
+    await client.get("/v1/users?limit=none", headers=admin)
+    await client.get("/made/up")
+    for _ in range(6):
+        answer = await client.post(login, json=wrong)
+    application.identity_store.down = True
+    await client.get("/v1/users", headers=admin)
+    told = [(line["status"], line["code"]) for line in lines.requests()]
+    assert answer.status_code == 429
+    assert told == [
+        (401, "missing_token"),
+        (401, "invalid_token"),
+        (403, "insufficient_scope"),
+        (422, "invalid_request"),
+        (404, "not_found"),
+        *[(401, "invalid_credentials")] * 5,
+        (429, "too_many_attempts"),
+        (503, "store_unavailable"),
+    ]
+
+
+async def test_why_the_database_cannot_be_used_is_in_the_line_by_the_kind_of_error(
+    application: MemoryApplication, client: httpx.AsyncClient, lines: Lines
+) -> None:
+    application.not_ready = StoreUnavailable("The database does not answer.")
+    application.not_ready.__cause__ = ConnectionError("hunter2")
+    application.not_ready.__cause__.__cause__ = SSLCertVerificationError("hunter2")
+    await client.get("/readyz")
+    [line] = lines.requests()
+    assert (line["code"], line["cause"]) == ("store_unavailable", "SSLCertVerificationError")
+    assert "hunter2" not in lines.written[0]
+
+
+async def test_whom_an_administrator_changes_is_in_the_line(
+    client: httpx.AsyncClient, admin: dict[str, str], user: dict[str, str], lines: Lines
+) -> None:
+    me = (await client.get("/v1/users/me", headers=user)).json()["id"]
+    for spelled in (me, me.upper(), f"{me} or another"):
+        await client.delete(f"/v1/users/{spelled}/sessions", headers=admin)
+    told = [(line["status"], line["object"]) for line in lines.requests()]
+    assert told == [(200, None), (204, me), (204, me), (422, None)]
 
 
 async def test_what_fails_after_an_answer_is_logged_with_the_id_of_its_request(
@@ -216,6 +287,7 @@ async def test_a_defect_is_logged_in_full_with_the_id_that_its_client_was_told(
     defect, request = map(json.loads, lines.written)
     assert "LookupError" in defect["exception"]
     assert defect["request_id"] == request["request_id"] == answer.json()["request_id"]
+    assert (request["status"], request["code"]) == (500, answer.json()["code"])
 
 
 def raised(message: str) -> tuple[type[BaseException], BaseException, None]:
