@@ -47,15 +47,17 @@ MOST_FINDINGS: Final = 100
 
 # Integers at the end of what a machine word, or an exactly counting float, can hold.
 _MACHINE_LIMITS: Final = {2**31 - 1, 2**32 - 1, 2**53 - 1, 2**53, 2**63 - 1, 2**64 - 1}
-# A round number of that many digits is above what anything is traded for.
+# A one and zeros of that many digits is above what anything is traded for, and nobody limits a
+# price to that many nines, wherever the decimal point is among them.
 _SENTINEL_DIGITS: Final = 10
 
 
 def lint(table: RangeUnitTable) -> tuple[Finding, ...]:
     """Look at the bands as they were published, in ascending order; the first hundred findings.
 
-    For a sentinel passes a bound of ten digits or more that is a one before zeros or nothing but
-    nines, and the greatest integers of machines; whether it ends the last band or is a limit.
+    For a sentinel passes a bound of ten digits or more that is a one before zeros, or nothing but
+    nines with or without decimals, and the greatest integers of machines; whether it ends the last
+    band or is a limit.
     """
     return (*_about_the_top(table), *islice(_about_boundaries(table), MOST_FINDINGS))
 
@@ -109,5 +111,5 @@ def _is_sentinel(bound: str) -> bool:
     digits = bound.replace(".", "")  # such as 2^63 - 1 in units of 10^-8
     if int(digits) in _MACHINE_LIMITS:
         return True
-    is_round = bound.strip("9") == "" or (bound[0] == "1" and bound[1:].strip("0") == "")
-    return is_round and len(bound) >= _SENTINEL_DIGITS
+    is_round = digits.strip("9") == "" or (bound[0] == "1" and bound[1:].strip("0") == "")
+    return is_round and len(digits) >= _SENTINEL_DIGITS
