@@ -17,12 +17,12 @@ from app.ports.range_units.work import RangeUnitsUnitOfWork, RangeUnitsWork
 from app.services.range_units.change_feed import ChangeFeed
 from app.services.range_units.current_revisions import answering_revision, refuse_unknown
 
-MOST_REVISIONS_BACK = 8
+MOST_REVISIONS_BACK = 20
 """How many earlier revisions an observed price is looked for in.
 
-An exchange changes its units about once in a year, and an order does not rest in a book for
-longer than a few of those; a question is answered from at most so many tables, whatever a market
-has been through.
+An exchange changes its units about once in a year, but one that corrects itself makes several
+revisions of one change; a question is answered from at most so many tables, whatever a market has
+been through.
 """
 
 

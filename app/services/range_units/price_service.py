@@ -78,7 +78,7 @@ class PriceService:
         """Check prices that were observed, in a book or on an order that rests there.
 
         One that is not valid any more goes with the latest earlier revision that allowed it, if
-        there is one among the last few.
+        there is one among the last twenty.
         """
         units, answers = await self.check(
             market=market, prices=prices, as_of=as_of, known_at=known_at

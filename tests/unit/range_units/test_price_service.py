@@ -225,3 +225,18 @@ async def test_before_the_history_begins_there_is_no_answer(
 ) -> None:
     with pytest.raises(UnknownHistory):
         await ask(application.prices, BTC, as_of=application.clock.now() - MINUTE)
+
+
+async def test_an_observed_price_is_looked_for_in_the_last_twenty_revisions(
+    application: MemoryApplication,
+) -> None:
+    allowed = Decimal("0.1")
+    found = []
+    for changed in range(21):
+        application.clock.advance(MINUTE)
+        await application.range_units.put_range_units(
+            market=BTC, table=a_table(("0", str(5 + changed % 2))), source="a notice"
+        )
+        _, [(_, span)] = await application.prices.explain(market=BTC, prices=[allowed])
+        found.append(span is not None)
+    assert found == [True] * 20 + [False]
