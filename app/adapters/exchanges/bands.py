@@ -4,7 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from app.adapters.exchanges.refusal import Refused, described, in_their_words, printable
+from app.adapters.exchanges.refusal import (
+    OutOfBounds,
+    Refused,
+    described,
+    in_their_words,
+    printable,
+)
 from app.domain.errors import Fault
 from app.domain.range_units.errors import InvalidTable
 from app.domain.range_units.numbers import InvalidNumber, parse_decimal
@@ -13,7 +19,13 @@ from app.domain.range_units.table import RangeUnitTable, Row, TopRule, table_of
 
 def json_number(value: object) -> Decimal | str:
     """Take a number that is written as one, or say what is there instead."""
-    return value if isinstance(value, Decimal) else f"is {described(value)}, not a number"
+    match value:
+        case Decimal():
+            return value
+        case OutOfBounds():
+            return f"is {value}"
+        case _:
+            return f"is {described(value)}, not a number"
 
 
 def number_in_string(value: object) -> Decimal | str:

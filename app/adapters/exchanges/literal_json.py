@@ -9,7 +9,7 @@ from collections import Counter
 from decimal import Decimal
 from typing import NoReturn
 
-from app.adapters.exchanges.refusal import printable
+from app.adapters.exchanges.refusal import OutOfBounds, printable
 from app.domain.range_units.numbers import InvalidNumber, parse_decimal
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -22,8 +22,9 @@ class UnreadableJson(ValueError):
 def parse(payload: bytes) -> object:
     """Read JSON in UTF-8 into dicts, lists, strings, booleans, None and exact `Decimal`s.
 
-    Raises `UnreadableJson` for anything else, and for numbers beyond the bounds of
-    `parse_decimal`, for constants such as NaN, and for equal keys in one object.
+    A number beyond the bounds of `parse_decimal` becomes an `OutOfBounds`: only whoever wants that
+    number has to refuse it. Raises `UnreadableJson` for anything else, for constants such as NaN,
+    and for equal keys in one object.
     """
     text = _text(payload)
     try:
@@ -57,11 +58,11 @@ def _text(payload: bytes) -> str:
         raise UnreadableJson(f"is not UTF-8 at byte {error.start}") from error
 
 
-def _number(text: str) -> Decimal:
+def _number(text: str) -> Decimal | OutOfBounds:
     try:
         return parse_decimal(text)
     except InvalidNumber as error:
-        raise UnreadableJson(f"has the number {printable(text)}, which {error}") from error
+        return OutOfBounds(printable(text), str(error))
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -1,7 +1,7 @@
 """How what an exchange sent is spoken of when it is refused: completely, but bounded."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from app.domain.errors import Fault
@@ -18,6 +18,17 @@ class Refused(Exception):
     def __init__(self, reason: str, faults: Sequence[Fault] = ()) -> None:
         super().__init__(reason)
         self.faults = faults or [Fault("", f"the reply {reason}")]
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfBounds:
+    """What stands for a number beyond all bounds: its text, shortened, and which bound that is."""
+
+    text: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"the number {self.text}, which {self.reason}"
 
 
 def rejected(detail: str, faults: Sequence[Fault], *, about: str = "") -> PayloadRejected:
@@ -69,8 +80,8 @@ def described(value: object) -> str:
             return "null"
         case bool():
             return "true or false"
-        case Decimal():
-            return "a number"
+        case Decimal() | OutOfBounds():
+            return str(value) if isinstance(value, OutOfBounds) else "a number"
         case str():
             return f'the string "{printable(value)}"'
         case list():

@@ -1,14 +1,15 @@
 """Replies: the object that each is, and the markets that most of them name.
 
 A reply whose envelope is wrong is refused as a whole. Whatever is wrong with one of the markets
-that it names rejects that one alone.
+that it names rejects that one alone; so does naming it again with another content, as nobody can
+tell then which one counts.
 """
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeAlias, TypeVar
 
 from app.adapters.exchanges.literal_json import UnreadableJson, parse
 from app.adapters.exchanges.refusal import Refused, described, listed, printable, rejected, wrong
@@ -18,6 +19,11 @@ from app.domain.range_units.revisions import WHOLE_QUOTE, Market, Observation, R
 from app.domain.range_units.table import RangeUnitTable
 
 Said = TypeVar("Said")
+_Entry: TypeAlias = tuple[str, Mapping[str, object]]
+"""What a reply has of a market, and its place."""
+
+_PLACES = 5
+"""How many places of a market that is named too often are told."""
 
 
 def content_of(payload: bytes) -> object:
@@ -79,9 +85,10 @@ class NamedMarkets(Generic[Said]):
         found: dict[Market, Said] = {}
         rejections: list[Fault] = []
         try:
-            for path, entry, market in self._named(payload, asked.exchange, rejections):
+            named = self._named(payload, asked.exchange, rejections)
+            for market, entries in named.items():
                 try:
-                    found[market] = self.said(entry, path)
+                    found[market] = self._said(entries)
                 except Refused as refused:
                     rejections += listed(refused.faults, about=str(market))
         except Refused as refused:
@@ -94,27 +101,32 @@ class NamedMarkets(Generic[Said]):
 
     def _named(
         self, payload: bytes, exchange: str, rejections: list[Fault]
-    ) -> list[tuple[str, Mapping[str, object], Market]]:
+    ) -> Mapping[Market, Sequence[_Entry]]:
         entries = self.entries(payload)
         if not isinstance(entries, list):
             fault = Fault(self.path, f"is {described(entries)}, not a list")
             raise Refused("is not shaped like range units", [fault])
         if not entries:
             raise Refused("has no markets", [Fault(self.path, "is empty")])
-        named: list[tuple[str, Mapping[str, object], Market]] = []
+        named: defaultdict[Market, list[_Entry]] = defaultdict(list)
         for place, entry in enumerate(entries):
             path = f"{self.path}[{place}]"
             try:
                 found = _object(entry, path)
-                named.append((path, found, market_named(exchange, self.codes(found, path), path)))
+                named[market_named(exchange, self.codes(found, path), path)].append((path, found))
             except Refused as refused:
                 # Its name is not known: its place in the reply has to do.
                 rejections += listed(refused.faults, about=f"{exchange} {path}")
-        times = Counter(market for _, _, market in named)
-        twice = [Fault(self.path, f"names {one} {n} times") for one, n in times.items() if n > 1]
-        if twice:
-            raise Refused("names a market more than once", twice)
         return named
+
+    def _said(self, entries: Sequence[_Entry]) -> Said:
+        """Read what all entries of one market say, which has to be the same."""
+        first, *others = (self.said(entry, path) for path, entry in entries)
+        if any(other != first for other in others):
+            places = ", ".join(path for path, _ in entries[:_PLACES])
+            message = f"names it {len(entries)} times, and not with the same content: {places}"
+            raise Refused("names a market more than once", [Fault(self.path, message)])
+        return first
 
 
 def _object(entry: object, path: str) -> Mapping[str, object]:

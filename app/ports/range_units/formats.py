@@ -17,7 +17,7 @@ class PayloadFormat(Protocol):
         cannot be trusted among several markets is rejected, and does not stop the others. Gives at
         least one observation, or the tick size of a market that is only to be compared; no market
         twice, and none that is rejected as well. Raises `PayloadRejected` where no market is left,
-        or the reply as a whole is wrong, as it is when it names a market twice; with one fault for
-        each thing that is wrong, naming the market it is about.
+        or the reply as a whole is wrong; with one fault for each thing that is wrong, naming the
+        market it is about. A market that is named again with another content is rejected.
         """
         ...

@@ -272,7 +272,10 @@ def test_bands_that_make_no_table_are_rejected_with_the_reason(
 def test_a_number_out_of_bounds_is_rejected_with_the_reason() -> None:
     payload = reply(band(0, 1, 1)).replace(b'"price_unit": 1', b'"price_unit": 1e999')
     assert faults(payload) == [
-        "the reply has the number 1e999, which has more than 40 digits before the decimal point"
+        (
+            "range_price_units[0].price_unit: is the number 1e999, "
+            "which has more than 40 digits before the decimal point"
+        )
     ]
 
 

@@ -432,13 +432,46 @@ def test_a_reply_that_is_wrong_as_a_whole_is_refused_although_markets_are_good()
         assert {fault.about for fault in refused.faults} == {str(asked)}
 
 
-def test_a_market_that_is_named_twice_spoils_the_whole_reply() -> None:
+def test_a_market_that_is_named_twice_is_believed_if_both_say_the_same() -> None:
     for payload_format, asked in EXCHANGES:
         good = GOOD[asked.exchange]
         shouted = {key: v.upper() if isinstance(v, str) else v for key, v in good.items()}
-        payload = reply((payload_format, asked), good, shouted)
-        [fault] = refusal(payload_format, payload, asked).faults
-        assert fault.message.endswith("2 times")
+        read_ = read((payload_format, asked), good, shouted | {"status": "other"})
+        assert (len(read_.observations), read_.rejections) == (1, ())
+
+
+def test_of_a_market_that_is_named_twice_otherwise_neither_is_believed_and_the_others_are() -> None:
+    other: list[tuple[Exchange, object, object]] = [
+        (KORBIT, korbit("btc_krw", gte("0", "1")), korbit("btc_krw", gte("0", "2"))),
+        (OKX, okx("A-B", px("0", "1", "0.1")), okx("A-B", px("0", "1", "0.2"))),
+        (
+            BINANCE,
+            binance("A", "B", price_filter("0", "0", "1")),
+            binance("A", "B", price_filter("0", "0", "-1")),
+        ),
+        (
+            BYBIT,
+            bybit("AB", "A", "B", limits("1", "9", "1")),
+            bybit("AB", "A", "B", limits("1", "8", "1")),
+        ),
+    ]
+    for exchange, one, another in other:
+        read_ = read(exchange, one, GOOD[exchange[1].exchange], another)
+        [observation], [rejection] = read_.observations, read_.rejections
+        assert observation.market.target == "XRP"
+        assert rejection.about != str(observation.market)
+    [told] = read(BYBIT, *(e for _, *both in other[-1:] for e in both), GOOD["bybit"]).rejections
+    assert str(told) == (
+        "bybit B/A: result.list: names it 2 times, and not with the same content: "
+        "result.list[0], result.list[1]"
+    )
+
+
+def test_numbers_that_are_none_of_our_business_refuse_nothing() -> None:
+    for payload_format, asked in EXCHANGES:
+        whole = reply((payload_format, asked), GOOD[asked.exchange] | {"volume": 7777})
+        payload = whole.replace(b"7777", b"1e-50").replace(b"{", b'{"time": 1e999, ', 1)
+        assert len(reading(payload_format, payload, asked).observations) == 1
 
 
 def test_the_replies_of_other_exchanges_are_refused() -> None:

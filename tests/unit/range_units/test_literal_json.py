@@ -3,6 +3,7 @@ from decimal import Decimal
 import pytest
 
 from app.adapters.exchanges.literal_json import UnreadableJson, parse
+from app.adapters.exchanges.refusal import OutOfBounds, described
 
 
 def refusal(payload: bytes) -> str:
@@ -87,14 +88,14 @@ def test_equal_keys_in_different_objects_are_none_of_that() -> None:
         ("1" * 41, "has more than 40 digits before the decimal point"),
     ],
 )
-def test_a_number_out_of_bounds_is_refused_with_the_reason(number: str, reason: str) -> None:
-    assert refusal(f"[{number}]".encode()) == f"has the number {number}, which {reason}"
+def test_a_number_out_of_bounds_is_only_refused_by_who_wants_it(number: str, reason: str) -> None:
+    assert parse(f'[{number}, "0.1"]'.encode()) == [OutOfBounds(number, reason), "0.1"]
 
 
 def test_a_number_of_ten_thousand_digits_is_quoted_in_part() -> None:
     digits = b"9" * 10_000
-    reason = "is longer than 100 characters"
-    assert refusal(digits) == f"has the number {'9' * 99}…, which {reason}"
+    expected = f"the number {'9' * 99}…, which is longer than 100 characters"
+    assert described(parse(digits)) == expected
 
 
 def test_a_key_that_is_quoted_does_nothing_to_a_terminal() -> None:

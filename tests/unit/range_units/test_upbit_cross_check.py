@@ -67,14 +67,14 @@ def test_one_bad_market_does_not_stop_the_others() -> None:
 
 
 def test_a_reply_that_is_wrong_as_a_whole_is_refused() -> None:
-    twice = json.dumps([entry("KRW-BTC", "1"), entry("KRW-btc", "1")]).encode()
+    twice = json.dumps([entry("KRW-BTC", "1"), entry("KRW-btc", "2")]).encode()
     cases = {
         b'{"error": {"name": 404, "message": "Code not found"}}': "an error: 404, Code not found",
         b"[]": "is empty",
         b"{}": "is an object, not a list",
         b'"text"': "not a list",
         b"<html>": "is HTML, not JSON",
-        twice: "names upbit KRW/BTC 2 times",
+        twice: "names it 2 times, and not with the same content: [0], [1]",
         b"[null]": "[0]: is null, not an object",
     }
     for payload, message in cases.items():
