@@ -2,10 +2,13 @@
 
 import json
 
+from app.adapters.memory.system import SettableClock
 from app.domain.range_units.revisions import Market
 from app.ports.range_units.feeds import Reply
 
 SOURCE = "https://exchange.example/range-units"
+BEGUN = SettableClock().now()
+"""When the clock of an application begins."""
 
 
 def a_reply(unit: str, *, target: str = "BTC") -> Reply:
@@ -14,7 +17,8 @@ def a_reply(unit: str, *, target: str = "BTC") -> Reply:
         '{"result": "success", "error_code": "0", "range_price_units":'
         f' [{{"range_min": 0, "next_range_min": 100000, "price_unit": {unit}}}]}}'
     )
-    return Reply(payload.encode(), Market("coinone", "KRW", target), f"{SOURCE}/KRW/{target}")
+    market = Market("coinone", "KRW", target)
+    return Reply(payload.encode(), market, f"{SOURCE}/KRW/{target}", BEGUN, (market,))
 
 
 def ticks_of_upbit(**ticks: str) -> Reply:
@@ -23,4 +27,5 @@ def ticks_of_upbit(**ticks: str) -> Reply:
         {"market": f"{quote}-{target}", "quote_currency": quote, "tick_size": tick}
         for (quote, target), tick in ((name.split("_"), tick) for name, tick in ticks.items())
     ]
-    return Reply(json.dumps(entries).encode(), Market("upbit", "", ""), SOURCE)
+    asked = tuple(Market("upbit", *name.split("_")) for name in ticks)
+    return Reply(json.dumps(entries).encode(), Market("upbit", "", ""), SOURCE, BEGUN, asked)

@@ -6,13 +6,18 @@ from typing import ClassVar
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 
 from app.domain.errors import TickgateError
 from app.domain.range_units.errors import FeedRefused, FeedUnavailable
-from app.ports.range_units.feeds import Feed, Reply
+from app.ports.range_units.feeds import Feed, Parts, Reply
 from tests.cancellation import until
 
 MOST_CHARACTERS = 100
+
+
+class FullUp(Exception):
+    """Whoever takes replies takes no more."""
 
 
 @dataclass
@@ -32,12 +37,13 @@ class Asked:
     times_asked: Callable[[], int]
 
     async def everything(self) -> dict[str, list[Reply]]:
-        return {part: await self.feed.fetch(part=part) for part in await self.feed.parts()}
+        parts = (await self.feed.parts()).readable
+        return {part: await fetched(self.feed, part) for part in parts}
 
     async def refusals(self, *, of_list: bool) -> list[TickgateError]:
         """Give what each call raises; feeds of few parts may list them without asking."""
         calls: list[Callable[[], Awaitable[object]]] = [
-            partial(self.feed.fetch, part=part) for part in self.expected
+            partial(fetched, self.feed, part) for part in self.expected
         ]
         if of_list:
             calls.append(self.feed.parts)
@@ -49,16 +55,32 @@ class Asked:
         return refusals
 
 
+async def refuse(reply: Reply) -> None:
+    await checkpoint()
+    raise FullUp(reply)
+
+
+async def fetched(feed: Feed, part: str) -> list[Reply]:
+    replies: list[Reply] = []
+
+    async def take(reply: Reply) -> None:
+        await checkpoint()
+        replies.append(reply)
+
+    await feed.fetch(part=part, take=take)
+    return replies
+
+
 class FeedContract:
     port: ClassVar[type] = Feed
     lists_without_asking: ClassVar[bool] = False
 
     async def test_the_parts_are_in_a_stable_order_and_each_once(self, asked: Asked) -> None:
         lists = [await asked.feed.parts() for _ in range(2)]
-        assert lists == [list(asked.expected)] * 2
+        assert lists == [Parts(tuple(asked.expected))] * 2
 
     async def test_a_part_is_a_short_text(self, asked: Asked) -> None:
-        parts = await asked.feed.parts()
+        parts = (await asked.feed.parts()).readable
         assert all(part.isprintable() and 0 < len(part) <= MOST_CHARACTERS for part in parts)
 
     async def test_each_part_gives_its_replies_as_they_came_and_in_order(
@@ -66,10 +88,20 @@ class FeedContract:
     ) -> None:
         assert await asked.everything() == asked.expected
 
+    async def test_who_takes_no_more_is_asked_for_no_more_and_what_it_raises_comes_through(
+        self, asked: Asked
+    ) -> None:
+        for part in asked.expected:
+            before = asked.times_asked()
+            with pytest.raises(FullUp) as caught:
+                await asked.feed.fetch(part=part, take=refuse)
+            assert [*caught.value.args] == asked.expected[part][:1]
+            assert asked.times_asked() - before == 1
+
     async def test_a_part_that_there_is_not_is_refused(self, asked: Asked) -> None:
         for part in ("", "all/", "KRW/*", "../secret", "/", "KRW/B?c=d", "KRW/\0", "x" * 1000):
             with pytest.raises(FeedRefused):
-                await asked.feed.fetch(part=part)
+                await fetched(asked.feed, part)
 
     async def test_an_exchange_that_fails_is_unavailable_until_it_recovers(
         self, asked: Asked
@@ -95,7 +127,7 @@ class FeedContract:
         before = asked.times_asked()
         async with anyio.create_task_group() as calls:
             for _ in range(20):
-                calls.start_soon(partial(asked.feed.fetch, part=part))
+                calls.start_soon(fetched, asked.feed, part)
             await until(lambda: asked.times_asked() > before)
             calls.cancel_scope.cancel()
         asked.recover()

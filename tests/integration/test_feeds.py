@@ -20,12 +20,13 @@ from app.adapters.exchanges.registry import ASKED
 from app.adapters.exchanges.upbit import UpbitFeed
 from app.adapters.memory.system import SettableClock
 from app.bootstrap.database import opened
-from app.domain.range_units.errors import FeedRefused
+from app.domain.range_units.errors import FeedRefused, FeedUnavailable
 from app.domain.range_units.revisions import Market
-from app.ports.range_units.feeds import Feed, Reply
+from app.ports.range_units.feeds import Feed, Parts, Reply
 from app.settings import Settings
 from tests.cancellation import until
-from tests.contracts.feeds import Asked, FeedContract
+from tests.contracts.feeds import Asked, FeedContract, fetched
+from tests.feeds import BEGUN
 from tests.integration.stub_exchange import NOT_FOUND, Canned, Ending, StubExchange, stub_exchange
 
 COINONE_MARKETS = "/public/v2/markets/KRW"
@@ -101,7 +102,10 @@ class _OverHttp(FeedContract):
                 feed=feed,
                 expected={
                     part: [
-                        Reply(body, self.market(part), stub.url + target) for target, body in pages
+                        Reply(
+                            body, self.market(part), stub.url + target, BEGUN, self.asked_for(part)
+                        )
+                        for target, body in pages
                     ]
                     for part, pages in self.pages.items()
                 },
@@ -115,6 +119,11 @@ class _OverHttp(FeedContract):
     def market(self, part: str) -> Market:
         quote, _, target = part.partition("/")
         return Market(self.code, quote, target) if target else Market(self.code, "", "")
+
+    def asked_for(self, part: str) -> tuple[Market, ...] | None:
+        quote, _, targets = part.partition("/")
+        asked = tuple(Market(self.code, quote, target) for target in targets.split(","))
+        return asked if targets else None
 
 
 class TestCoinoneFeed(_OverHttp):
@@ -210,12 +219,10 @@ NO_LISTS = [b"", b"<html>", b"[]", b"null", b"{}", b'{"result": "success", "succ
             [
                 b'{"result": "error", "error_code": "108", "error_msg": "Unknown", "markets": []}',
                 coinone_markets(),
-                coinone_markets("BTC", 1),
-                coinone_markets("BTC", None),
+                coinone_markets(1, None),
                 coinone_markets("B" * 200),
                 coinone_markets("B\0"),
                 coinone_markets("BTC").replace(b"KRW", b"USDT"),
-                coinone_markets("BTC").replace(b"[{", b"[7, {"),
                 coinone_markets("BTC").replace(b'"success"', b"true"),
             ],
             id="coinone",
@@ -242,14 +249,8 @@ NO_LISTS = [b"", b"<html>", b"[]", b"null", b"{}", b'{"result": "success", "succ
             UPBIT_MARKETS,
             [
                 b'{"error": {"name": 404, "message": "Code not found"}}',
-                upbit_markets("KRW-BTC", None),
-                upbit_markets("KRW-BTC", 7),
-                upbit_markets("KRW-BTC", "KRW"),
-                upbit_markets("KRW-BTC", "krw-btc"),
-                upbit_markets("KRW-BTC", "KRW-*"),
-                upbit_markets("KRW-BTC", "KRW-A,B"),
-                upbit_markets("KRW-BTC", "B" * 200),
-                upbit_markets("KRW-BTC").replace(b"[{", b"[7, {"),
+                upbit_markets(None, 7, "KRW", "krw-btc", "KRW-*", "KRW-A,B", "B" * 200),
+                b'["KRW-BTC"]',
             ],
             id="upbit",
         ),
@@ -267,12 +268,70 @@ async def test_what_is_no_list_of_markets_is_refused_in_a_short_line(
             assert len(caught.value.detail) < 300, body
 
 
+async def test_what_cannot_be_read_of_a_list_is_told_with_its_place_and_stops_nothing_else(
+    stub: StubExchange,
+) -> None:
+    odd = rb'[{"quote_currency": "KRW", "target_currency": "\ud800"}, 7, {'
+    coinone = coinone_markets("BTC", None, "B" * 200, "ETH").replace(b"[{", odd)
+    korbit = korbit_pairs(
+        ("btc_krw", "launched"), ("BTC-KRW", "launched"), (7, "x"), ("old_krw", "stopped")
+    )
+    upbit = upbit_markets("KRW-BTC", None, "krw-btc", "KRW-*", "BTC-ETH").replace(
+        b"[{", b"[null, {"
+    )
+    lists: list[tuple[type, str, str, bytes, list[str], dict[str, str]]] = [
+        (
+            CoinoneFeed,
+            "coinone",
+            COINONE_MARKETS,
+            coinone,
+            ["KRW/BTC", "KRW/ETH"],
+            {
+                "markets[0]": r'The entry is about "KRW/\ud800", which is no market.',
+                "markets[1]": "The entry does not have two currencies.",
+                "markets[3]": "The entry does not have two currencies.",
+                "markets[4]": f'The entry is about "KRW/{"B" * 95}…", which is no market.',
+            },
+        ),
+        (
+            KorbitFeed,
+            "korbit",
+            KORBIT_PAIRS,
+            korbit,
+            ["KRW/BTC"],
+            {
+                "data[1]": 'The entry has the string "BTC-KRW" for a symbol, not such as btc_krw.',
+                "data[2]": "The entry has no symbol, or no status.",
+            },
+        ),
+        (
+            UpbitFeed,
+            "upbit",
+            UPBIT_MARKETS,
+            upbit,
+            ["BTC/ETH", "KRW/BTC"],
+            {
+                "[0]": "The entry has no market.",
+                "[2]": "The entry has no market.",
+                "[3]": 'The entry has the string "krw-btc" for a market, not such as KRW-BTC.',
+                "[4]": 'The entry has the string "KRW-*" for a market, not such as KRW-BTC.',
+            },
+        ),
+    ]
+    for adapter, code, target, body, readable, unreadable in lists:
+        stub.answers[target] = [Canned(body)]
+        async with feed_of(adapter, code, stub) as feed:
+            parts = await feed.parts()
+        assert list(parts.readable) == readable
+        assert {one.part: one.reason for one in parts.unreadable} == unreadable
+
+
 async def test_a_market_that_is_spelled_as_none_stops_only_itself(stub: StubExchange) -> None:
     stub.answers[COINONE_MARKETS] = [Canned(coinone_markets("BTC", "B C"))]
     async with feed_of(CoinoneFeed, "coinone", stub) as feed:
-        assert await feed.parts() == ["KRW/B C", "KRW/BTC"]
+        assert await feed.parts() == Parts(("KRW/B C", "KRW/BTC"))
         with pytest.raises(FeedRefused, match="B C"):
-            await feed.fetch(part="KRW/B C")
+            await fetched(feed, "KRW/B C")
 
 
 # -- pages ---------------------------------------------------------------------------------------
@@ -285,8 +344,23 @@ async def test_pages_that_lead_nowhere_are_refused(stub: StubExchange) -> None:
         stub.answers = {first: [Canned(page(cursor="a"))], second: [Canned(page(cursor=cursor))]}
         async with feed_of(BybitFeed, "bybit", stub) as feed:
             with pytest.raises(FeedRefused, match=told):
-                await feed.fetch(part="linear")
+                await fetched(feed, "linear")
         assert stub.asked == [first, second]
+
+
+async def test_the_pages_before_one_that_fails_are_taken(stub: StubExchange) -> None:
+    first, second = f"{BYBIT}linear&limit=500", f"{BYBIT}linear&limit=500&cursor=a"
+    stub.answers = {first: [Canned(page(cursor="a"))], second: [Canned(status=503)]}
+    taken: list[Reply] = []
+
+    async def take(reply: Reply) -> None:
+        await anyio.lowlevel.checkpoint()
+        taken.append(reply)
+
+    async with feed_of(BybitFeed, "bybit", stub) as feed:
+        with pytest.raises(FeedUnavailable):
+            await feed.fetch(part="linear", take=take)
+    assert [reply.source for reply in taken] == [stub.url + first]
 
 
 async def test_pages_without_an_end_are_refused(stub: StubExchange) -> None:
@@ -297,7 +371,7 @@ async def test_pages_without_an_end_are_refused(stub: StubExchange) -> None:
     stub.answers = {target: [Canned(page(cursor=str(n)))] for n, target in enumerate(targets)}
     async with feed_of(BybitFeed, "bybit", stub) as feed:
         with pytest.raises(FeedRefused, match="more than 50 pages"):
-            await feed.fetch(part="linear")
+            await fetched(feed, "linear")
 
 
 async def test_a_page_that_cannot_be_read_is_the_last_and_given_as_it_came(
@@ -307,7 +381,7 @@ async def test_a_page_that_cannot_be_read_is_the_last_and_given_as_it_came(
     for body in (b"<html>", b'{"retCode": 10001, "retMsg": "params error", "result": {}}'):
         stub.answers = {first: [Canned(page(cursor="a"))], second: [Canned(body)]}
         async with feed_of(BybitFeed, "bybit", stub) as feed:
-            replies = await feed.fetch(part="linear")
+            replies = await fetched(feed, "linear")
         assert [reply.payload for reply in replies] == [page(cursor="a"), body]
 
 
@@ -321,9 +395,9 @@ async def test_an_application_asks_where_the_settings_say_and_closes_what_it_ope
     settings = Settings(data_dir=tmp_path, exchange_urls={"okx": stub.url}, max_payload_bytes=1024)
     async with opened(settings, makes=True) as application:
         with pytest.raises(FeedRefused, match="1024"):
-            await application.feeds["okx"].fetch(part="all")
+            await fetched(application.feeds["okx"], "all")
         stub.always = Canned(b"x" * 1024)
-        [reply] = await application.feeds["okx"].fetch(part="all")
+        [reply] = await fetched(application.feeds["okx"], "all")
     assert reply.source == f"{stub.url}/api/v5/public/instrument-tick-bands?instType=OPTION"
     assert application.feeds.keys() == ASKED.keys()
     await until(lambda: stub.open == 0)

@@ -54,7 +54,7 @@ from app.ports.range_units.locks import SyncLocks
 from app.ports.range_units.work import RangeUnitsWork
 from tests.contracts.api_keys import ApiKeysContract
 from tests.contracts.common_passwords import CommonPasswordsContract
-from tests.contracts.feeds import Asked, FeedContract
+from tests.contracts.feeds import Asked, FeedContract, fetched
 from tests.contracts.identity_security import AccessTokensContract, PasswordHasherContract
 from tests.contracts.identity_store import (
     IdentityUnitOfWorkContract,
@@ -88,6 +88,7 @@ from tests.contracts.throttle import ThrottleContract
 from tests.contracts.user_agents import UserAgentsContract
 from tests.contracts.user_imports import UserImportsContract
 from tests.contracts.vault import VaultContract
+from tests.feeds import BEGUN
 
 
 class OnMemoryIdentity:
@@ -310,10 +311,12 @@ class TestMemoryFeed(FeedContract):
 
     @pytest.fixture
     def asked(self) -> Asked:
+        btc = Market("any", "KRW", "BTC")
         expected = {
-            "KRW/BTC": [Reply(b"{}", Market("any", "KRW", "BTC"), "https://any.example/BTC")],
+            "KRW/BTC": [Reply(b"{}", btc, "https://any.example/BTC", BEGUN, (btc,))],
             "all": [
-                Reply(page, Market("any", "", ""), "https://any.example") for page in (b"1", b"2")
+                Reply(page, Market("any", "", ""), "https://any.example", BEGUN, None)
+                for page in (b"1", b"2")
             ],
         }
         feed = MemoryFeed(expected)
@@ -342,5 +345,5 @@ class TestMemoryFeed(FeedContract):
         feed = MemoryFeed(asked.expected)
         feed.replies["KRW/BTC"] = FeedUnavailable("It does not answer.")
         with pytest.raises(FeedUnavailable):
-            await feed.fetch(part="KRW/BTC")
-        assert await feed.fetch(part="all") == asked.expected["all"]
+            await fetched(feed, "KRW/BTC")
+        assert await fetched(feed, "all") == asked.expected["all"]

@@ -28,6 +28,7 @@ from app.adapters.cli.range_units_arguments import (
     KnownAt,
     MarketName,
     Observed,
+    ObservedAt,
     Prices,
     Since,
     content_of,
@@ -67,22 +68,27 @@ class RangeUnitsCommands:
         file: Annotated[Path, typer.Argument(metavar="FILE", help="- is standard input.")],
         exchange: Exchange,
         market: MarketName,
+        observed_at: ObservedAt = None,
         as_json: Json = False,
     ) -> None:
         """Import range units: a curated table, or what an exchange replied.
 
         A file with "bands" at its top level is a curated table, and says itself from when on it
-        holds. Anything else is read as a reply of the exchange, and holds from now on.
+        holds. Anything else is read as a reply of the exchange, and holds from when it was got;
+        one that is older than what is known becomes history at most.
         """
         place = market_named(exchange, market)
         payload, source = content_of(file)
         if is_curated(payload):
+            if observed_at is not None:
+                message = "goes with a reply; a curated table says itself from when on it holds"
+                raise typer.BadParameter(message, param_hint="'--observed-at'")
             self._state(place, self._read_curated(payload), as_json=as_json)
             return
         ingested = run(
             self._opened,
             lambda services: services.range_units.ingest(
-                market=place, payload=payload, source=source
+                market=place, payload=payload, source=source, observed_at=observed_at
             ),
         )
         print_ingested(ingested, as_json=as_json)

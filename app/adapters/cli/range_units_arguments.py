@@ -42,6 +42,12 @@ KnownAt = Annotated[
     datetime | None,
     typer.Option(parser=instant, metavar="TIME", help="Answer as it was known then."),
 ]
+ObservedAt = Annotated[
+    datetime | None,
+    typer.Option(
+        parser=instant, metavar="TIME", help="When the reply was got, if that was not now."
+    ),
+]
 Observed = Annotated[
     bool, typer.Option("--observed", help="Also say which earlier revision allowed a price.")
 ]

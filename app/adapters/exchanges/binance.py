@@ -8,12 +8,12 @@ from collections.abc import Mapping
 
 from app.adapters.exchanges.client import ExchangeClient
 from app.adapters.exchanges.limits import filter_of
-from app.adapters.exchanges.listing import no_part, whole
+from app.adapters.exchanges.listing import about_several, no_part
 from app.adapters.exchanges.refusal import Refused, error_said, wrong
 from app.adapters.exchanges.replies import NamedMarkets, ReadsNamedMarkets, object_of, text_of
 from app.domain.errors import Fault
 from app.domain.range_units.table import RangeUnitTable
-from app.ports.range_units.feeds import Feed, Reply
+from app.ports.range_units.feeds import Feed, Parts, Take
 from app.ports.range_units.formats import PayloadFormat
 
 _PATH = "symbols"
@@ -65,13 +65,13 @@ class BinanceFeed(Feed):
     def __init__(self, client: ExchangeClient) -> None:
         self._client = client
 
-    async def parts(self) -> list[str]:
+    async def parts(self) -> Parts:
         """Give the one part that there is, without asking."""
-        return [_ALL]
+        return Parts((_ALL,))
 
-    async def fetch(self, *, part: str) -> list[Reply]:
+    async def fetch(self, *, part: str, take: Take) -> None:
         """Ask for all symbols."""
         if part != _ALL:
             raise no_part("binance", part)
         answer = await self._client.get("/api/v3/exchangeInfo")
-        return [Reply(answer.payload, whole("binance"), answer.url)]
+        await take(about_several("binance", answer))

@@ -11,13 +11,13 @@ from decimal import Decimal
 
 from app.adapters.exchanges.client import Answer, ExchangeClient
 from app.adapters.exchanges.limits import filter_of
-from app.adapters.exchanges.listing import content_of, no_list, no_part, whole
+from app.adapters.exchanges.listing import about_several, content_of, no_list, no_part
 from app.adapters.exchanges.refusal import Refused, described, error_said, wrong
 from app.adapters.exchanges.replies import NamedMarkets, ReadsNamedMarkets, object_of, text_of
 from app.domain.errors import Fault
 from app.domain.range_units.errors import FeedRefused
 from app.domain.range_units.table import RangeUnitTable
-from app.ports.range_units.feeds import Feed, Reply
+from app.ports.range_units.feeds import Feed, Parts, Take
 from app.ports.range_units.formats import PayloadFormat
 
 _FILTER = "priceFilter"
@@ -76,25 +76,24 @@ class BybitFeed(Feed):
     def __init__(self, client: ExchangeClient) -> None:
         self._client = client
 
-    async def parts(self) -> list[str]:
+    async def parts(self) -> Parts:
         """Give the one category, without asking."""
-        return [_CATEGORY]
+        return Parts((_CATEGORY,))
 
-    async def fetch(self, *, part: str) -> list[Reply]:
-        """Ask for the pages of a category."""
+    async def fetch(self, *, part: str, take: Take) -> None:
+        """Ask for the pages of a category; each is taken before it says which comes next."""
         if part != _CATEGORY:
             raise no_part("bybit", part)
-        replies: list[Reply] = []
         cursors = [""]
-        while len(replies) < _MOST_PAGES:
+        while len(cursors) <= _MOST_PAGES:
             query = {"category": part, "limit": _PAGE}
             if cursors[-1]:
                 query["cursor"] = cursors[-1]
             answer = await self._client.get(_PATH, query)
-            replies.append(Reply(answer.payload, whole("bybit"), answer.url))
+            await take(about_several("bybit", answer))
             following = await _following(answer)
             if not following:
-                return replies
+                return
             if following in cursors:
                 raise no_list(answer, "leads back to a page that was read already")
             cursors.append(following)

@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
 from http import HTTPStatus
@@ -25,6 +25,14 @@ MOST_IDLE: Final = 10
 
 _TOO_MANY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.IM_A_TEAPOT})
 """Binance answers 418 to those who went on asking after a 429, with `Retry-After` as well."""
+
+LONGEST_AWAY: Final = 15 * 60
+"""So many seconds a `Retry-After` is heeded at most.
+
+Bans that exchanges speak of last minutes. What says years is a mistake, theirs or somebody's on the
+way, and would shut an exchange off for as long as this process lives; asking once in a quarter of
+an hour harms nobody.
+"""
 
 _MOST_DIGITS: Final = 9
 
@@ -61,10 +69,11 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The body of an answer with status 200, and the URL that was asked for it."""
+    """The body of an answer with status 200, the URL that was asked, and when all had come."""
 
     payload: bytes
     url: str
+    received_at: datetime
 
 
 def shared_http(*, version: str) -> httpx.AsyncClient:
@@ -131,8 +140,9 @@ class ExchangeClient:
                 failed = again
             if failed.wait is not None:
                 self._heed(failed.wait)
-            elif pause is not None:
+            if pause is not None:
                 # Anything from nothing to all of it: those who failed together come back apart.
+                # Also where the exchange said when: "at once" would use up all tries at once.
                 await self._here.sleep(pause * self._here.random())
         raise FeedUnavailable(
             f"{self.exchange} {failed}; it was asked {self._patience.tries} times.",
@@ -150,13 +160,15 @@ class ExchangeClient:
         if seconds <= self._patience.longest_retry_after:
             self._budget.hold(seconds)
         else:
-            self._away_until = self._here.now() + seconds
+            until = self._here.now() + min(seconds, LONGEST_AWAY)
+            self._away_until = max(self._away_until, until)
             self._stay_away()
 
     def _stay_away(self) -> None:
         """Ask nothing while the exchange has a longer pause: not even what others were about to."""
         if (left := self._away_until - self._here.now()) > 0:
-            detail = f"{self.exchange} wants not to be asked for a while."
+            until = self._here.clock.now() + timedelta(seconds=ceil(left))
+            detail = f"{self.exchange} wants not to be asked before {until:%Y-%m-%dT%H:%M:%SZ}."
             raise FeedUnavailable(detail, retry_after=ceil(left))
 
     async def _apart(self, url: httpx.URL) -> Answer:
@@ -190,7 +202,7 @@ class ExchangeClient:
         except httpx.TransportError as error:
             raise _Again(f"cannot be reached, or breaks off ({type(error).__name__})") from error
         # No store keeps a longer one, and all that tells calls apart stands at its beginning.
-        return Answer(payload, str(url)[:SOURCE])
+        return Answer(payload, str(url)[:SOURCE], self._here.clock.now())
 
     def _check(self, response: httpx.Response) -> None:
         status = response.status_code
@@ -230,14 +242,14 @@ class _Again(Exception):
 
 
 def _seconds_until(written: str | None, now: datetime) -> float | None:
-    """Read `Retry-After`: seconds, or an HTTP date (RFC 9110). None where it says nothing."""
+    """Read `Retry-After`: seconds, or an HTTP date (RFC 9110). None where it cannot be read."""
     if written is None:
         return None
     if written.isascii() and written.isdigit():
         return float(written) if len(written) <= _MOST_DIGITS else float(10**_MOST_DIGITS)
     try:
         instant = parsedate_to_datetime(written)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter of a year or a day that no integer holds
         return None
     if instant.tzinfo is None:
         instant = instant.replace(tzinfo=UTC)  # how the reader gives the zone "-0000"

@@ -8,13 +8,20 @@ reply name its market; that is known only from the request.
 from datetime import datetime
 
 from app.adapters.exchanges.bands import Bands, json_number
-from app.adapters.exchanges.client import Answer, ExchangeClient
-from app.adapters.exchanges.listing import content_of, market_of_part, no_list, parts_of
-from app.adapters.exchanges.refusal import Refused, error_said, rejected, wrong
+from app.adapters.exchanges.client import ExchangeClient
+from app.adapters.exchanges.listing import (
+    Codes,
+    about,
+    content_of,
+    listed_parts,
+    market_of_part,
+    no_list,
+)
+from app.adapters.exchanges.refusal import Refused, described, error_said, rejected, wrong
 from app.adapters.exchanges.replies import object_of
 from app.domain.errors import Fault
 from app.domain.range_units.revisions import WHOLE_QUOTE, Market, Observation, Reading
-from app.ports.range_units.feeds import Feed, Reply
+from app.ports.range_units.feeds import Feed, Parts, Take
 from app.ports.range_units.formats import PayloadFormat
 
 _QUOTE = "KRW"
@@ -69,7 +76,7 @@ class CoinoneFeed(Feed):
     def __init__(self, client: ExchangeClient) -> None:
         self._client = client
 
-    async def parts(self) -> list[str]:
+    async def parts(self) -> Parts:
         """List the markets, as `KRW/BTC`."""
         answer = await self._client.get(f"/public/v2/markets/{_QUOTE}")
         content = await content_of(answer)
@@ -78,22 +85,22 @@ class CoinoneFeed(Feed):
             raise no_list(answer, str(error))
         match content:
             case {"result": "success", "markets": list() as markets}:
-                return parts_of(answer, [_codes(answer, one, at) for at, one in enumerate(markets)])
+                return listed_parts(answer, "markets", markets, _codes)
             case _:
                 raise no_list(answer, "is no list of markets")
 
-    async def fetch(self, *, part: str) -> list[Reply]:
+    async def fetch(self, *, part: str, take: Take) -> None:
         """Ask for one market."""
         market = market_of_part("coinone", part)
         answer = await self._client.get(f"/public/v2/range_units/{market.quote}/{market.target}")
-        return [Reply(answer.payload, market, answer.url)]
+        await take(about(market, answer))
 
 
-def _codes(answer: Answer, listed: object, place: int) -> tuple[str, str]:
-    match listed:
+def _codes(entry: object) -> Codes:
+    match entry:
         case {"quote_currency": str() as quote, "target_currency": str() as target}:
             if quote.upper() == _QUOTE:
                 return _QUOTE, target
-    raise no_list(
-        answer, f"has no currencies, or others than it was asked for, in markets[{place}]"
-    )
+            raise Refused(f"has {described(quote)} for a quote currency, not {_QUOTE}")
+        case _:
+            raise Refused("does not have two currencies")

@@ -8,14 +8,21 @@ import re
 from collections.abc import Mapping
 
 from app.adapters.exchanges.bands import Bands
-from app.adapters.exchanges.client import Answer, ExchangeClient
-from app.adapters.exchanges.listing import content_of, market_of_part, no_list, parts_of
+from app.adapters.exchanges.client import ExchangeClient
+from app.adapters.exchanges.listing import (
+    Codes,
+    about,
+    content_of,
+    listed_parts,
+    market_of_part,
+    no_list,
+)
 from app.adapters.exchanges.refusal import Refused, described, error_said, wrong
 from app.adapters.exchanges.replies import NamedMarkets, ReadsNamedMarkets, object_of, text_of
 from app.domain.errors import Fault
 from app.domain.range_units.revisions import WHOLE_QUOTE
 from app.domain.range_units.table import RangeUnitTable
-from app.ports.range_units.feeds import Feed, Reply
+from app.ports.range_units.feeds import Feed, Parts, Take
 from app.ports.range_units.formats import PayloadFormat
 
 _BANDS = Bands("priceGte", "tickSize")
@@ -62,34 +69,33 @@ class KorbitFeed(Feed):
     def __init__(self, client: ExchangeClient) -> None:
         self._client = client
 
-    async def parts(self) -> list[str]:
+    async def parts(self) -> Parts:
         """List the pairs, as `KRW/BTC`."""
         answer = await self._client.get("/v2/currencyPairs")
         match await content_of(answer):
             case {"success": True, "data": list() as pairs}:
-                found = [_pair(answer, pair, place) for place, pair in enumerate(pairs)]
-                return parts_of(answer, [market for market in found if market])
+                return listed_parts(answer, "data", pairs, _pair)
             case _:
                 raise no_list(answer, "is no list of currency pairs")
 
-    async def fetch(self, *, part: str) -> list[Reply]:
+    async def fetch(self, *, part: str, take: Take) -> None:
         """Ask for one pair."""
         market = market_of_part("korbit", part)
         symbol = f"{market.target}_{market.quote}".lower()
         answer = await self._client.get("/v2/tickSizePolicy", {"symbol": symbol})
-        return [Reply(answer.payload, market, answer.url)]
+        await take(about(market, answer))
 
 
-def _pair(answer: Answer, pair: object, place: int) -> tuple[str, str] | None:
+def _pair(entry: object) -> Codes:
     """Read a pair as quote and target; None if it is not traded any more.
 
     A pair of a status that is not known is asked about: at worst that is one call too many.
     """
-    match pair:
+    match entry:
         case {"symbol": str() as symbol, "status": str() as status}:
             named = _SYMBOL.fullmatch(symbol)
             if named is None:
-                raise no_list(answer, f"has {described(symbol)} for a symbol, in data[{place}]")
+                raise Refused(f"has {described(symbol)} for a symbol, not such as btc_krw")
             return None if status == "stopped" else (named[2].upper(), named[1].upper())
         case _:
-            raise no_list(answer, f"has no symbol, or no status, in data[{place}]")
+            raise Refused("has no symbol, or no status")

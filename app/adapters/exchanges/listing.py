@@ -1,14 +1,22 @@
 """What the feeds have in common: lists of markets are read, or refused, and parts are named."""
 
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
 from anyio import to_thread
 
 from app.adapters.exchanges.client import Answer
 from app.adapters.exchanges.literal_json import UnreadableJson, parse
-from app.adapters.exchanges.refusal import described, printable
+from app.adapters.exchanges.refusal import Refused, described, printable
 from app.domain.range_units.errors import FeedRefused, InvalidCode
+from app.domain.range_units.jobs import Failure
 from app.domain.range_units.revisions import WHOLE_QUOTE, Market, market_of
+from app.ports.range_units.feeds import Parts, Reply
 
 MOST_CHARACTERS = 100
+
+Codes: TypeAlias = tuple[str, str] | None
+"""The quote and the target of an entry of a list; None for one that is not to be asked about."""
 
 
 async def parsed(answer: Answer) -> object:
@@ -32,19 +40,35 @@ def no_list(answer: Answer, reason: str) -> FeedRefused:
     return FeedRefused(f"The answer of {answer.url} {reason}.")
 
 
-def parts_of(answer: Answer, markets: list[tuple[str, str]]) -> list[str]:
-    """Name markets, given as quote and target, as parts: in order of their names, each once.
+def listed_parts(
+    answer: Answer, path: str, entries: Sequence[object], codes: Callable[[object], Codes]
+) -> Parts:
+    """Name the markets of a list as parts: in order of their names, each once.
 
-    A code that is spelled as no code becomes a part all the same: it is refused when it is asked
-    for, and stops no other.
+    An entry that cannot be read, for which `codes` raises `Refused`, is told with its place and
+    stops no other; the reason completes "the entry …". A code that is spelled as no code becomes
+    a part, which is refused when it is asked for. Raises `FeedRefused` where no part is left.
     """
-    parts = sorted({f"{quote}/{target}" for quote, target in markets})
+    parts: set[str] = set()
+    unreadable: list[Failure] = []
+    for place, entry in enumerate(entries):
+        try:
+            named = codes(entry)
+            if named is not None:
+                parts.add(_part(*named))
+        except Refused as refused:
+            unreadable.append(Failure(f"{path}[{place}]", f"The entry {refused}."))
     if not parts:
-        raise no_list(answer, "names no market")
-    for part in parts:
-        if len(part) > MOST_CHARACTERS or not part.isprintable():
-            raise no_list(answer, f'names a market "{printable(part)}"')
-    return parts
+        first = f", as {unreadable[0].part}: {unreadable[0].reason}" if unreadable else ""
+        raise no_list(answer, f"names no market{first.rstrip('.')}")
+    return Parts(tuple(sorted(parts)), tuple(unreadable))
+
+
+def _part(quote: str, target: str) -> str:
+    part = f"{quote}/{target}"
+    if len(part) > MOST_CHARACTERS or not part.isprintable():
+        raise Refused(f'is about "{printable(part)}", which is no market')
+    return part
 
 
 def market_of_part(exchange: str, part: str) -> Market:
@@ -64,6 +88,12 @@ def no_part(exchange: str, part: str) -> FeedRefused:
     return FeedRefused(f'{exchange} cannot be asked for "{printable(part)}".')
 
 
-def whole(exchange: str) -> Market:
-    """Give what a reply is about that names its markets itself."""
-    return Market(exchange, "", "")
+def about(market: Market, answer: Answer) -> Reply:
+    """Make the reply of an exchange that was asked about one market."""
+    return Reply(answer.payload, market, answer.url, answer.received_at, (market,))
+
+
+def about_several(exchange: str, answer: Answer, asked: tuple[Market, ...] | None = None) -> Reply:
+    """Make a reply that names its markets: those that were asked for, or all that there are."""
+    market = Market(exchange, "", "")
+    return Reply(answer.payload, market, answer.url, answer.received_at, asked)

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 
 from app.adapters.exchanges.bands import Bands
 from app.adapters.exchanges.client import ExchangeClient
-from app.adapters.exchanges.listing import no_part, whole
+from app.adapters.exchanges.listing import about_several, no_part
 from app.adapters.exchanges.refusal import Refused, error_said, wrong
 from app.adapters.exchanges.replies import NamedMarkets, ReadsNamedMarkets, object_of, text_of
 from app.domain.range_units.revisions import WHOLE_QUOTE
 from app.domain.range_units.table import RangeUnitTable, TopRule
-from app.ports.range_units.feeds import Feed, Reply
+from app.ports.range_units.feeds import Feed, Parts, Take
 from app.ports.range_units.formats import PayloadFormat
 
 _BANDS = Bands("minPx", "tickSz", "maxPx")
@@ -60,14 +60,14 @@ class OkxFeed(Feed):
     def __init__(self, client: ExchangeClient) -> None:
         self._client = client
 
-    async def parts(self) -> list[str]:
+    async def parts(self) -> Parts:
         """Give the one part that there is, without asking."""
-        return [_ALL]
+        return Parts((_ALL,))
 
-    async def fetch(self, *, part: str) -> list[Reply]:
+    async def fetch(self, *, part: str, take: Take) -> None:
         """Ask for the bands of all families of options."""
         if part != _ALL:
             raise no_part("okx", part)
         path = "/api/v5/public/instrument-tick-bands"
         answer = await self._client.get(path, {"instType": "OPTION"})
-        return [Reply(answer.payload, whole("okx"), answer.url)]
+        await take(about_several("okx", answer))

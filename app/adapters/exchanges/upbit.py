@@ -9,26 +9,28 @@ One market that Upbit does not know makes an error of the whole reply. So the ma
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
 
 from app.adapters.exchanges.bands import number_in_string
-from app.adapters.exchanges.client import Answer, ExchangeClient
+from app.adapters.exchanges.client import ExchangeClient
 from app.adapters.exchanges.listing import (
     MOST_CHARACTERS,
+    Codes,
+    about_several,
+    listed_parts,
     market_of_part,
     no_list,
     no_part,
     parsed,
-    parts_of,
-    whole,
 )
 from app.adapters.exchanges.refusal import Refused, described, error_said
 from app.adapters.exchanges.replies import NamedMarkets, content_of, text_of
 from app.domain.errors import Fault
 from app.domain.range_units.revisions import WHOLE_QUOTE, Market, Reading, ScalarTick
-from app.ports.range_units.feeds import Feed, Reply
+from app.ports.range_units.feeds import Feed, Parts, Take
 from app.ports.range_units.formats import PayloadFormat
 
 _TICK = "tick_size"
@@ -94,35 +96,35 @@ class UpbitFeed(Feed):
     def __init__(self, client: ExchangeClient) -> None:
         self._client = client
 
-    async def parts(self) -> list[str]:
+    async def parts(self) -> Parts:
         """List the markets, and put them into batches."""
         answer = await self._client.get("/v1/market/all")
         match await parsed(answer):
             case list() as markets:
-                listed = [_pair(answer, one, place) for place, one in enumerate(markets)]
-                return list(_batches(parts_of(answer, listed)))
+                listed = listed_parts(answer, "", markets, _pair)
+                return replace(listed, readable=tuple(_batches(listed.readable)))
             case _:
                 raise no_list(answer, "is no list of markets")
 
-    async def fetch(self, *, part: str) -> list[Reply]:
+    async def fetch(self, *, part: str, take: Take) -> None:
         """Ask for a batch."""
         quote, _, targets = part.partition("/")
         if len(part) > MOST_CHARACTERS:
             raise no_part("upbit", part)
-        markets = [market_of_part("upbit", f"{quote}/{one}") for one in targets.split(",")]
-        codes = ",".join(f"{market.quote}-{market.target}" for market in markets)
+        asked = [market_of_part("upbit", f"{quote}/{one}") for one in targets.split(",")]
+        codes = ",".join(f"{market.quote}-{market.target}" for market in asked)
         answer = await self._client.get("/v1/orderbook/instruments", {"markets": codes})
-        return [Reply(answer.payload, whole("upbit"), answer.url)]
+        await take(about_several("upbit", answer, tuple(asked)))
 
 
-def _pair(answer: Answer, listed: object, place: int) -> tuple[str, str]:
-    match listed:
+def _pair(entry: object) -> Codes:
+    match entry:
         case {"market": str() as code} if named := _CODE.fullmatch(code):
             return named[1], named[2]
         case {"market": str() as code}:
-            raise no_list(answer, f"has {described(code)} for a market, in [{place}]")
+            raise Refused(f"has {described(code)} for a market, not such as KRW-BTC")
         case _:
-            raise no_list(answer, f"has no market in [{place}]")
+            raise Refused("has no market")
 
 
 def _batches(markets: Sequence[str]) -> Iterator[str]:

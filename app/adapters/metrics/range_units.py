@@ -1,7 +1,8 @@
 """Counts what becomes of the replies of exchanges, and who follows the changes."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from app.domain.range_units.errors import PayloadRejected
@@ -20,10 +21,24 @@ class CountingRangeUnitsService(RangeUnitsService):
         super().__init__(**ports)
         self._count = count
 
-    async def ingest(self, *, market: Market, payload: bytes, source: str) -> Ingested:
+    async def ingest(
+        self,
+        *,
+        market: Market,
+        payload: bytes,
+        source: str,
+        observed_at: datetime | None = None,
+        asked: Collection[Market] | None = None,
+    ) -> Ingested:
         """Ingest, and tell."""
         try:
-            taken = await super().ingest(market=market, payload=payload, source=source)
+            taken = await super().ingest(
+                market=market,
+                payload=payload,
+                source=source,
+                observed_at=observed_at,
+                asked=asked,
+            )
         except PayloadRejected as error:
             self._count(market.exchange, "rejected", {"rejected": error.markets})
             raise

@@ -63,6 +63,13 @@ class PayloadRejected(TickgateError):
         return {"attempted": self.markets, "rejected": self.markets, "rejections": rejections}
 
 
+class ObservedInFuture(TickgateError):
+    """A reply that is said to have been got at an instant that is yet to come."""
+
+    kind = ErrorKind.INVALID
+    code = "observed_in_future"
+
+
 class NoPayloadFormat(TickgateError):
     """Replies of that exchange cannot be read: no format is known for it."""
 
@@ -106,6 +113,7 @@ class RevisionInForce(TickgateError):
 
 class FeedUnavailable(TickgateError):
     """An exchange gives no answer that can be used, though it was asked several times."""
+    """The exchange gave no answer that can be used, after some tries; a later one may succeed."""
 
     kind = ErrorKind.UNAVAILABLE
     code = "feed_unavailable"
@@ -116,8 +124,6 @@ class FeedRefused(TickgateError):
 
     Unavailable like a feed that is silent: nothing in the caller's request is wrong.
     """
-
-    """The exchange gave an answer that trying again would not change."""
 
     kind = ErrorKind.UNAVAILABLE
     code = "feed_refused"

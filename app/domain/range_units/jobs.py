@@ -1,14 +1,15 @@
 """Jobs that fetch an exchange's range units: their states, and what may become of each."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from app.domain.errors import TickgateError
-from app.domain.range_units.errors import JobFinished, SyncInProgress
-from app.domain.range_units.notes import noted
+from app.domain.errors import Fault, TickgateError
+from app.domain.range_units.errors import JobFinished, PayloadRejected, SyncInProgress
+from app.domain.range_units.notes import NOTE, noted, noted_each
 
 ORPHANED_AFTER: Final = timedelta(minutes=1)
 """A heartbeat comes every few seconds: after so long without one, the job's process has died."""
@@ -96,9 +97,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class PartOutcome:
-    """What became of a part; `failure` says what went wrong with it, None: nothing did.
+    """What became of a part.
 
-    `note` says what somebody should look at all the same.
+    `failure` says what went wrong with it, or with some of its markets; None: nothing did. `note`
+    says what somebody should look at all the same.
     """
 
     part: str
@@ -119,7 +121,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A part that failed, and why."""
+    """A part that failed, at least for some of its markets, and why.
+
+    Of an entry in a list of parts that cannot be read, `part` is the place.
+    """
 
     part: str
     reason: str
@@ -196,3 +201,16 @@ def reason_of(error: TickgateError) -> str:
     """Say why something failed, in a text that any store can keep."""
     faults = "; ".join(str(fault) for fault in error.faults)
     return noted(f"{error.detail} [{error.code}] {faults}".rstrip())
+
+
+def reason_of_rejections(faults: Sequence[Fault]) -> str:
+    """Say which markets of a reply were not taken, each with the first of its reasons.
+
+    As many as fit: all of them are in quarantine, where the reply could not be read.
+    """
+    first: dict[str, str] = {}
+    for fault in faults:
+        first.setdefault(fault.about, str(fault))
+    code = PayloadRejected.code
+    said = f"{len(first)} of the markets in the reply cannot be taken. [{code}] "
+    return said + noted_each(list(first.values()), NOTE - len(said))

@@ -126,11 +126,12 @@ def digest_of(payload: bytes) -> str:
 
 
 class Bearing(Enum):
-    """What stating range units means for the revision known at their start."""
+    """What stating or observing range units means for the revision known at their start."""
 
     CONFIRMS = auto()
     REPLACES = auto()
     FOLLOWS = auto()
+    OVERTAKEN = auto()
 
 
 def bearing_on(
@@ -153,6 +154,22 @@ def bearing_on(
             f"{known.market} has other range units from that instant on, which are in force."
         )
     return Bearing.REPLACES if same_start else Bearing.FOLLOWS
+
+
+def bearing_of_reply(known: Revision | None, *, digest: str, observed_at: datetime) -> Bearing:
+    """Decide what content observed at an instant means for what was in force then.
+
+    What was seen later than that, though it began before, stays: other content from in between
+    would take its place, at instants at which it was seen.
+    """
+    if known is None:
+        return Bearing.FOLLOWS
+    if known.digest == digest:
+        return Bearing.CONFIRMS
+    if known.last_seen > observed_at:
+        return Bearing.OVERTAKEN
+    # Within the same microsecond the later one counts.
+    return Bearing.REPLACES if known.effective_from == observed_at else Bearing.FOLLOWS
 
 
 def replaced_by(

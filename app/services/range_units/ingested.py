@@ -1,7 +1,7 @@
 """What goes into an ingest, and what comes out of it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -9,18 +9,32 @@ from app.domain.errors import Fault
 from app.domain.range_units.lint import CROSS_CHECKED, Finding
 from app.domain.range_units.notes import noted
 from app.domain.range_units.quarantine import Quarantined, faults_kept
-from app.domain.range_units.revisions import Market
+from app.domain.range_units.revisions import (
+    Bearing,
+    Market,
+    Observation,
+    Revision,
+    bearing_of_reply,
+)
+from app.services.range_units.current_revisions import own_of
+
+_INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A payload, and where it came from, when."""
+    """A payload, where it came from, when, and what had been asked for."""
 
     market: Market
     payload: bytes
     source: str
     digest: str
     observed_at: datetime
+    asked: Collection[Market] | None = None
+
+    def dated(self, observation: Observation) -> Observation:
+        """Give something that it says with its date, and with what it was read from."""
+        return replace(observation, effective_from=self.observed_at, payload_digest=self.digest)
 
     def entry(
         self, entry_id: UUID, now: datetime, reason: str, faults: Sequence[Fault]
@@ -51,7 +65,7 @@ class Ingested:
     unchanged: int
     """Had the same, which are now confirmed."""
     rejected: int = 0
-    """Were not read, and keep what they had."""
+    """Were not taken, and keep what they had."""
     rejections: tuple[Fault, ...] = ()
     """Why those were not, each naming its market; there may be several about one."""
     lint: tuple[tuple[Market, Finding], ...] = ()
@@ -68,3 +82,38 @@ class Ingested:
     def disagreements(self) -> list[tuple[Market, Finding]]:
         """What is odd about those compared; the range units that answer for them stay."""
         return [one for one in self.lint if one[1].code in CROSS_CHECKED]
+
+
+@dataclass(slots=True)
+class Borne:
+    """What the tables of a reply mean for what was in force when it was got."""
+
+    confirmed: list[UUID] = field(default_factory=list)
+    replaced: list[Revision] = field(default_factory=list)
+    fresh: list[tuple[Observation, str]] = field(default_factory=list)
+    """With their digests."""
+    overtaken: list[Fault] = field(default_factory=list)
+    """Why some are not taken."""
+
+
+def borne_on(
+    current: Mapping[Market, Revision],
+    digested: Sequence[tuple[Observation, str]],
+    *,
+    observed_at: datetime,
+) -> Borne:
+    """Sort the tables of a reply by what they mean."""
+    borne = Borne()
+    for observation, digest in digested:
+        known = own_of(current, observation.market)
+        bearing = bearing_of_reply(known, digest=digest, observed_at=observed_at)
+        if known is not None and bearing is Bearing.OVERTAKEN:
+            message = f"is known to be otherwise from later, {known.last_seen:{_INSTANT}}"
+            borne.overtaken.append(Fault("", message, about=str(observation.market)))
+        elif known is not None and bearing is Bearing.CONFIRMS:
+            borne.confirmed.append(known.id)
+        else:
+            borne.fresh.append((observation, digest))
+            if known is not None and bearing is Bearing.REPLACES:
+                borne.replaced.append(known)
+    return borne

@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 from anyio import to_thread
 
 from app.domain.errors import Fault
+from app.domain.range_units.asked import only_asked
 from app.domain.range_units.changes import changes_of
 from app.domain.range_units.cross_check import cross_check
 from app.domain.range_units.errors import (
     NoPayloadFormat,
+    ObservedInFuture,
     PayloadRejected,
 )
 from app.domain.range_units.lint import Finding, lint
@@ -40,7 +42,7 @@ from app.services.range_units.current_revisions import (
     known_exchange,
     own_of,
 )
-from app.services.range_units.ingested import Ingested, Received
+from app.services.range_units.ingested import Ingested, Received, borne_on
 
 _SETTLED = timedelta(minutes=5)
 """After this long, what was recorded at an instant is all there will ever be of it.
@@ -103,22 +105,32 @@ class RangeUnitsService:
             await known_exchange(uow, exchange)
             return await uow.catalogue.markets(exchange=exchange, after=after, limit=limit)
 
-    async def ingest(self, *, market: Market, payload: bytes, source: str) -> Ingested:
-        """Take what an exchange replied about its range units, in one transaction.
+    async def ingest(
+        self,
+        *,
+        market: Market,
+        payload: bytes,
+        source: str,
+        observed_at: datetime | None = None,
+        asked: Collection[Market] | None = None,
+    ) -> Ingested:
+        """Take what an exchange replied at an instant (None: now), in one transaction.
 
-        The same payload twice changes nothing but `last_seen`. What is new is in force from now
-        on. Markets that cannot be read are left as they are, and reported; the payload is then in
-        quarantine, as it is when `PayloadRejected` is raised. Raises `UnknownExchange` and
+        The same payload twice changes nothing but `last_seen`. What is new is in force from that
+        instant on, until what was observed later. Nothing is taken of markets that cannot be read,
+        were not `asked` for (None: all that there are), or were seen to be otherwise later: they
+        are reported. A payload that cannot be read, even in part, is in quarantine, as it is when
+        `PayloadRejected` is raised. Raises `ObservedInFuture`, `UnknownExchange` and
         `NoPayloadFormat`, too.
         """
+        received_at = self._past(observed_at)
         async with self._reading() as uow:
             await known_exchange(uow, market.exchange)
         payload_format = self._formats.get(market.exchange)
         if payload_format is None:
             raise NoPayloadFormat(f"No format of replies is known for {market.exchange}.")
-        now = self._clock.now()
         digest = await to_thread.run_sync(digest_of, payload)
-        received = Received(market, payload, source, digest, observed_at=now)
+        received = Received(market, payload, source, digest, received_at, asked)
         reading = await self._read(payload_format, received)
         digested, findings = await to_thread.run_sync(_examined, reading.observations)
         disagreements = await self._disagreements(reading.ticks, as_of=received.observed_at)
@@ -131,22 +143,29 @@ class RangeUnitsService:
         self._feed.tell()
         return replace(
             taken,
-            rejected=reading.rejected,
-            rejections=reading.rejections,
+            rejected=reading.rejected + taken.rejected,
+            rejections=(*reading.rejections, *taken.rejections),
             lint=(*findings, *disagreements),
             checked=len(reading.ticks),
         )
+
+    def _past(self, observed_at: datetime | None) -> datetime:
+        now = self._clock.now()
+        if observed_at is not None and observed_at > now:
+            raise ObservedInFuture("What was observed cannot have been observed in the future.")
+        return observed_at or now
 
     async def _read(self, payload_format: PayloadFormat, received: Received) -> Reading:
         """Read a payload; one that is refused as a whole is in quarantine then."""
 
         def read() -> Reading:
-            return payload_format.read(
+            found = payload_format.read(
                 payload=received.payload,
                 market=received.market,
                 observed_at=received.observed_at,
                 source=received.source,
             )
+            return only_asked(found, received.asked)
 
         try:
             # Off the event loop: a hundred thousand bands take a while to read.
@@ -194,24 +213,23 @@ class RangeUnitsService:
         # A reply is compared with what was in force when it was observed. One that was overtaken
         # by a later reply while it waited becomes history, and replaces nothing.
         current = await in_force(uow, markets, as_of=observed_at)
-        confirmed, replaced, fresh = [], [], []
-        for observation, digest in digested:
-            known = own_of(current, observation.market)
-            if known is not None and known.digest == digest:
-                confirmed.append(known.id)
-                continue
-            if known is not None and known.effective_from == observed_at:
-                replaced.append(known)  # within the same microsecond: the later one counts
-            stated = replace(
-                observation, effective_from=observed_at, payload_digest=received.digest
-            )
-            fresh.append((self._revision(stated, digest, now), observation.table))
-        await uow.revisions.confirm(revision_ids=confirmed, at=observed_at)
-        await _store(uow, fresh, replaced, now)
-        if confirmed and not fresh:
+        borne = borne_on(current, digested, observed_at=observed_at)
+        fresh = [
+            (self._revision(received.dated(one), digest, now, seen=observed_at), one.table)
+            for one, digest in borne.fresh
+        ]
+        await uow.revisions.confirm(revision_ids=borne.confirmed, at=observed_at)
+        await _store(uow, fresh, borne.replaced, now)
+        if borne.confirmed and not fresh:
             await uow.changes.advance()
         updated = sum(own_of(current, revision.market) is not None for revision, _ in fresh)
-        return Ingested(len(fresh) - updated, updated, len(confirmed))
+        return Ingested(
+            inserted=len(fresh) - updated,
+            updated=updated,
+            unchanged=len(borne.confirmed),
+            rejected=len(borne.overtaken),
+            rejections=tuple(borne.overtaken),
+        )
 
     async def put_range_units(  # noqa: PLR0913 - what is stated, and of what
         self,
@@ -296,13 +314,20 @@ class RangeUnitsService:
         is_final = is_past and known_at is not None and known_at <= now - _SETTLED
         return RangeUnits(revision, table, revision.age(now), is_final)
 
-    def _revision(self, observation: Observation, digest: str, now: datetime) -> Revision:
+    def _revision(
+        self,
+        observation: Observation,
+        digest: str,
+        now: datetime,
+        *,
+        seen: datetime | None = None,
+    ) -> Revision:
         return Revision(
             id=self._ids.new_id(),
             market=observation.market,
             effective_from=observation.effective_from,
             recorded_at=now,
-            last_seen=now,
+            last_seen=seen or now,
             source=observation.source,
             digest=digest,
             payload_digest=observation.payload_digest,

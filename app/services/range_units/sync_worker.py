@@ -8,7 +8,7 @@ from typing import Final
 
 from anyio import CancelScope, create_task_group
 
-from app.domain.errors import StoreUnavailable, TickgateError
+from app.domain.errors import Fault, StoreUnavailable, TickgateError
 from app.domain.range_units.errors import (
     NoFeed,
     PayloadRejected,
@@ -23,6 +23,7 @@ from app.domain.range_units.jobs import (
     begun,
     ended,
     reason_of,
+    reason_of_rejections,
 )
 from app.domain.range_units.notes import noted
 from app.ports.clock import Clock
@@ -65,9 +66,10 @@ class SyncWorker:
         """Run a queued job to its end, and give it as it is then.
 
         One that is not queued any more is left as it is. A part that fails, or whose payload is
-        rejected, is recorded and does not stop the others. A cancel is noticed between parts. The
-        end is recorded though this is cancelled, or raises what made the whole job fail:
-        `SyncInProgress` where another process syncs the exchange.
+        rejected in part or as a whole, is recorded and does not stop the others; what came before
+        a failure is taken. What cannot be read of the list of parts is recorded like a part. A
+        cancel is noticed between parts. The end is recorded though this is cancelled, or raises
+        what made the whole job fail: `SyncInProgress` where another process syncs the exchange.
         """
         try:
             async with self._locks.hold(exchange=job.exchange) as is_held:
@@ -158,6 +160,7 @@ class _Run:
         self._job = job
         self._means = means
         self._left: Iterator[str] = iter(())
+        self._unreadable: Mapping[str, str] = {}
         self._tried = self._of = 0
         self._stops = False
         self._error: Exception | None = None
@@ -181,7 +184,9 @@ class _Run:
             scope.cancel()
 
     async def _try_all(self, at_once: int) -> None:
-        parts = await self._means.feed.parts()
+        listed = await self._means.feed.parts()
+        self._unreadable = {one.part: one.reason for one in listed.unreadable}
+        parts = [*listed.readable, *self._unreadable]
         job_id = self._job.id
         async with self._means.uow() as uow:
             await uow.job_parts.plan(job_id=job_id, parts=parts)
@@ -204,35 +209,14 @@ class _Run:
             self._means.tell(self._tried, self._of)
 
     async def _outcome(self, part: str) -> PartOutcome:
-        counts = Counts()
-        failures: list[str] = []
-        odd: list[str] = []
+        if part in self._unreadable:
+            return PartOutcome(part, Counts(), noted(self._unreadable[part]))
+        taking = _Taking(self._means.range_units, self._means.clock)
         try:
-            for reply in await self._means.feed.fetch(part=part):
-                counts += await self._take(reply, failures, odd)
+            await self._means.feed.fetch(part=part, take=taking.take)
         except TickgateError as error:
-            failures.append(reason_of(error))
-        failure = noted(" / ".join(failures)) if failures else None
-        return PartOutcome(part, counts, failure, noted("; ".join(odd), PART_NOTE) or None)
-
-    async def _take(self, reply: Reply, failures: list[str], odd: list[str]) -> Counts:
-        try:
-            taken = await self._means.range_units.ingest(
-                market=reply.market, payload=reply.payload, source=reply.source
-            )
-        except PayloadRejected as error:
-            failures.append(reason_of(error))
-            return Counts(attempted=error.markets, rejected=error.markets)
-        odd += [f"{market}: {finding.message}" for market, finding in taken.disagreements]
-        return Counts(
-            attempted=taken.attempted,
-            inserted=taken.inserted,
-            updated=taken.updated,
-            unchanged=taken.unchanged,
-            rejected=taken.rejected,
-            checked=taken.checked,
-            disagreeing=len(taken.disagreements),
-        )
+            taking.failures.append(reason_of(error))
+        return taking.outcome(part)
 
     async def _note(self, outcome: PartOutcome | None = None) -> None:
         """Record what became of a part, and a sign of life; learn whether the job is to stop."""
@@ -251,3 +235,50 @@ class _Run:
                 raise StoreUnavailable(f"The lock of {self._job.exchange} was lost on the way.")
             with suppress(StoreUnavailable):  # the parts will tell, if it stays away
                 await self._note()
+
+
+class _Taking:
+    """Takes the replies to a part, and keeps what became of them whatever comes after."""
+
+    def __init__(self, range_units: RangeUnitsService, clock: Clock) -> None:
+        self._range_units = range_units
+        self._clock = clock
+        self._counts = Counts()
+        self._odd: list[str] = []
+        self._rejections: list[Fault] = []
+        self.failures: list[str] = []
+
+    async def take(self, reply: Reply) -> None:
+        """Ingest a reply, as of when it was got."""
+        try:
+            taken = await self._range_units.ingest(
+                market=reply.market,
+                payload=reply.payload,
+                source=reply.source,
+                # The clock may have been set back since.
+                observed_at=min(reply.received_at, self._clock.now()),
+                asked=reply.asked,
+            )
+        except PayloadRejected as error:
+            self.failures.append(reason_of(error))
+            self._counts += Counts(attempted=error.markets, rejected=error.markets)
+            return
+        self._rejections += taken.rejections
+        self._odd += [f"{market}: {finding.message}" for market, finding in taken.disagreements]
+        self._counts += Counts(
+            attempted=taken.attempted,
+            inserted=taken.inserted,
+            updated=taken.updated,
+            unchanged=taken.unchanged,
+            rejected=taken.rejected,
+            checked=taken.checked,
+            disagreeing=len(taken.disagreements),
+        )
+
+    def outcome(self, part: str) -> PartOutcome:
+        """Give what became of the part."""
+        failures = [*self.failures]
+        if self._rejections:
+            failures.append(reason_of_rejections(self._rejections))
+        note = noted("; ".join(self._odd), PART_NOTE)
+        return PartOutcome(part, self._counts, noted(" / ".join(failures)) or None, note or None)

@@ -56,6 +56,19 @@ def test_parts_that_fail_are_told_and_the_exit_code_is_1(program: Program) -> No
     ]
 
 
+def test_markets_of_a_reply_that_are_rejected_are_told_and_the_exit_code_is_1(
+    program: Program,
+) -> None:
+    program.with_range_units(
+        lambda s: s.range_units.put_exchange(exchange=Exchange("upbit", "Upbit"))
+    )
+    program.upbit.replies = {"KRW/BTC,ETH": [ticks_of_upbit(KRW_BTC="1", KRW_ETH="-1")]}
+    ended = program.run("range-units", "sync", "upbit")
+    assert ended.exit_code == 1
+    assert "upbit KRW/ETH: [1].tick_size: is not above zero" in ended.stderr
+    assert "1 of 1 parts failed" in ended.stderr
+
+
 def test_an_exchange_that_is_away_or_unknown_has_the_exit_code_of_its_refusal(
     program: Program,
 ) -> None:

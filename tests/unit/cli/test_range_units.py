@@ -135,6 +135,18 @@ def test_a_reply_of_the_exchange_is_counted(program: Program, tmp_path: Path) ->
     ]
 
 
+def test_a_late_reply_is_imported_with_when_it_was_got(program: Program, tmp_path: Path) -> None:
+    begin = ("range-units", "import", file_of(tmp_path, REPLY), *BTC, "--observed-at")
+    ended = program.run(*begin, "2026-01-01T00:00:00Z", "--json")
+    assert ended.document["inserted"] == 1
+    [revision] = program.run("range-units", "history", *BTC, "--json").document["items"]
+    assert revision["effective_from"] == revision["last_seen"] == "2026-01-01T00:00:00Z"
+    future = program.run(*begin, "2027-01-01T00:00:00Z")
+    assert (future.exit_code, "[observed_in_future]" in future.stderr) == (1, True)
+    curated = ("range-units", "import", file_of(tmp_path, CURATED), *BTC, "--observed-at")
+    assert program.run(*curated, "2026-01-01T00:00:00Z").exit_code == 2
+
+
 def test_the_same_reply_again_changes_nothing(program: Program, tmp_path: Path) -> None:
     file = file_of(tmp_path, REPLY)
     program.run("range-units", "import", file, *BTC)

@@ -70,6 +70,24 @@ async def test_a_reply_is_in_force_from_now_on(
     ]
 
 
+async def test_a_late_reply_is_handed_in_with_when_it_was_got(
+    client: httpx.AsyncClient, coinone: dict[str, str]
+) -> None:
+    await ingest(client, coinone, GOOD)
+    before = await served(client, coinone)
+    late = f"{INGEST}&observed_at=2026-01-02T00:00:00%2B09:00"
+    assert (await ingest(client, coinone, FINER, late)).json() == counts(inserted=1)
+    assert await served(client, coinone) == before
+    then = await client.get(f"{MARKET}/range-units?as_of=2026-01-02T01:00:00Z", headers=coinone)
+    assert then.json()["effective_from"] == "2026-01-01T15:00:00Z"
+    for instant, code in {
+        "2026-01-02T03:04:05.678902Z": "observed_in_future",
+        "2026-01-02": "invalid_request",
+    }.items():
+        answer = await ingest(client, coinone, GOOD, f"{INGEST}&observed_at={instant}")
+        assert refusal(answer) == (422, code)
+
+
 async def test_the_same_reply_again_only_confirms(
     application: MemoryApplication, client: httpx.AsyncClient, coinone: dict[str, str]
 ) -> None:

@@ -13,6 +13,7 @@ from httpx import AsyncClient, Limits
 
 from app.adapters.exchanges.budget import Budget, RateBudget
 from app.adapters.exchanges.client import (
+    LONGEST_AWAY,
     Answer,
     ExchangeClient,
     Patience,
@@ -122,12 +123,19 @@ def asking(
 # -- one call ------------------------------------------------------------------------------------
 
 
-async def test_an_answer_is_the_bytes_that_came_and_the_url_that_was_asked(
-    asking: Asking, stub: StubExchange
+async def test_an_answer_is_the_bytes_that_came_the_url_that_was_asked_and_when_all_had_come(
+    asking: Asking, stub: StubExchange, clock: SettableClock
 ) -> None:
+    async def answer_later(_target: str) -> None:
+        await checkpoint()
+        clock.advance(timedelta(seconds=7))
+
+    stub.on_ask = answer_later
     stub.answers["/x?a=b%26c"] = [Canned(b"\xff\0<html>")]
+    asked_at = clock.now()
     answer = await asking.client.get("/x", {"a": "b&c"})
-    assert answer == Answer(b"\xff\0<html>", f"{stub.url}/x?a=b%26c")
+    received_at = asked_at + timedelta(seconds=7)
+    assert answer == Answer(b"\xff\0<html>", f"{stub.url}/x?a=b%26c", received_at)
 
 
 async def test_the_exchange_is_told_who_asks_and_nothing_secret(
@@ -280,12 +288,12 @@ async def test_an_exchange_that_says_when_is_asked_then(
     soon = clock.now().replace(microsecond=0) + timedelta(seconds=31)
     past = datetime(1999, 1, 1, tzinfo=UTC)
     spelled = {
-        "0": 0,
+        "0": 0.5,  # its own pause is the least
         "1": 1,
         "60": 60,
         format_datetime(soon, usegmt=True): 30.321099,
         format_datetime(soon.replace(tzinfo=None)): 30.321099,
-        format_datetime(past, usegmt=True): 0,
+        format_datetime(past, usegmt=True): 0.5,
     }
     for status in (418, 429, 503):
         for written, seconds in spelled.items():
@@ -298,7 +306,13 @@ async def test_an_exchange_that_says_when_is_asked_then(
 async def test_what_says_nothing_about_when_is_a_failure_like_others(
     asking: Asking, stub: StubExchange, time: CountedTime
 ) -> None:
-    for written in ("soon", "-1", "1.5", "\uff11", "", "Thu, 99 Foo 2026 00:00:00 GMT", "1e3"):
+    misspelt = (
+        *("soon", "-1", "1.5", "\uff11", "", "Thu, 99 Foo 2026 00:00:00 GMT", "1e3"),
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2026 00:00:00 +99999999999999999999",
+        "Mon, 01 Jan 2026 99999999999999999999:00:00 GMT",
+    )
+    for written in misspelt:
         headers = (("Retry-After", written),)
         stub.answers["/x"] = [Canned(status=429, headers=headers), GOOD]
         time.slept.clear()
@@ -334,9 +348,18 @@ async def test_an_exchange_that_is_away_for_long_is_not_asked_until_it_is_back(
     assert await asking.client.get("/x")
 
 
-async def test_a_pause_without_end_is_only_a_long_one(asking: Asking, stub: StubExchange) -> None:
-    stub.always = Canned(status=429, headers=(("Retry-After", "9" * 5000),))
-    assert (await asking.unavailable()).retry_after == 10**9
+async def test_a_pause_is_heeded_for_a_quarter_of_an_hour_at_most_and_told_until_when(
+    asking: Asking, stub: StubExchange, time: CountedTime
+) -> None:
+    without_end = ("9" * 5000, "31536000", "901", "Fri, 31 Dec 9999 23:59:59 GMT")
+    for written in without_end:
+        stub.always = Canned(status=429, headers=(("Retry-After", written),))
+        refusal = await asking.unavailable()
+        assert refusal.retry_after == LONGEST_AWAY == 900, written
+        assert refusal.detail == "any wants not to be asked before 2026-01-02T03:19:05Z."
+        time.time += LONGEST_AWAY
+    stub.always = GOOD
+    assert await asking.client.get("/x")
 
 
 async def test_an_exchange_that_keeps_asking_for_pauses_is_unavailable_for_one_more(

@@ -17,6 +17,7 @@ from app.adapters.memory.range_units.unit_of_work import MemoryRangeUnitsUnitOfW
 from app.domain.errors import Fault, StoreUnavailable
 from app.domain.range_units.errors import (
     NoPayloadFormat,
+    ObservedInFuture,
     PayloadRejected,
     RevisionInForce,
     UnknownExchange,
@@ -548,6 +549,78 @@ async def test_a_reply_that_a_later_one_overtook_is_compared_with_what_was_befor
     application.clock.advance(MINUTE)
     assert (await state_overtaken(application, FINE, by=COARSE)).unchanged == 1
     assert len(await history(application)) == 2
+
+
+# -- replies that are handed in late -----------------------------------------------------------
+
+
+async def late(
+    application: MemoryApplication, table: RangeUnitTable, observed_at: datetime
+) -> Ingested:
+    service = reading(application, Stated((BTC, table)))
+    return await service.ingest(market=BTC, payload=b"", source=SOURCE, observed_at=observed_at)
+
+
+async def test_a_late_reply_about_before_anything_was_known_is_history(
+    application: MemoryApplication,
+) -> None:
+    observed_at = application.clock.now()
+    application.clock.advance(MINUTE)
+    await state(application, (BTC, COARSE))
+    before = await current(application)
+    assert await late(application, FINE, observed_at) == Ingested(1, 0, 0)
+    assert await current(application) == before
+    then = await current(application, as_of=observed_at)
+    assert (then.table, then.revision.last_seen) == (FINE, observed_at)
+    assert then.revision.recorded_at == application.clock.now()
+
+
+async def test_a_late_reply_takes_no_place_of_what_was_confirmed_later(
+    application: MemoryApplication,
+) -> None:
+    await state(application, (BTC, COARSE))
+    observed_at = application.clock.now() + MINUTE
+    application.clock.advance(2 * MINUTE)
+    await state(application, (BTC, COARSE))
+    seen = application.clock.now()
+    application.clock.advance(MINUTE)
+    before = await history(application)
+    taken = await late(application, FINE, observed_at)
+    assert (taken.attempted, taken.rejected) == (1, 1)
+    assert [str(fault) for fault in taken.rejections] == [
+        f"{BTC}: is known to be otherwise from later, {seen:%Y-%m-%dT%H:%M:%SZ}"
+    ]
+    assert await history(application) == before
+    assert (await current(application, as_of=observed_at)).table == COARSE
+
+
+async def test_a_late_reply_confirms_nothing_newer(application: MemoryApplication) -> None:
+    await state(application, (BTC, COARSE))
+    observed_at = application.clock.now() + MINUTE
+    for table in (COARSE, FINE):
+        application.clock.advance(2 * MINUTE)
+        await state(application, (BTC, table))
+    before = await history(application)
+    application.clock.advance(MINUTE)
+    assert (await late(application, COARSE, observed_at)).unchanged == 1
+    assert await history(application) == before
+
+
+async def test_a_late_reply_that_nothing_later_is_known_beside_is_as_old_as_it_is(
+    application: MemoryApplication,
+) -> None:
+    observed_at = application.clock.now()
+    application.clock.advance(MINUTE)
+    await late(application, FINE, observed_at)
+    assert (await current(application)).age == MINUTE
+    assert (await late(application, COARSE, application.clock.now())).updated == 1
+
+
+async def test_nothing_is_observed_in_the_future(application: MemoryApplication) -> None:
+    now = application.clock.now()
+    with pytest.raises(ObservedInFuture):
+        await late(application, FINE, now + timedelta(microseconds=1))
+    assert await late(application, FINE, now) == Ingested(1, 0, 0)
 
 
 # -- whole or not at all -----------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Syncs as they run: on fakes, with a feed by hand."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,17 +11,21 @@ from anyio.lowlevel import checkpoint
 from app.domain.errors import StoreUnavailable, TickgateError
 from app.domain.range_units.errors import FeedRefused, FeedUnavailable, SyncInProgress
 from app.domain.range_units.jobs import Counts, Failure, Job, JobState, Progress
+from app.domain.range_units.notes import NOTE
+from app.domain.range_units.revisions import Exchange
 from app.ports.range_units.feeds import Reply
 from app.services.range_units.sync_worker import SyncWorker
 from tests.application import MemoryApplication
 from tests.builders import a_market, an_exchange
 from tests.cancellation import PATIENCE, modes_of, sweep, until
-from tests.feeds import SOURCE, a_reply
+from tests.feeds import BEGUN, SOURCE, a_reply, ticks_of_upbit
 
-HTML = Reply(b"<html>", a_market(target="BAD"), SOURCE)
+HTML = Reply(b"<html>", a_market(target="BAD"), SOURCE, BEGUN, None)
 
 
-async def an_application(**replies: list[Reply] | TickgateError) -> MemoryApplication:
+async def an_application(
+    **replies: Sequence[Reply | TickgateError] | TickgateError,
+) -> MemoryApplication:
     application = MemoryApplication()
     await application.range_units.put_exchange(exchange=an_exchange())
     application.coinone.replies = dict(replies)
@@ -90,6 +95,91 @@ async def test_what_is_bad_does_not_stop_the_rest_and_is_reported() -> None:
     assert "[payload_rejected]" in bad.reason
     [entry] = await application.quarantine.list_entries(exchange="coinone")
     assert (entry.market, entry.source) == (HTML.market, SOURCE)
+
+
+async def test_what_came_before_a_page_that_fails_is_stored_and_counted() -> None:
+    away = FeedUnavailable("Page 4 is away.")
+    application = await an_application(pages=[a_reply("1"), HTML, a_reply("1", target="ETH"), away])
+    job = await application.sync_worker.run(job=await started(application))
+    report = await application.sync.job(job_id=job.id)
+    assert report.progress.counts == Counts(attempted=3, inserted=2, rejected=1)
+    [failure] = report.failures
+    assert "HTML" in failure.reason
+    assert "Page 4 is away. [feed_unavailable]" in failure.reason
+
+
+async def test_a_reply_holds_from_when_it_was_got_and_replaces_nothing_that_was_seen_later() -> (
+    None
+):
+    application = await an_application(BTC=[a_reply("1")])  # got when the clock began
+    units, market = application.range_units, a_market()
+    later = BEGUN + timedelta(minutes=9)
+    application.clock.time = later
+    await units.ingest(market=market, payload=a_reply("2").payload, source=SOURCE)
+    application.clock.advance(timedelta(minutes=1))
+    job = await application.sync_worker.run(job=await started(application))
+    assert (await application.sync.job(job_id=job.id)).progress.counts.inserted == 1
+    now = await units.current(market=market)
+    then = await units.current(market=market, as_of=later - timedelta(microseconds=1))
+    assert (now.revision.effective_from, now.revision.last_seen) == (later, later)
+    assert (then.revision.effective_from, then.revision.last_seen) == (BEGUN, BEGUN)
+
+
+async def test_a_reply_that_the_clock_was_set_back_behind_is_of_now() -> None:
+    application = await an_application(**targets("BTC"))
+    application.clock.advance(-timedelta(seconds=2))
+    job = await application.sync_worker.run(job=await started(application))
+    assert (await application.sync.job(job_id=job.id)).progress.counts.inserted == 1
+
+
+async def test_a_reply_about_another_market_than_was_asked_for_is_stored_for_nobody() -> None:
+    stray = replace(a_reply("1", target="TRX"), asked=(a_market(target="ADA"),))
+    application = await an_application(ADA=[stray])
+    job = await application.sync_worker.run(job=await started(application))
+    report = await application.sync.job(job_id=job.id)
+    assert report.progress.counts == Counts(attempted=2, rejected=2)
+    [failure] = report.failures
+    assert "coinone KRW/TRX: was not asked for" in failure.reason
+    assert "coinone KRW/ADA: was asked for, and has no answer" in failure.reason
+    assert await application.range_units.list_markets(exchange="coinone") == []
+    [entry] = await application.quarantine.list_entries(exchange="coinone")
+    assert (entry.source, len(entry.faults)) == (stray.source, 2)
+
+
+async def test_a_reply_of_which_markets_are_rejected_names_them_as_far_as_they_fit() -> None:
+    application = await an_application()
+    upbit = Exchange("upbit", "Upbit")
+    await application.range_units.put_exchange(exchange=upbit)
+    application.upbit.replies = {
+        "few": [ticks_of_upbit(KRW_BTC="1", KRW_ETH="-1", KRW_XRP="x")],
+        "many": [ticks_of_upbit(KRW_BTC="1", **{f"KRW_{n}": "-1" for n in range(99)})],
+    }
+    job = await application.sync.start(exchange="upbit", requested_by="trader")
+    await application.sync_worker.run(job=job)
+    report = await application.sync.job(job_id=job.id)
+    few, many = (failure.reason for failure in report.failures)
+    assert few == (
+        "2 of the markets in the reply cannot be taken. [payload_rejected] "
+        "upbit KRW/ETH: [1].tick_size: is not above zero; upbit KRW/XRP: [2].tick_size: is the "
+        'string "x", which is not a decimal number in plain or exponent notation'
+    )
+    assert many.startswith("99 of the markets in the reply cannot be taken.")
+    assert many.endswith("upbit KRW/7: [8].tick_size: is not above zero; and 91 more")
+    assert len(many) <= NOTE
+
+
+async def test_what_cannot_be_read_of_the_list_of_parts_is_a_failure_and_stops_no_other() -> None:
+    application = await an_application(**targets("BTC", "ETH"))
+    unread = Failure("markets[1]", "The entry does not have two currencies.")
+    application.coinone.unreadable = (unread,)
+    job = await application.sync_worker.run(job=await started(application))
+    report = await application.sync.job(job_id=job.id)
+    assert (job.state, report.progress, report.failures) == (
+        JobState.DONE,
+        Progress(Counts(attempted=2, inserted=2), 3, 3, 1),
+        (unread,),
+    )
+    assert sorted(application.coinone.asked) == ["BTC", "ETH"]
 
 
 async def test_so_many_parts_are_asked_for_at_once_and_no_more() -> None:

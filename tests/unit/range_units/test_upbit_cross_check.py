@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -178,6 +179,7 @@ async def test_a_tick_size_is_compared_with_what_holds_when_it_was_stated() -> N
     reply = ticks_of_upbit(KRW_BTC="2")
     assert (await synced(application, all=reply)).progress.counts.disagreeing == 1
     application.clock.time = later
+    reply = replace(reply, received_at=later)
     assert (await synced(application, all=reply)).progress.counts.disagreeing == 0
 
 
@@ -189,6 +191,24 @@ async def test_a_part_that_is_rejected_in_part_is_checked_for_the_rest() -> None
     assert counts == Counts(attempted=1, rejected=1, checked=1, disagreeing=1)
     [entry] = await application.quarantine.list_entries(exchange="upbit")
     assert [fault.about for fault in entry.faults] == ["upbit KRW/ETH"]
+
+
+async def test_what_was_not_asked_for_is_compared_with_nothing_and_what_was_is_missed() -> None:
+    application = await an_application()
+    asked = (KRW_BTC, Market("upbit", "KRW", "ETH"))
+    stray = replace(ticks_of_upbit(USDT_DOGE="1"), asked=asked)
+    mixed = replace(ticks_of_upbit(USDT_DOGE="1", KRW_BTC="1000"), asked=asked)
+    report = await synced(application, stray=stray, mixed=mixed)
+    assert report.progress == Progress(Counts(attempted=5, rejected=5, checked=1), 2, 2, 2)
+    told = (
+        "upbit USDT/DOGE: was not asked for",
+        "upbit KRW/BTC: was asked for, and has no answer",
+        "upbit KRW/ETH: was asked for, and has no answer",
+    )
+    first, second = (failure.reason for failure in report.failures)
+    assert [words in first for words in told] == [True] * 3
+    assert [words in second for words in told] == [True, False, True]
+    assert report.notes == ()
 
 
 async def test_the_note_of_a_part_is_bounded() -> None:

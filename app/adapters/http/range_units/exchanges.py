@@ -17,10 +17,19 @@ from app.adapters.http.range_units.asked import (
     Services,
     TargetCode,
 )
-from app.adapters.http.schemas import InvalidCursor, Page, PartOfList, Sent, page_of, parts_of
+from app.adapters.http.schemas import (
+    Instant,
+    InvalidCursor,
+    Page,
+    PartOfList,
+    Sent,
+    page_of,
+    parts_of,
+)
 from app.domain.range_units.errors import (
     InvalidCode,
     NoPayloadFormat,
+    ObservedInFuture,
     PayloadRejected,
     UnknownExchange,
     rejection,
@@ -162,17 +171,33 @@ class IngestAnswer(BaseModel):
 
 
 class MarketAsked(Sent):
-    """The market that the exchange was asked about."""
+    """The market that the exchange was asked about, and when it answered."""
 
     quote: Quote
     target: TargetCode
+    observed_at: Annotated[
+        Instant | None,
+        Field(
+            description="When the reply was got, if that was not now. An older one becomes history"
+            " at most: what was observed later stays."
+        ),
+    ] = None
 
 
 @exchanges.post(
     "/{exchange}/range-units/ingest",
     summary="Take an exchange's reply",
     responses=responses(
-        401, 403, 413, 422, 503, InvalidCode, UnknownExchange, NoPayloadFormat, PayloadRejected
+        401,
+        403,
+        413,
+        422,
+        503,
+        InvalidCode,
+        ObservedInFuture,
+        UnknownExchange,
+        NoPayloadFormat,
+        PayloadRejected,
     ),
     openapi_extra={
         "requestBody": {
@@ -191,14 +216,16 @@ async def ingest(
 ) -> IngestAnswer:
     """Take what an exchange replied about range units, in one transaction.
 
-    What is new is in force from now on; the same again changes nothing but `last_seen`. A market
-    that cannot be read is among the `rejections` and keeps what it had. A reply that is an error,
+    What is new is in force from when the reply was got; the same again changes nothing but
+    `last_seen`. A market that cannot be read, or was seen to be otherwise later, is among the
+    `rejections` and keeps what it had. A reply that is an error,
     empty, or has no market that can be read is `payload_rejected`, with every reason.
     """
     ingested = await services.range_units.ingest(
         market=market_of(exchange, asked.quote, asked.target),
         payload=await request.body(),
         source=f"a reply handed in by {principal.username}",
+        observed_at=asked.observed_at,
     )
     return IngestAnswer(
         attempted=ingested.attempted,

@@ -34,9 +34,12 @@ LOCATION: Final[dict[str, Any]] = {
 
 
 class FailureAnswer(BaseModel):
-    """A part of a job that failed, or whose payload was rejected."""
+    """A part of a job that failed, or whose payload was rejected, in part or as a whole."""
 
-    part: str = Field(examples=["KRW/BTC"])
+    part: str = Field(
+        description="Of an entry in the list of parts that cannot be read, the place.",
+        examples=["KRW/BTC"],
+    )
     reason: str
 
 
