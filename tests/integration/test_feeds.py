@@ -25,7 +25,7 @@ from app.domain.range_units.revisions import Market
 from app.ports.range_units.feeds import Feed, Parts, Reply
 from app.settings import Settings
 from tests.cancellation import until
-from tests.contracts.feeds import Asked, FeedContract, fetched
+from tests.contracts.feeds import Asked, FeedContract, fetched, refuse
 from tests.feeds import BEGUN
 from tests.integration.stub_exchange import NOT_FOUND, Canned, Ending, StubExchange, stub_exchange
 
@@ -346,6 +346,15 @@ async def test_pages_that_lead_nowhere_are_refused(stub: StubExchange) -> None:
             with pytest.raises(FeedRefused, match=told):
                 await fetched(feed, "linear")
         assert stub.asked == [first, second]
+
+
+async def test_a_page_of_another_category_than_was_asked_for_is_taken_by_nobody(
+    stub: StubExchange,
+) -> None:
+    stub.always = Canned(page(cursor=None).replace(b'"linear"', b'"spot"'))
+    async with feed_of(BybitFeed, "bybit", stub) as feed:
+        with pytest.raises(FeedRefused, match='the category the string "spot", not linear'):
+            await feed.fetch(part="linear", take=refuse)
 
 
 async def test_the_pages_before_one_that_fails_are_taken(stub: StubExchange) -> None:

@@ -81,7 +81,7 @@ class BybitFeed(Feed):
         return Parts((_CATEGORY,))
 
     async def fetch(self, *, part: str, take: Take) -> None:
-        """Ask for the pages of a category; each is taken before it says which comes next."""
+        """Ask for the pages of a category; each is taken before the next is asked for."""
         if part != _CATEGORY:
             raise no_part("bybit", part)
         cursors = [""]
@@ -90,8 +90,9 @@ class BybitFeed(Feed):
             if cursors[-1]:
                 query["cursor"] = cursors[-1]
             answer = await self._client.get(_PATH, query)
+            page = await _page(answer, part)
             await take(about_several("bybit", answer))
-            following = await _following(answer)
+            following = _following(answer, page)
             if not following:
                 return
             if following in cursors:
@@ -100,20 +101,31 @@ class BybitFeed(Feed):
         raise FeedRefused(f"bybit has more than {_MOST_PAGES} pages about {part}.")
 
 
-async def _following(answer: Answer) -> str:
-    """Find the cursor of the next page; none, where the page is the last.
+async def _page(answer: Answer, category: str) -> Mapping[str, object]:
+    """Read what a page says of itself; nothing, where it is no page.
 
-    Nor is there one where the page is none at all: that is for whoever reads the replies to say,
-    and to keep, as of any other reply.
+    That is for whoever reads the replies to say, and to keep, as of any other reply. Raises
+    `FeedRefused` for a page of another category: that names the same pairs, with other filters.
     """
     try:
         content = await content_of(answer)
     except FeedRefused:
-        return ""
+        return {}
     match content:
-        case {"result": {"nextPageCursor": str() as following}}:
+        case {"result": {"category": str() as other}} if other not in ("", category):
+            raise no_list(answer, f"is about the category {described(other)}, not {category}")
+        case {"result": dict() as page}:
+            return page
+        case _:
+            return {}
+
+
+def _following(answer: Answer, page: Mapping[str, object]) -> str:
+    """Find the cursor of the next page; none, where the page is the last."""
+    match page:
+        case {"nextPageCursor": str() as following}:
             return following
-        case {"result": {"nextPageCursor": other}} if other is not None:
+        case {"nextPageCursor": other} if other is not None:
             raise no_list(answer, f"has {described(other)} for a cursor")
         case _:
             return ""
