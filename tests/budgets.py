@@ -243,6 +243,13 @@ async def an_ingest(application: FakedApplication, *, bands: int, units: tuple[f
     return partial(ingest, payload=reply(bands, unit=last))
 
 
+async def a_late_reply(application: FakedApplication) -> Call:
+    """Give the ingest of a reply of other content from before the last confirmation."""
+    call = await an_ingest(application, bands=100, units=(1, 1, 0.5))
+    observed_at = application.clock.now() - REFRESH_GRACE - timedelta(seconds=1)
+    return partial(call, observed_at=observed_at)
+
+
 async def a_reply_to_compare(application: FakedApplication) -> Call:
     """Give the ingest of the tick sizes of many markets, which one ladder answers for."""
     await application.range_units.put_exchange(exchange=an_exchange(code="upbit"))
@@ -500,6 +507,7 @@ BUDGETS: Final = (
     Budget("page of rejected payloads", a_page_of_rejected_payloads, 2, readings=1),
     Budget("standings of the exchanges", the_standings, 1, readings=1),
     *INGESTS,
+    Budget("late reply", a_late_reply, 4, commits=1, readings=1),
     Budget("reply that is only compared", a_reply_to_compare, 4, commits=1, readings=2),
     Budget("login after others", a_login_after_others, 11, on_postgres=12, commits=2),
     Budget("refresh with an unknown token", an_unknown_token, 1, rollbacks=1, refusal=InvalidToken),
