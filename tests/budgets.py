@@ -1,12 +1,12 @@
 """What every use case may cost: statements, commits and rollbacks, exactly."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from app.domain.errors import TickgateError
@@ -232,7 +232,9 @@ def reply(bands: int, *, unit: float = 1) -> bytes:
     ).encode()
 
 
-async def an_ingest(application: FakedApplication, *, bands: int, units: tuple[float, ...]) -> Call:
+async def an_ingest(
+    application: FakedApplication, *, bands: int, units: tuple[float, ...]
+) -> Callable[..., Coroutine[Any, Any, object]]:
     """Give the ingest of a reply with the last of the units, after those with the others."""
     await application.range_units.put_exchange(exchange=an_exchange())
     ingest = partial(application.range_units.ingest, market=BTC, source=SOURCE)

@@ -113,7 +113,6 @@ class RevisionInForce(TickgateError):
 
 class FeedUnavailable(TickgateError):
     """An exchange gives no answer that can be used, though it was asked several times."""
-    """The exchange gave no answer that can be used, after some tries; a later one may succeed."""
 
     kind = ErrorKind.UNAVAILABLE
     code = "feed_unavailable"
