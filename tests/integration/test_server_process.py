@@ -320,7 +320,7 @@ class Prepared:
         return serving(self.place.directory, *options, settings=settings)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=[pytest.param("sqlite", marks=pytest.mark.thorough), "postgres"])
 async def prepared(
     request: pytest.FixtureRequest, tmp_path: Path, postgres_server_url: str
 ) -> AsyncIterator[Prepared]:
