@@ -75,6 +75,23 @@ class Pooler(StrEnum):
     """What gives each transaction any connection."""
 
 
+_NOTHING: Final = re.compile(r"(?!)")
+_ANYTHING: Final = re.compile(r".+")
+_QUERIES: Final[Mapping[str, Mapping[str, re.Pattern[str]]]] = {
+    "postgresql": {
+        "host": _ANYTHING,
+        "port": re.compile(r"[0-9]{1,5}"),
+        "passfile": _ANYTHING,
+        "ssl": re.compile(r"disable|allow|prefer|require|verify-ca|verify-full"),
+        "target_session_attrs": re.compile(
+            r"any|primary|standby|read-write|read-only|prefer-standby"
+        ),
+    },
+    "sqlite": {},
+}
+"""What a database URL may say after its question mark; the driver fails on all else, or later."""
+
+
 class WrongSetting(Exception):
     """A setting that cannot be used; the message is one line that names the variable."""
 
@@ -212,6 +229,11 @@ class Settings(BaseModel):
                 raise ValueError("names no file, and a database in memory would be one per use")
             if "sslmode" in url.query:
                 raise ValueError("has sslmode=…, which the driver spells ssl=…")
+            taken = _QUERIES[url.get_backend_name()]
+            for name, given in url.query.items():
+                if not isinstance(given, str) or not taken.get(name, _NOTHING).fullmatch(given):
+                    names = ", ".join(taken) or "nothing"
+                    raise ValueError(f"has an odd query after the ?; it takes {names}, each once")
             if url.port is not None and not 0 < url.port < 65536:  # noqa: PLR2004 - TCP's
                 raise ValueError("has no port number of TCP")
         return value

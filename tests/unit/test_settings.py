@@ -36,6 +36,11 @@ WRONG_URLS = [
     pytest.param("sqlite+aiosqlite://", id="a-database-in-memory"),
     pytest.param("sqlite+aiosqlite:///:memory:", id="a-database-in-memory-by-name"),
     pytest.param("postgresql+asyncpg://u:hunter2@h/d?sslmode=require", id="an-option-of-libpq"),
+    pytest.param("postgresql+asyncpg://u:hunter2@h/d?application_name=x", id="an-odd-option"),
+    pytest.param("postgresql+asyncpg://u:hunter2@h/d?ssl=bogus", id="an-odd-way-of-ssl"),
+    pytest.param("postgresql+asyncpg://u:hunter2@h/d?command_timeout=abc", id="a-bound-of-ours"),
+    pytest.param("postgresql+asyncpg://u:hunter2@h/d?ssl=allow&ssl=prefer", id="an-option-twice"),
+    pytest.param("sqlite+aiosqlite:///hunter2.db?mode=ro", id="an-option-of-sqlite"),
     pytest.param("postgresql+asyncpg://u:hunter2@h:99999/d", id="a-port-beyond-all"),
     # What follows an unescaped `@` of a password is taken for the host and its port.
     pytest.param("postgresql+asyncpg://u:p@:hunter2@db.example/d", id="a-password-not-escaped"),
