@@ -1,13 +1,14 @@
+import re
+from typing import Final
+
 from app.domain.errors import UnstorableText
+
+_NEVER_STORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 
 def is_storable(text: str, limit: int) -> bool:
     """Whether every store can keep the text exactly: no NUL, no lone surrogate, not over-long."""
-    return (
-        len(text) <= limit
-        and "\0" not in text
-        and not any("\ud800" <= character <= "\udfff" for character in text)
-    )
+    return len(text) <= limit and _NEVER_STORABLE.search(text) is None
 
 
 def check_storable(text: str | None, limit: int) -> None:
