@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import URL, Connection, MetaData, event, make_url
+from sqlalchemy import URL, Connection, MetaData, Table, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -40,6 +40,11 @@ class Base(DeclarativeBase):
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
         }
     )
+
+    @classmethod
+    def table(cls) -> Table:
+        """Give the table itself, for statements in which no mapped class takes part."""
+        return cls.metadata.tables[cls.__tablename__]
 
 
 class AsyncDatabase:

@@ -1,7 +1,7 @@
 """Transactions on the database: what both areas' SQL adapters run their statements through."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from types import TracebackType
@@ -97,9 +97,15 @@ class SqlTransaction:
             raise UnitOfWorkFailed("A statement before this one failed.")
 
     async def execute(
-        self, statement: Executable, parameters: list[dict[str, Any]] | None = None
+        self,
+        statement: Executable,
+        parameters: Mapping[str, Any] | list[dict[str, Any]] | None = None,
     ) -> CursorResult[Any]:
-        """Run one statement, once for each of the parameters if there are any."""
+        """Run one statement; once for each of the parameters, where they are a list.
+
+        What every login runs is a constant on a table, with its values as parameters: to put a
+        statement together costs as much as to run it, and a mapped class as much again.
+        """
         self.check()
         self._failed = True  # until the statement has ended well
         # SQLite cannot be stopped: its thread goes on with the statement, and a connection that is

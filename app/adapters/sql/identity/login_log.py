@@ -11,6 +11,7 @@ from sqlalchemy import (
     String,
     TextClause,
     Uuid,
+    bindparam,
     insert,
     select,
     text,
@@ -105,6 +106,15 @@ class LoginAttemptRow(Base):
     )
 
 
+_LOG: Final = LoginAttemptRow.table()
+_APPEND: Final = insert(_LOG)
+_SETTLE: Final = update(_LOG).where(
+    _LOG.c.at == bindparam("its_at"),
+    _LOG.c.id == bindparam("its_id"),
+    _LOG.c.outcome == Outcome.PENDING.value,
+)
+
+
 class SqlLoginLog(LoginLog):
     """The login log of a database."""
 
@@ -131,18 +141,12 @@ class SqlLoginLog(LoginLog):
             "client": attempt.client,
             "request_id": attempt.request_id,
         }
-        statement = insert(LoginAttemptRow).values(values | _settlement(attempt))
-        await self._transaction.execute(statement)
+        await self._transaction.execute(_APPEND, values | _settlement(attempt))
 
     async def settle(self, *, attempt: LoginAttempt) -> None:
         """UPDATE by primary key, where it is pending still."""
-        statement = (
-            update(LoginAttemptRow)
-            .where(LoginAttemptRow.at == attempt.at, LoginAttemptRow.id == attempt.id)
-            .where(LoginAttemptRow.outcome == Outcome.PENDING.value)
-            .values(_settlement(attempt))
-        )
-        settled = await self._transaction.execute(statement)
+        which = {"its_at": attempt.at, "its_id": attempt.id}
+        settled = await self._transaction.execute(_SETTLE, which | _settlement(attempt))
         with self._transaction.refusing():
             if settled.rowcount == 0:
                 raise AttemptNotPending(f"Attempt {attempt.id} is not pending.")

@@ -1,8 +1,9 @@
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Index, String, Uuid, case, select
+from sqlalchemy import Index, String, Uuid, bindparam, case, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.adapters.sql.database import Base
@@ -31,6 +32,14 @@ class LoginOriginRow(Base):
     before_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     __table_args__ = (Index("ix_login_origins_last_at", "last_at"),)
+
+
+_ORIGINS: Final = LoginOriginRow.table()
+_LAST_SUCCESS: Final = select(_ORIGINS.c.last_at).where(
+    _ORIGINS.c.user_id == bindparam("user_id"),
+    _ORIGINS.c.kind == _Kind.NETWORK.value,
+    _ORIGINS.c.origin == bindparam("origin"),
+)
 
 
 class SqlOrigins(Origins):
@@ -79,8 +88,7 @@ class SqlOrigins(Origins):
         self._transaction.check()
         if not is_storable(network, storage.ORIGIN):
             return None
-        row = LoginOriginRow
-        query = select(row.last_at).where(
-            row.user_id == user_id, row.kind == _Kind.NETWORK.value, row.origin == network
-        )
-        return (await self._transaction.execute(query)).scalar_one_or_none()
+        parameters = {"user_id": user_id, "origin": network}
+        found = await self._transaction.execute(_LAST_SUCCESS, parameters)
+        last: datetime | None = found.scalar_one_or_none()
+        return last

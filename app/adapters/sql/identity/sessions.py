@@ -1,4 +1,5 @@
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, String, Uuid, insert, select, update
@@ -51,6 +52,10 @@ class RefreshTokenRow(Base):
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+_ADD_SESSION: Final = insert(SessionRow.table())
+_ADD_TOKEN: Final = insert(RefreshTokenRow.table())
+
+
 class SqlSessions(SessionsPort):
     """The sessions of a database."""
 
@@ -72,7 +77,7 @@ class SqlSessions(SessionsPort):
             "user_agent": session.user_agent,
             "ended_at": session.ended_at,
         }
-        await self._transaction.execute(insert(SessionRow).values(values))
+        await self._transaction.execute(_ADD_SESSION, values)
 
     async def get(self, *, session_id: UUID) -> Session | None:
         """SELECT by primary key."""
@@ -159,7 +164,7 @@ class SqlRefreshTokens(RefreshTokens):
             "issued_at": token.issued_at,
             "used_at": token.used_at,
         }
-        await self._transaction.execute(insert(RefreshTokenRow).values(values))
+        await self._transaction.execute(_ADD_TOKEN, values)
 
     async def hold(self, *, digest: str) -> RefreshToken | None:
         """SELECT … FOR UPDATE; SQLite's writers are one at a time from their beginning."""

@@ -1,15 +1,15 @@
 import hashlib
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
-    ColumnElement,
     Uuid,
     and_,
-    cast,
+    bindparam,
     delete,
     func,
     insert,
@@ -40,6 +40,37 @@ class ThrottleSlotRow(Base):
     pending: Mapped[bool]
 
 
+_SLOTS: Final = ThrottleSlotRow.table()
+_HAS_FAILED: Final = or_(
+    _SLOTS.c.pending.is_(False), _SLOTS.c.taken_at < bindparam("pending_since")
+)
+_HOLD: Final = select(
+    func.pg_advisory_xact_lock(
+        func.unnest(bindparam("numbers", type_=ARRAY(BigInteger))).column_valued("number")
+    )
+)
+_TAKEN: Final = (
+    select(
+        _SLOTS.c.key,
+        func.count().filter(_HAS_FAILED),
+        func.count().filter(~_HAS_FAILED),
+        func.min(_SLOTS.c.expires_at).filter(_HAS_FAILED),
+    )
+    .where(
+        _SLOTS.c.key.in_(bindparam("keys", expanding=True)), _SLOTS.c.expires_at > bindparam("now")
+    )
+    .group_by(_SLOTS.c.key)
+)
+_TAKE: Final = insert(_SLOTS)
+_IS: Final = and_(
+    _SLOTS.c.key == bindparam("its_key"),
+    _SLOTS.c.expires_at == bindparam("its_end"),
+    _SLOTS.c.guess_id == bindparam("its_guess"),
+)
+_KEEP: Final = update(_SLOTS).where(_IS).values(pending=False)
+_GIVE_BACK: Final = delete(_SLOTS).where(_IS)
+
+
 class SqlThrottle(Throttle):
     """The slots of a database."""
 
@@ -58,9 +89,7 @@ class SqlThrottle(Throttle):
         if self._transaction.is_sqlite or not keys:
             return
         ordered = dict.fromkeys(_number(key) for key in sorted(keys, reverse=True))
-        numbers = cast(list(ordered), ARRAY(BigInteger))
-        number = func.unnest(numbers).column_valued("number")
-        await self._transaction.execute(select(func.pg_advisory_xact_lock(number)))
+        await self._transaction.execute(_HOLD, {"numbers": list(ordered)})
 
     async def taken(
         self, *, keys: Collection[str], now: datetime, pending_since: datetime
@@ -68,24 +97,13 @@ class SqlThrottle(Throttle):
         """SELECT … GROUP BY key."""
         with self._transaction.refusing():
             storage.check_throttle_keys(keys)
-        row = ThrottleSlotRow
-        has_failed = or_(row.pending.is_(False), row.taken_at < pending_since)
-        query = (
-            select(
-                row.key,
-                func.count().filter(has_failed),
-                func.count().filter(~has_failed),
-                func.min(row.expires_at).filter(has_failed),
-            )
-            .where(row.key.in_(keys), row.expires_at > now)
-            .group_by(row.key)
-        )
-        found = map(tuple, await self._transaction.execute(query))
+        parameters = {"keys": list(keys), "now": now, "pending_since": pending_since}
+        found = map(tuple, await self._transaction.execute(_TAKEN, parameters))
         taken = {key: Taken(failed, pending, frees) for key, failed, pending, frees in found}
         return {key: taken.get(key, Taken()) for key in keys}
 
     async def take(self, *, guess_id: UUID, slots: Collection[Slot], at: datetime) -> None:
-        """INSERT."""
+        """INSERT, in one round trip."""
         with self._transaction.refusing():
             storage.check_throttle_keys([slot.key for slot in slots])
         values = [
@@ -99,22 +117,21 @@ class SqlThrottle(Throttle):
             for slot in slots
         ]
         if values:
-            await self._transaction.execute(insert(ThrottleSlotRow).values(values))
+            await self._transaction.execute(_TAKE, values)
 
     async def keep(self, *, guess_id: UUID, slots: Collection[Slot]) -> None:
-        """UPDATE by primary keys."""
+        """UPDATE by primary keys, in one round trip."""
         with self._transaction.refusing():
             storage.check_throttle_keys([slot.key for slot in slots])
         if slots:
-            statement = update(ThrottleSlotRow).where(_are(guess_id, slots)).values(pending=False)
-            await self._transaction.execute(statement)
+            await self._transaction.execute(_KEEP, _each(guess_id, slots))
 
     async def give_back(self, *, guess_id: UUID, slots: Collection[Slot]) -> None:
-        """DELETE by primary keys."""
+        """DELETE by primary keys, in one round trip."""
         with self._transaction.refusing():
             storage.check_throttle_keys([slot.key for slot in slots])
         if slots:
-            await self._transaction.execute(delete(ThrottleSlotRow).where(_are(guess_id, slots)))
+            await self._transaction.execute(_GIVE_BACK, _each(guess_id, slots))
 
     async def prune(self, *, now: datetime, limit: int) -> int:
         """DELETE of some, passing over those that somebody else is at."""
@@ -126,12 +143,10 @@ class SqlThrottle(Throttle):
         return pruned.rowcount
 
 
-def _are(guess_id: UUID, slots: Collection[Slot]) -> ColumnElement[bool]:
-    row = ThrottleSlotRow
-    return and_(
-        row.guess_id == guess_id,
-        or_(*[and_(row.key == slot.key, row.expires_at == slot.expires_at) for slot in slots]),
-    )
+def _each(guess_id: UUID, slots: Collection[Slot]) -> list[dict[str, Any]]:
+    return [
+        {"its_key": slot.key, "its_end": slot.expires_at, "its_guess": guess_id} for slot in slots
+    ]
 
 
 def _number(key: str) -> int:

@@ -1,8 +1,8 @@
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Index, String, Uuid, false, insert, select, update
+from sqlalchemy import Index, Row, String, Uuid, bindparam, false, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.adapters.sql.database import Base
@@ -43,6 +43,11 @@ _IS_ADMIN = UserRow.role == Role.ADMIN.value
 Index("ix_users_admins", UserRow.id, sqlite_where=_IS_ADMIN, postgresql_where=_IS_ADMIN)
 
 
+_USERS: Final = UserRow.table()
+_BY_USERNAME: Final = select(_USERS).where(_USERS.c.username_key == bindparam("username_key"))
+_HOLD: Final = select(_USERS).where(_USERS.c.id == bindparam("user_id")).with_for_update()
+
+
 class SqlUsers(Users):
     """The users of a database."""
 
@@ -65,13 +70,12 @@ class SqlUsers(Users):
         self._transaction.check()
         if not is_storable(username_key, storage.USERNAME):
             return None
-        query = select(UserRow).where(UserRow.username_key == username_key)
-        return _user((await self._transaction.execute(query)).scalar_one_or_none())
+        found = await self._transaction.execute(_BY_USERNAME, {"username_key": username_key})
+        return _user(found.one_or_none())
 
     async def hold(self, *, user_id: UUID) -> User | None:
         """SELECT … FOR UPDATE; SQLite's writers are one at a time from their beginning."""
-        query = select(UserRow).where(UserRow.id == user_id).with_for_update()
-        return _user((await self._transaction.execute(query)).scalar_one_or_none())
+        return _user((await self._transaction.execute(_HOLD, {"user_id": user_id})).one_or_none())
 
     async def hold_admins(self) -> list[User]:
         """SELECT … FOR UPDATE, which locks in the order in which it sorts."""
@@ -116,11 +120,11 @@ def user_values(user: User) -> dict[str, Any]:
     }
 
 
-def _user(row: UserRow | None) -> User | None:
+def _user(row: UserRow | Row[Any] | None) -> User | None:
     return None if row is None else user_of(row)
 
 
-def user_of(row: UserRow) -> User:
+def user_of(row: UserRow | Row[Any]) -> User:
     """Give the user that a row holds."""
     return User(
         id=row.id,
