@@ -1,9 +1,11 @@
 """The database: its engine, and sessions that write or only read."""
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from time import monotonic
+from typing import Any, Final
 
-from sqlalchemy import URL, Connection, MetaData, Table, event, make_url
+from sqlalchemy import URL, Connection, Dialect, MetaData, Table, event, exc, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -12,11 +14,20 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState, QueuePool
+from sqlalchemy.pool import (
+    ConnectionPoolEntry,
+    PoolProxiedConnection,
+    PoolResetState,
+    QueuePool,
+)
 
 Sessions = async_sessionmaker[AsyncSession]
 
+IDLE_SECONDS: Final = 5
+"""How long a connection to Postgres is trusted after its last use."""
+
 _READ_ONLY = "tickgate_read_only"
+_IDLE_SINCE: Final = "tickgate_idle_since"
 _BOUNDS = {
     # Commits are not cancelled from here, so the server bounds every statement.
     "statement_timeout": "60s",
@@ -58,9 +69,19 @@ class AsyncDatabase:
     `pooled`: between here and Postgres is a pooler that gives each transaction any connection, as
     PgBouncer does in its mode `transaction`. Nothing that outlives a transaction can be relied on
     then: statements are not prepared for later ones, and bounds are set again for each.
+
+    A connection to Postgres that was lost while it was idle is replaced before it is used. One
+    that the server has closed is known by that; one that was idle for `idle_seconds` is asked.
     """
 
-    def __init__(self, url: str | URL, *, pool_size: int = 10, pooled: bool = False) -> None:
+    def __init__(
+        self,
+        url: str | URL,
+        *,
+        pool_size: int = 10,
+        pooled: bool = False,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
         self.url: URL = make_url(url)
         is_sqlite = self.url.get_backend_name() == "sqlite"
         options = _sqlite_options() if is_sqlite else _postgres_options(pooled=pooled)
@@ -76,7 +97,11 @@ class AsyncDatabase:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
             event.listen(self.engine.sync_engine, "reset", _end_sqlite)
-        elif pooled:
+        else:
+            event.listen(self.engine.sync_engine, "checkin", _begin_to_idle)
+            check = partial(_check_alive, self.engine.dialect, idle_seconds)
+            event.listen(self.engine.sync_engine, "checkout", check)
+        if pooled:
             event.listen(self.engine.sync_engine, "begin", _bound_transaction)
         reader = self.engine.execution_options(**{_READ_ONLY: True})
         self.sessions: Sessions = async_sessionmaker(self.engine, expire_on_commit=False)
@@ -123,15 +148,38 @@ def _postgres_options(*, pooled: bool) -> dict[str, Any]:
         }
     else:
         connecting["server_settings"] = settings | _BOUNDS
-    return {
-        # A connection that broke while it was idle is replaced before it is used.
-        "pool_pre_ping": True,
-        "connect_args": connecting,
-    }
+    return {"connect_args": connecting}
 
 
 def _sqlite_options() -> dict[str, Any]:
     return {"connect_args": {"timeout": 10}}
+
+
+def _begin_to_idle(_connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+    entry.info[_IDLE_SINCE] = monotonic()
+
+
+def _check_alive(
+    dialect: Dialect,
+    idle_seconds: float,
+    connection: DBAPIConnection,
+    entry: ConnectionPoolEntry,
+    _proxy: PoolProxiedConnection,
+) -> None:
+    # To ask takes as many round trips as a statement in a transaction of its own.
+    idle_since = entry.info.pop(_IDLE_SINCE, None)
+    if idle_since is None:  # it is new
+        return
+    is_idle = monotonic() - idle_since >= idle_seconds
+    if connection.driver_connection.is_closed() or (is_idle and not _answers(dialect, connection)):
+        raise exc.InvalidatePoolError  # the others were lost with it, for all that is known
+
+
+def _answers(dialect: Dialect, connection: DBAPIConnection) -> bool:
+    try:
+        return dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error:
+        return False
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
