@@ -153,6 +153,8 @@ class SqlTransaction:
         await self._let_go()
 
     async def _let_go(self) -> None:
+        if not self._session.in_transaction():  # a commit has given the connection back
+            return
         # What was committed stays so, and what was not is gone with its connection: a database
         # that breaks off now changes nothing for the caller, and the pool drops the connection.
         with suppress(SQLAlchemyError, OSError):
