@@ -443,7 +443,7 @@ BUDGETS: Final = (
     of_writing("login with an old hash", statements=12, on_postgres=13, commits=2),
     of_writing("login with a wrong password", statements=7, on_postgres=8, commits=2),
     of_writing("login of nobody", statements=7, on_postgres=8, commits=2),
-    of_writing("login that is throttled", statements=4, on_postgres=5),
+    of_writing("login that is throttled", statements=5, on_postgres=6),
     of_writing("refused attempt", statements=1),
     of_writing("refresh", statements=6),
     of_writing("refresh with a stolen token", statements=5),

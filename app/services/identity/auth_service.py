@@ -167,6 +167,8 @@ class AuthService:
                 client=client,
                 device=self._user_agents.read(user_agent=client.user_agent),
             )
+            # Before the claim: everybody waits for what comes after it.
+            await uow.login_log.append(attempt=attempt)
             guess = await self._throttling.claim(
                 uow,
                 guess_id=attempt.id,
@@ -178,7 +180,7 @@ class AuthService:
             )
             if guess.blocked_by is not None:
                 attempt = attempt.settled(at=attempt.at, reason=guess.blocked_by)
-            await uow.login_log.append(attempt=attempt)
+                await uow.login_log.settle(attempt=attempt)
             await uow.commit()
         return attempt, user, guess
 
