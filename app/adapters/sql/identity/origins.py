@@ -3,7 +3,8 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Index, String, Uuid, bindparam, case, select
+from sqlalchemy import Executable, Index, String, Uuid, bindparam, case, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.adapters.sql.database import Base
@@ -42,6 +43,21 @@ _LAST_SUCCESS: Final = select(_ORIGINS.c.last_at).where(
 )
 
 
+def _see(insert: postgresql.Insert | sqlite.Insert) -> Executable:
+    latest = case(
+        (insert.excluded.last_at > _ORIGINS.c.last_at, insert.excluded.last_at),
+        else_=_ORIGINS.c.last_at,
+    )
+    return insert.on_conflict_do_update(
+        index_elements=[_ORIGINS.c.user_id, _ORIGINS.c.kind, _ORIGINS.c.origin],
+        set_={"before_at": _ORIGINS.c.last_at, "last_at": latest},
+    ).returning(_ORIGINS.c.kind, _ORIGINS.c.before_at)
+
+
+_SEE_ON_POSTGRES: Final = _see(postgresql.insert(_ORIGINS))
+_SEE_ON_SQLITE: Final = _see(sqlite.insert(_ORIGINS))
+
+
 class SqlOrigins(Origins):
     """The origins of a database."""
 
@@ -67,19 +83,8 @@ class SqlOrigins(Origins):
         ]
         if not values:
             return Familiarity()
-        row = LoginOriginRow
-        statement = self._transaction.insert(row).values(values)
-        stored = statement.on_conflict_do_update(
-            index_elements=[row.user_id, row.kind, row.origin],
-            set_={
-                "before_at": row.last_at,
-                "last_at": case(
-                    (statement.excluded.last_at > row.last_at, statement.excluded.last_at),
-                    else_=row.last_at,
-                ),
-            },
-        ).returning(row.kind, row.before_at)
-        found = await self._transaction.execute(stored)
+        see = _SEE_ON_SQLITE if self._transaction.is_sqlite else _SEE_ON_POSTGRES
+        found = await self._transaction.execute(see, values)
         before = {each.kind: each.before_at for each in found}
         return Familiarity(before.get(_Kind.NETWORK), before.get(_Kind.CLIENT))
 
