@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import cast
 
 from app.adapters.exchanges.refusal import (
     OutOfBounds,
@@ -107,14 +108,32 @@ class Bands:
 
     def _rows(self, bands: list[object], path: str) -> list[Row]:
         """Read every band, or none: a gap beside a band that cannot be read is no finding."""
+        columns = self._columns(bands)
+        if columns is None:
+            raise Refused("has bands that cannot be read", self._faults(bands, path))
+        return list(map(Row, *columns))
+
+    def _columns(self, bands: list[object]) -> list[list[Decimal]] | None:
+        """Read the columns of rows; None where any band lacks a field, or has more or others."""
+        names = [self.range_min, self.price_unit]
+        names += [self.next_range_min] if self.next_range_min else []
+        if not all(isinstance(band, dict) and len(band) == len(names) for band in bands):
+            return None
+        entries = cast("list[dict[str, object]]", bands)
+        try:
+            columns = [[self.read(band[name]) for band in entries] for name in names]
+        except KeyError:
+            return None
+        if any(isinstance(number, str) for column in columns for number in column):
+            return None
+        return cast("list[list[Decimal]]", columns)
+
+    def _faults(self, bands: list[object], path: str) -> list[Fault]:
+        """Say all that is wrong with bands that cannot be read."""
         end = self.next_range_min
         names = (self.range_min, *([end] if end else []), self.price_unit)
         numbers = Numbers("band", names, self.read)
         faults: list[Fault] = []
-        found = [numbers.of(band, f"{path}[{place}]", faults) for place, band in enumerate(bands)]
-        if faults:
-            raise Refused("has bands that cannot be read", faults)
-        return [
-            Row(band[self.range_min], band[self.price_unit], band[end] if end else None)
-            for band in found
-        ]
+        for place, band in enumerate(bands):
+            numbers.of(band, f"{path}[{place}]", faults)
+        return faults

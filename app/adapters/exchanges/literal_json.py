@@ -7,12 +7,14 @@ keys lets the last one win. A price that went that way is no longer what the exc
 import json
 from collections import Counter
 from decimal import Decimal
+from functools import lru_cache
 from typing import NoReturn
 
 from app.adapters.exchanges.refusal import OutOfBounds, printable
 from app.domain.range_units.numbers import InvalidNumber, parse_decimal
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_NUMBERS_KNOWN = 1_000
 
 
 class UnreadableJson(ValueError):
@@ -27,11 +29,13 @@ def parse(payload: bytes) -> object:
     and for equal keys in one object.
     """
     text = _text(payload)
+    # Tables repeat their numbers: a band begins where another ends, and has the unit of many.
+    number = lru_cache(maxsize=_NUMBERS_KNOWN)(_number)
     try:
         return json.loads(
             text,
-            parse_float=_number,
-            parse_int=_number,
+            parse_float=number,
+            parse_int=number,
             parse_constant=_refuse_constant,
             object_pairs_hook=_object,
         )

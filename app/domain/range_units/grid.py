@@ -8,9 +8,11 @@ all that has to be known of it.
 """
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 from app.domain.range_units.errors import PriceOffGrid
 from app.domain.range_units.numbers import decimals, from_units, lies, plain, to_units
@@ -67,8 +69,7 @@ class PriceAnswer:
         return self.floor is not None and self.floor == self.ceil
 
 
-@dataclass(frozen=True, slots=True)
-class Progression:
+class Progression(NamedTuple):
     """The valid prices of one band: first, first + unit, … up to and including `last`."""
 
     first: int
@@ -85,11 +86,8 @@ class PriceGrid:
         self._table = table
         self._rows = tuple(table.rows())
         bounds = (table.top, table.min_price, table.max_price)
-        numbers = [number for number in bounds if number is not None]
-        for band in table.bands:
-            numbers += (band.range_min, band.price_unit)
-        self._scale = max(map(decimals, numbers), default=0)
-        self._starts = [self._units(band.range_min) for band in table.bands]
+        finest = max((decimals(bound) for bound in bounds if bound is not None), default=0)
+        self._scale, self._starts, self._ticks = table.counted(at_least=finest)
         self._top, self._least, self._greatest = (
             None if bound is None else self._units(bound) for bound in bounds
         )
@@ -207,14 +205,14 @@ class PriceGrid:
 
         progressions: list[Progression] = []
         before = 0
-        for place, row in enumerate(self._rows):
-            start, unit = self._starts[place], self._units(row.price_unit)
-            low, high = self._reach(place)
-            if lowest is not None:
-                low = max(low, lowest)
-            if highest is not None:
-                high = highest if high is None else min(high, highest)
-            anchor = start if table.anchor is Anchor.RANGE_MIN else 0
+        is_anchored = table.anchor is Anchor.RANGE_MIN
+        bands = zip(self._starts, self._ticks, self._reaches(), strict=True)
+        for start, unit, (least, greatest) in bands:
+            low = least if lowest is None or least > lowest else lowest
+            high = greatest
+            if highest is not None and (greatest is None or greatest > highest):
+                high = highest
+            anchor = start if is_anchored else 0
             first = anchor - (anchor - low) // unit * unit
             last = None if high is None else anchor + (high - anchor) // unit * unit
             if last is not None and last < first:
@@ -224,23 +222,16 @@ class PriceGrid:
                 before += (last - first) // unit + 1
         return progressions
 
-    def _reach(self, place: int) -> tuple[int, int | None]:
-        """Give the least and the greatest integer that belong to a band."""
-        start = self._starts[place]
-        is_last = place == len(self._starts) - 1
-        if self._table.boundary is Boundary.LOWER_INCLUSIVE:
-            low, includes_end = start, False
-        else:
-            # The lowest bound of the first band has no band below it to belong to.
-            low, includes_end = (start if place == 0 else start + 1), True
-        if not is_last:
-            end = self._starts[place + 1]
-        elif self._top is None:
-            return low, None
-        else:
-            end = self._top
-            includes_end = self._table.top_rule is TopRule.INCLUSIVE
-        return low, end if includes_end else end - 1
+    def _reaches(self) -> Iterator[tuple[int, int | None]]:
+        """Give the least and the greatest integer that belong to each band."""
+        # A boundary belongs to the band above it, or to the one below.
+        to_the_next = 0 if self._table.boundary is Boundary.UPPER_INCLUSIVE else 1
+        lows = [start + 1 - to_the_next for start in self._starts]
+        lows[:1] = self._starts[:1]  # the lowest bound has no band below it to belong to
+        highs: list[int | None] = [start - to_the_next for start in self._starts[1:]]
+        is_included = self._table.top_rule is TopRule.INCLUSIVE
+        highs.append(self._top if self._top is None or is_included else self._top - 1)
+        return zip(lows, highs, strict=False)  # without a band there is no end
 
     def floor_at(self, at: int, _rest: int) -> int | None:
         """Give the greatest valid price at or below a place, which is as `lies` tells it."""
@@ -365,7 +356,7 @@ class PriceGrid:
         if place is None:
             return False
         anchor = self._starts[place] if self._table.anchor is Anchor.RANGE_MIN else 0
-        return (found - anchor) % (2 * self._units(self._rows[place].price_unit)) == 0
+        return (found - anchor) % (2 * self._ticks[place]) == 0
 
     def _unruled(self, price: Decimal, *, upwards: bool) -> Decimal | None:
         """Without a tick rule every positive price inside the limits is valid."""

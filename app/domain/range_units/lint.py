@@ -9,8 +9,8 @@ from enum import StrEnum
 from itertools import islice, pairwise
 from typing import Final
 
-from app.domain.range_units.numbers import decimals, plain, to_units
-from app.domain.range_units.table import Anchor, Band, RangeUnitTable
+from app.domain.range_units.numbers import plain
+from app.domain.range_units.table import Anchor, RangeUnitTable
 
 
 class Oddity(StrEnum):
@@ -63,40 +63,25 @@ def lint(table: RangeUnitTable) -> tuple[Finding, ...]:
 
 
 def _about_boundaries(table: RangeUnitTable) -> Iterator[Finding]:
-    scale = max((decimals(n) for b in table.bands for n in (b.range_min, b.price_unit)), default=0)
-    grids = [_Grid.of(band, table.anchor, scale) for band in table.bands]
-    for place, (below, above) in enumerate(pairwise(grids), start=1):
-        at, band = above.start, table.bands[place]
-        off = [one for one in (below, above) if not one.has(at)]
-        if off:
-            units = dict.fromkeys(plain(one.band.price_unit) for one in off)
-            message = f"{plain(band.range_min)} is no price of the unit {' nor of '.join(units)}"
+    _, starts, units = table.counted()
+    is_anchored = table.anchor is Anchor.RANGE_MIN
+    for place, (below, above) in enumerate(pairwise(units), start=1):
+        at, band = starts[place], table.bands[place]
+        is_off_below = (at - starts[place - 1] if is_anchored else at) % below != 0
+        is_off_above = not is_anchored and at % above != 0
+        unit, unit_below = band.price_unit, table.bands[place - 1].price_unit
+        if is_off_below or is_off_above:
+            off = ((unit_below, is_off_below), (unit, is_off_above))
+            named = dict.fromkeys(plain(one) for one, is_off in off if is_off)
+            message = f"{plain(band.range_min)} is no price of the unit {' nor of '.join(named)}"
             yield Finding(Oddity.NOT_NESTED, place, message)
-        if above.unit < below.unit:
-            change = f"from {plain(below.band.price_unit)} to {plain(band.price_unit)}"
+        if above < below:
+            change = f"from {plain(unit_below)} to {plain(unit)}"
             message = f"the unit gets finer at {plain(band.range_min)}, {change}"
             yield Finding(Oddity.FINER_ABOVE, place, message)
-        if above.unit == below.unit and (table.anchor is Anchor.ZERO or not off):
-            message = f"the unit is {plain(band.price_unit)} on both sides of "
-            yield Finding(Oddity.REDUNDANT_ROW, place, message + plain(band.range_min))
-
-
-@dataclass(frozen=True, slots=True)
-class _Grid:
-    """A band in integers of the smallest decimal place of its table."""
-
-    band: Band
-    start: int
-    unit: int
-    origin: int
-
-    @classmethod
-    def of(cls, band: Band, anchor: Anchor, scale: int) -> "_Grid":
-        start, unit = to_units(band.range_min, scale)[0], to_units(band.price_unit, scale)[0]
-        return cls(band, start, unit, start if anchor is Anchor.RANGE_MIN else 0)
-
-    def has(self, price: int) -> bool:
-        return (price - self.origin) % self.unit == 0
+        if above == below and not (is_anchored and is_off_below):
+            message = f"the unit is {plain(unit)} on both sides of {plain(band.range_min)}"
+            yield Finding(Oddity.REDUNDANT_ROW, place, message)
 
 
 def _about_the_top(table: RangeUnitTable) -> Iterator[Finding]:

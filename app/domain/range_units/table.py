@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
+from typing import NamedTuple
 
 from app.domain.errors import Fault
 from app.domain.range_units.errors import InvalidTable
-from app.domain.range_units.numbers import plain
+from app.domain.range_units.numbers import counted, plain
 
 
 class Boundary(StrEnum):
@@ -36,8 +37,8 @@ class TopRule(StrEnum):
     INCLUSIVE = "inclusive"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+# Named tuples, as tables of a hundred thousand are made of them: twice as fast to make.
+class Row(NamedTuple):
     """One band as an exchange publishes it; `next_range_min` is None where it is not stated."""
 
     range_min: Decimal
@@ -45,8 +46,7 @@ class Row:
     next_range_min: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Band:
+class Band(NamedTuple):
     """Prices from `range_min` up to the next band's move in steps of `price_unit` (> 0)."""
 
     range_min: Decimal
@@ -97,12 +97,22 @@ class RangeUnitTable:
             and self.top_rule is TopRule.INCLUSIVE
         )
 
+    def counted(self, *, at_least: int = 0) -> tuple[int, list[int], list[int]]:
+        """Give the bands in integers: how many decimals these have, the starts, and the units.
+
+        Those are as many as the finest of the numbers has, or more where more are wanted.
+        """
+        numbers = [band.range_min for band in self.bands]
+        numbers += [band.price_unit for band in self.bands]
+        scale, found = counted(numbers, at_least=at_least)
+        return scale, found[: len(self.bands)], found[len(self.bands) :]
+
     @property
     def digest(self) -> str:
         """SHA-256 of the content: equal content, equal digest, whatever its order or notation."""
         parts: list[str] = [self.boundary, self.anchor, self.top_rule]
         parts += ["" if n is None else plain(n) for n in (self.top, self.min_price, self.max_price)]
-        parts += [f"{plain(band.range_min)}/{plain(band.price_unit)}" for band in self.bands]
+        parts += [f"{plain(low)}/{plain(unit)}" for low, unit in self.bands]
         return "sha256:" + hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -153,8 +163,10 @@ def table_of(  # noqa: PLR0913 - the attributes of a table, all optional but the
     Raises `InvalidTable` with one fault per thing that is wrong, at its place under `path`.
     """
     min_price, max_price = min_price or None, max_price or None
-    faults = list(_faults_of_rows(rows, path))
-    ordered = sorted(rows, key=lambda row: row.range_min)
+    # Faults name rows by their place in the input, so the order is one of places.
+    order = sorted(range(len(rows)), key=[row.range_min for row in rows].__getitem__)
+    faults = list(_faults_of_rows(rows, order, path))
+    ordered = [rows[place] for place in order]
     published_top = ordered[-1].next_range_min if ordered else None
     if top is not None and published_top is not None and top != published_top:
         faults.append(
@@ -176,7 +188,7 @@ def table_of(  # noqa: PLR0913 - the attributes of a table, all optional but the
     if faults:
         raise InvalidTable("The range units do not make a table.", faults=faults)
     return RangeUnitTable(
-        bands=tuple(Band(row.range_min, row.price_unit) for row in ordered),
+        bands=tuple(Band(low, unit) for low, unit, _ in ordered),
         boundary=boundary,
         anchor=anchor,
         top=top,
@@ -186,22 +198,18 @@ def table_of(  # noqa: PLR0913 - the attributes of a table, all optional but the
     )
 
 
-def _faults_of_rows(rows: Sequence[Row], path: str) -> Iterator[Fault]:
+def _faults_of_rows(rows: Sequence[Row], order: Sequence[int], path: str) -> Iterator[Fault]:
     if not rows:
         yield Fault(path, "is empty")
-    for place, row in enumerate(rows):
-        if row.price_unit <= 0:
+    for place, (start, unit, end) in enumerate(rows):
+        if unit <= 0:
             yield Fault(f"{path}[{place}].price_unit", "is not above zero")
-        if row.next_range_min is not None and row.next_range_min <= row.range_min:
+        if end is not None and end <= start:
             yield Fault(f"{path}[{place}].next_range_min", "is not above range_min")
-    # Faults name rows by their place in the input, so the order is one of places.
-    order = sorted(range(len(rows)), key=lambda place: rows[place].range_min)
     for here, after in pairwise(order):
-        start, end, following = (
-            rows[here].range_min,
-            rows[here].next_range_min,
-            rows[after].range_min,
-        )
+        (start, _, end), (following, _, _) = rows[here], rows[after]
+        if start < following and (end is None or end == following):
+            continue
         where = f"{path}[{after}].range_min"
         if start == following:
             yield Fault(where, f"duplicate: {plain(following)} is also that of {path}[{here}]")

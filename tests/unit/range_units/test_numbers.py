@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from app.domain.range_units.numbers import (
     InvalidNumber,
+    counted,
     decimals,
     from_units,
     lies,
@@ -235,6 +236,14 @@ def test_the_decimal_context_of_the_thread_does_not_matter() -> None:
     assert plain(number) == written
     assert plain(from_units(to_units(number, 19)[0], 19)) == written
     assert decimals(number) == 19
+
+
+@given(texts=st.lists(number_texts(), max_size=5), wanted=st.integers(0, 50))
+def test_numbers_are_counted_in_the_finest_of_them_or_finer(texts: list[str], wanted: int) -> None:
+    numbers = list(map(parse_decimal, texts))
+    scale, units = counted(numbers, at_least=wanted)
+    assert scale == max([wanted, *map(decimals, numbers)])
+    assert [(count, True) for count in units] == [to_units(number, scale) for number in numbers]
 
 
 @given(
