@@ -106,17 +106,30 @@ class SqlTransaction:
         What every login runs is a constant on a table, with its values as parameters: to put a
         statement together costs as much as to run it, and a mapped class as much again.
         """
+        result = await self._run(partial(self._session.execute, statement, parameters))
+        return cast("CursorResult[Any]", result)
+
+    async def execute_for_each(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
+        """Run a statement in the driver's own words for each row of values of the driver's own."""
+
+        async def run() -> None:
+            connection = await self._session.connection()
+            await connection.exec_driver_sql(statement, rows)
+
+        await self._run(run)
+
+    async def _run(self, statement: Callable[[], Coroutine[Any, Any, T]]) -> T:
         self.check()
         self._failed = True  # until the statement has ended well
         # SQLite cannot be stopped: its thread goes on with the statement, and a connection that is
         # given up meanwhile keeps its locks until the cursor, too, is collected.
         run = run_to_end if self.is_sqlite else cancelled_once
         try:
-            result = await run(partial(self._session.execute, statement, parameters))
+            result = await run(statement)
         except Exception as error:
             raise self._meaning(error) from error
         self._failed = False
-        return cast("CursorResult[Any]", result)
+        return result
 
     @contextmanager
     def refusing(self) -> Iterator[None]:

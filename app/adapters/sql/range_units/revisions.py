@@ -3,19 +3,22 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache, partial
 from itertools import islice
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
+from anyio import to_thread
 from sqlalchemy import (
     ColumnElement,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     String,
-    Table,
+    Text,
     Uuid,
     and_,
+    cast,
     func,
     insert,
     or_,
@@ -42,6 +45,8 @@ _AT_ONCE: Final = 5_000
 
 # Parameters are prepared on the event loop: a larger bulk would hold up everyone else.
 _ROWS_AT_ONCE: Final = 10_000
+_MUCH_TEXT: Final = 20_000
+_UNITS_KNOWN: Final = 1_000
 
 
 class RevisionRow(Base):
@@ -117,7 +122,22 @@ class BandRow(Base):
     )
 
 
-_BAND_TABLE = cast("Table", BandRow.__table__)
+_FOR_EACH_BAND: Final = """
+    INSERT INTO range_unit_bands (revision_id, position, range_min, price_unit)
+    VALUES (?, ?, ?, ?)
+"""
+
+# One parameter for each column: a driver takes several times as long over a parameter for each
+# number as Postgres takes to store it.
+_ALL_BANDS: Final = text(
+    """INSERT INTO range_unit_bands (revision_id, position, range_min, price_unit)
+    SELECT * FROM unnest(
+        CAST(string_to_array(:revision_id, ' ') AS uuid[]),
+        CAST(string_to_array(:position, ' ') AS integer[]),
+        CAST(string_to_array(:range_min, ' ') AS numeric[]),
+        CAST(string_to_array(:price_unit, ' ') AS numeric[])
+    )"""
+)
 
 
 class SqlRevisions(Revisions):
@@ -137,17 +157,21 @@ class SqlRevisions(Revisions):
         heads = [_revision_values(revision, table) for revision, table in revisions]
         await self._transaction.execute(insert(RevisionRow), heads)
         bands = (
-            {
-                "revision_id": revision.id,
-                "position": position,
-                "range_min": band.range_min,
-                "price_unit": band.price_unit,
-            }
+            (revision.id.hex, position, f"{low:f}", f"{unit:f}")
             for revision, table in revisions
-            for position, band in enumerate(table.bands)
+            for position, (low, unit) in enumerate(table.bands)
         )
         for some in batches(bands, _ROWS_AT_ONCE):
-            await self._transaction.execute(insert(_BAND_TABLE), some)
+            await self._add_bands(some)
+
+    async def _add_bands(self, bands: list[tuple[str, int, str, str]]) -> None:
+        """Store them as texts, which the drivers pass on as they are."""
+        if self._transaction.is_sqlite:
+            await self._transaction.execute_for_each(_FOR_EACH_BAND, bands)
+            return
+        columns = zip(BandRow.__table__.columns.keys(), zip(*bands, strict=True), strict=True)
+        parameters = {name: " ".join(map(str, column)) for name, column in columns}
+        await self._transaction.execute(_ALL_BANDS, [parameters])
 
     async def in_force(
         self, *, markets: Collection[Market], as_of: datetime, known_at: datetime | None = None
@@ -184,13 +208,8 @@ class SqlRevisions(Revisions):
         row = (await self._transaction.execute(query)).scalar_one_or_none()
         if row is None:
             return None
-        bands = (
-            select(BandRow.range_min, BandRow.price_unit)
-            .where(BandRow.revision_id == revision_id)
-            .order_by(BandRow.position)
-        )
-        band_rows = await self._transaction.execute(bands)
-        return table_of(row, [Band(band.range_min, band.price_unit) for band in band_rows])
+        bands = await bands_of(self._transaction, [revision_id])
+        return table_of(row, bands[revision_id])
 
     async def confirm(self, *, revision_ids: Collection[UUID], at: datetime) -> None:
         """UPDATE those seen earlier."""
@@ -255,6 +274,40 @@ def known_at_that_time(known_at: datetime | None) -> ColumnElement[bool]:
         return row.superseded_at.is_(None)
     not_yet = or_(row.superseded_at.is_(None), row.superseded_at > known_at)
     return and_(row.recorded_at <= known_at, not_yet)
+
+
+async def bands_of(
+    transaction: SqlTransaction, revision_ids: Collection[UUID]
+) -> dict[UUID, tuple[Band, ...]]:
+    """SELECT the bands of revisions, those of each in one text.
+
+    Of a row for each band, the driver and SQLAlchemy would make objects on the event loop.
+    """
+    written: dict[UUID, str] = {}
+    band = cast(BandRow.range_min, Text) + " " + cast(BandRow.price_unit, Text)
+    for some in batches(revision_ids, _AT_ONCE):
+        query = (
+            select(BandRow.revision_id, func.aggregate_strings(band, " ").label("bands"))
+            .where(BandRow.revision_id.in_(some))
+            .group_by(BandRow.revision_id)
+        )
+        rows = await transaction.execute(query)
+        written |= {row.revision_id: row.bands for row in rows}
+    read = partial(_read_bands, written)
+    # For a few, the way to a thread is too long.
+    is_much = sum(map(len, written.values())) > _MUCH_TEXT
+    found = await to_thread.run_sync(read) if is_much else read()
+    return {revision_id: found.get(revision_id, ()) for revision_id in revision_ids}
+
+
+def _read_bands(written: Mapping[UUID, str]) -> dict[UUID, tuple[Band, ...]]:
+    """Read bands as they were written in one text, in the order that they have in a table."""
+    unit_of = lru_cache(maxsize=_UNITS_KNOWN)(Decimal)  # which many bands have in common
+    found = {}
+    for revision_id, numbers in written.items():
+        each = iter(numbers.split(" "))
+        found[revision_id] = tuple(sorted(Band(Decimal(low), unit_of(next(each))) for low in each))
+    return found
 
 
 def table_of(row: RevisionRow, bands: Iterable[Band]) -> RangeUnitTable:

@@ -10,8 +10,8 @@ from sqlalchemy.orm import aliased
 
 from app.adapters.sql.range_units.catalogue import columns_of
 from app.adapters.sql.range_units.revisions import (
-    BandRow,
     RevisionRow,
+    bands_of,
     batches,
     known_at_that_time,
     revision_of,
@@ -19,7 +19,7 @@ from app.adapters.sql.range_units.revisions import (
 )
 from app.adapters.sql.unit_of_work import SqlTransaction
 from app.domain.range_units.revisions import Market, Revision
-from app.domain.range_units.table import Band, RangeUnitTable
+from app.domain.range_units.table import RangeUnitTable
 from app.ports.range_units.timeline import Timeline
 
 # Postgres takes at most 32,767 parameters in a statement, and a market is three of them.
@@ -39,15 +39,7 @@ class SqlTimeline(Timeline):
     async def tables(self, *, revision_ids: Collection[UUID]) -> Mapping[UUID, RangeUnitTable]:
         """SELECT the revisions, and the bands of all of them at once."""
         rows = await self._rows(revision_ids)
-        bands: dict[UUID, list[Band]] = {row.id: [] for row in rows}
-        for some in batches(bands, _AT_ONCE):
-            query = (
-                select(BandRow.revision_id, BandRow.range_min, BandRow.price_unit)
-                .where(BandRow.revision_id.in_(some))
-                .order_by(BandRow.revision_id, BandRow.position)
-            )
-            for band in await self._transaction.execute(query):
-                bands[band.revision_id].append(Band(band.range_min, band.price_unit))
+        bands = await bands_of(self._transaction, [row.id for row in rows])
         return {row.id: table_of(row, bands[row.id]) for row in rows}
 
     async def started(
