@@ -3,6 +3,7 @@
 No other package makes an adapter.
 """
 
+import gc
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -331,5 +332,8 @@ async def _opened(
     """
     from app.bootstrap.database import opened  # noqa: PLC0415 - see above
 
+    # What is loaded by now stays: the garbage collector, which holds up everything while it looks
+    # through all there is, need not look through that again.
+    gc.freeze()
     async with opened(settings, makes=makes, instruments=instruments) as application:
         yield application

@@ -1,5 +1,6 @@
 """Ingest a payload, and then the same again: `ingest DIRECTORY URL TARGET PAYLOAD BANDS`."""
 
+import gc
 import json
 import sys
 from functools import partial
@@ -21,6 +22,7 @@ def _peak() -> float:
 async def _run(directory: Path, url: str, target: str, payload: bytes, bands: int) -> None:
     figures = {}
     market = Market("coinone", "KRW", target)
+    gc.freeze()  # as the service and its commands do
     async with opened(Place(directory, url).settings()) as application:
         await application.range_units.list_exchanges()  # a connection
         before = _peak()
