@@ -1,6 +1,6 @@
 """The numbers of a reply, and the bands that exchanges write with them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import cast
@@ -15,7 +15,7 @@ from app.adapters.exchanges.refusal import (
 from app.domain.errors import Fault
 from app.domain.range_units.errors import InvalidTable
 from app.domain.range_units.numbers import InvalidNumber, parse_decimal
-from app.domain.range_units.table import RangeUnitTable, Row, TopRule, table_of
+from app.domain.range_units.table import RangeUnitTable, TopRule, Written, table_of
 
 
 def json_number(value: object) -> Decimal | str:
@@ -90,8 +90,8 @@ class Bands:
         rows = self._rows(bands, path)
         faults = [
             Fault(f"{path}[{place}].range_min", "is negative, as no price is")
-            for place, row in enumerate(rows)
-            if row.range_min < 0
+            for place, (start, _, _) in enumerate(rows)
+            if start < 0
         ]
         table = None
         try:
@@ -106,14 +106,16 @@ class Bands:
         words = {"range_min": self.range_min, "price_unit": self.price_unit}
         return words | ({"next_range_min": self.next_range_min} if self.next_range_min else {})
 
-    def _rows(self, bands: list[object], path: str) -> list[Row]:
+    def _rows(self, bands: list[object], path: str) -> list[Written]:
         """Read every band, or none: a gap beside a band that cannot be read is no finding."""
         columns = self._columns(bands)
         if columns is None:
             raise Refused("has bands that cannot be read", self._faults(bands, path))
-        return list(map(Row, *columns))
+        return list(zip(*columns, strict=True))
 
-    def _columns(self, bands: list[object]) -> list[list[Decimal]] | None:
+    def _columns(
+        self, bands: list[object]
+    ) -> tuple[list[Decimal], list[Decimal], Sequence[Decimal | None]] | None:
         """Read the columns of rows; None where any band lacks a field, or has more or others."""
         names = [self.range_min, self.price_unit]
         names += [self.next_range_min] if self.next_range_min else []
@@ -124,9 +126,10 @@ class Bands:
             columns = [[self.read(band[name]) for band in entries] for name in names]
         except KeyError:
             return None
-        if any(isinstance(number, str) for column in columns for number in column):
+        if any(str in map(type, column) for column in columns):
             return None
-        return cast("list[list[Decimal]]", columns)
+        starts, units, *ends = cast("list[list[Decimal]]", columns)
+        return starts, units, ends[0] if ends else [None] * len(bands)
 
     def _faults(self, bands: list[object], path: str) -> list[Fault]:
         """Say all that is wrong with bands that cannot be read."""

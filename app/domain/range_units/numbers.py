@@ -52,7 +52,9 @@ def parse_decimal(text: str) -> Decimal:
 
 def plain(value: Decimal) -> str:
     """Write a number in plain notation without trailing zeros: `1000`, `0.0001`, `0`."""
-    text = format(value, "f")
+    text = str(value)
+    if "E" in text:
+        text = format(value, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text == "-0" else text

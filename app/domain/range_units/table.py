@@ -46,6 +46,10 @@ class Row(NamedTuple):
     next_range_min: Decimal | None = None
 
 
+Written = tuple[Decimal, Decimal, Decimal | None]
+"""What a `Row` is, too, for whom a hundred thousand of those would be too many."""
+
+
 class Band(NamedTuple):
     """Prices from `range_min` up to the next band's move in steps of `price_unit` (> 0)."""
 
@@ -145,7 +149,7 @@ def price_filter(
 
 
 def table_of(  # noqa: PLR0913 - the attributes of a table, all optional but the rows
-    rows: Sequence[Row],
+    rows: Sequence[Written],
     *,
     boundary: Boundary = Boundary.LOWER_INCLUSIVE,
     anchor: Anchor = Anchor.ZERO,
@@ -164,10 +168,10 @@ def table_of(  # noqa: PLR0913 - the attributes of a table, all optional but the
     """
     min_price, max_price = min_price or None, max_price or None
     # Faults name rows by their place in the input, so the order is one of places.
-    order = sorted(range(len(rows)), key=[row.range_min for row in rows].__getitem__)
+    order = sorted(range(len(rows)), key=[start for start, _, _ in rows].__getitem__)
     faults = list(_faults_of_rows(rows, order, path))
     ordered = [rows[place] for place in order]
-    published_top = ordered[-1].next_range_min if ordered else None
+    last, _, published_top = ordered[-1] if ordered else (None, None, None)
     if top is not None and published_top is not None and top != published_top:
         faults.append(
             Fault("top", f"is {plain(top)}, but the last band ends at {plain(published_top)}")
@@ -181,7 +185,7 @@ def table_of(  # noqa: PLR0913 - the attributes of a table, all optional but the
     if top is None and top_rule is not TopRule.OPEN:
         faults.append(Fault("top", f"is needed when top_rule says {top_rule}"))
     # Where the end is the last row's own, too low an end is listed among the rows' faults.
-    if top is not None and ordered and top != published_top and top <= ordered[-1].range_min:
+    if top is not None and last is not None and top != published_top and top <= last:
         faults.append(Fault("top", "is not above the last range_min"))
     if min_price is not None and max_price is not None and min_price > max_price:
         faults.append(Fault("min_price", "is above max_price"))
@@ -198,7 +202,7 @@ def table_of(  # noqa: PLR0913 - the attributes of a table, all optional but the
     )
 
 
-def _faults_of_rows(rows: Sequence[Row], order: Sequence[int], path: str) -> Iterator[Fault]:
+def _faults_of_rows(rows: Sequence[Written], order: Sequence[int], path: str) -> Iterator[Fault]:
     if not rows:
         yield Fault(path, "is empty")
     for place, (start, unit, end) in enumerate(rows):
