@@ -3,6 +3,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from app.services.range_units.price_service import MANY_BANDS
 from tests.application import MemoryApplication
 from tests.unit.http.api import faults, refusal, table_file
 from tests.unit.http.stating import BANDS, COARSER, NOW, SHOWN, put, units
@@ -144,6 +145,42 @@ async def test_bands_that_make_no_table_are_refused_at_their_place(
     answer = await put(client, coinone, range_units=rows)
     assert refusal(answer) == (422, "invalid_range_units")
     assert list(faults(answer)) == [wrong]
+
+
+async def test_a_table_of_many_bands_is_refused_as_one_of_a_few_is(
+    client: httpx.AsyncClient, coinone: dict[str, str]
+) -> None:
+    bad: list[dict[str, object]] = [
+        {"range_min": 0, "price_unit": "x"},
+        {"range_min": "0", "unit": "1"},
+    ]
+    many = [{"range_min": str(place), "price_unit": "1"} for place in range(1, MANY_BANDS)]
+    for wrong in ({}, {"source": "", "top": "high", "motto": "x"}, {"effective_from": "soon"}):
+        few_refused = await put(client, coinone, **wrong, range_units=bad)
+        refused = await put(client, coinone, **wrong, range_units=[*bad, *many])
+        assert refused.status_code == few_refused.status_code == 422
+        assert faults(refused)
+        assert faults(refused) == faults(few_refused)
+
+
+async def test_many_bands_that_make_no_table_are_refused_at_their_place(
+    client: httpx.AsyncClient, coinone: dict[str, str]
+) -> None:
+    many = [{"range_min": str(place), "price_unit": "1"} for place in range(MANY_BANDS)]
+    refused = await put(client, coinone, range_units=[*many, {"range_min": "7", "price_unit": "0"}])
+    assert faults(refused) == {
+        f"range_units[{MANY_BANDS}].price_unit": "is not above zero",
+        f"range_units[{MANY_BANDS}].range_min": "duplicate: 7 is also that of range_units[7]",
+    }
+
+
+async def test_many_bands_are_shown_as_they_were_answered(
+    client: httpx.AsyncClient, coinone: dict[str, str]
+) -> None:
+    many = [{"range_min": str(place), "price_unit": "1"} for place in range(MANY_BANDS)]
+    stated = await put(client, coinone, range_units=many)
+    assert len(stated.json()["range_units"]) == MANY_BANDS
+    assert await units(client, coinone) == stated.json()
 
 
 @pytest.mark.parametrize(

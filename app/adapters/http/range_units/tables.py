@@ -1,13 +1,13 @@
 """A market's range units: shown, and stated."""
 
 from collections.abc import Sequence
-from functools import partial
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Query, Response
-from pydantic import Field
+from fastapi.exceptions import RequestValidationError
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from app.adapters.http.authentication import GuardedRoute
 from app.adapters.http.errors import responses
@@ -86,6 +86,29 @@ class RangeUnitsToPut(Sent):
         )
 
 
+def _if_few(sent: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    """Read a table of a few bands; leave one of many, which takes long, to `_read`."""
+    bands = sent.get("range_units") if isinstance(sent, dict) else None
+    return sent if isinstance(bands, list) and len(bands) >= MANY_BANDS else read(sent)
+
+
+async def _read(body: object) -> tuple[RangeUnitsToPut, RangeUnitTable]:
+    """Read what was left, as FastAPI would have, and make the table; off the event loop."""
+    if isinstance(body, RangeUnitsToPut):
+        return body, body.table()
+
+    def read() -> tuple[RangeUnitsToPut, RangeUnitTable]:
+        found = RangeUnitsToPut.model_validate(body)
+        return found, found.table()
+
+    try:
+        return await to_thread.run_sync(read)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        found = [{**fault, "loc": ("body", *fault["loc"])} for fault in faults]
+        raise RequestValidationError(found) from error
+
+
 @range_units.get(
     "/range-units",
     summary="Show range units",
@@ -128,10 +151,8 @@ async def shown(
     since, until = ALWAYS
     body = services.bodies.get(headers["ETag"], since)
     if body is None:
-        begun, answer = services.bodies.begin(), await _range_units_answer(units)
-        if not with_last_seen:
-            answer.last_seen = None
-        body = answer.model_dump_json().encode()
+        begun = services.bodies.begin()
+        body = await _written(units, with_last_seen=with_last_seen)
         services.bodies.keep(
             headers["ETag"], body, since=since, until=until, begun=begun, size=len(body)
         )
@@ -141,6 +162,7 @@ async def shown(
 @range_units.put(
     "/range-units",
     summary="State range units",
+    response_model=RangeUnitsAnswer,
     responses={
         201: {"model": RangeUnitsAnswer},
         **responses(
@@ -158,26 +180,32 @@ async def shown(
     },
 )
 async def put_range_units(
-    market: OfMarket, body: RangeUnitsToPut, services: Services, response: Response
-) -> RangeUnitsAnswer:
+    market: OfMarket,
+    body: Annotated[RangeUnitsToPut, WrapValidator(_if_few)],
+    services: Services,
+) -> Response:
     """Record a new revision (201); what is in force already stays unchanged (200).
 
     One that has yet to come into force is amended by another of the same start, and put off or
     brought forward by the same content with another; one that has is history (409
     `revision_in_force`).
     """
+    stated, table = await _read(body)
     units, is_new = await services.range_units.put_range_units(
-        market=market,
-        table=body.table(),
-        source=body.source,
-        effective_from=body.effective_from,
+        market=market, table=table, source=stated.source, effective_from=stated.effective_from
     )
-    if is_new:
-        response.status_code = HTTPStatus.CREATED
-    return await _range_units_answer(units)
+    status = HTTPStatus.CREATED if is_new else HTTPStatus.OK
+    return Response(await _written(units), status, media_type="application/json")
 
 
-async def _range_units_answer(units: RangeUnits) -> RangeUnitsAnswer:
-    show = partial(range_units_answer, units.revision, units.table)
+async def _written(units: RangeUnits, *, with_last_seen: bool = True) -> bytes:
+    """Write the answer."""
+
+    def write() -> bytes:
+        answer = range_units_answer(units.revision, units.table)
+        if not with_last_seen:
+            answer.last_seen = None
+        return answer.model_dump_json().encode()
+
     # Off the event loop where there are many bands; for a few the way there is too long.
-    return show() if len(units.table.bands) < MANY_BANDS else await to_thread.run_sync(show)
+    return write() if len(units.table.bands) < MANY_BANDS else await to_thread.run_sync(write)
