@@ -152,6 +152,7 @@ BODIES: Final[dict[str, list[dict[str, Any]]]] = {
             "prices": ["1"],
             "direction": "nearest",
             "ties": "even",
+            "explain": True,
             "known_at": "2099-01-01T00:00:00Z",
         },
         {"prices": ["1"], "side": "buy", "intent": "passive", "as_of": "2026-01-01T00:00:00Z"},
