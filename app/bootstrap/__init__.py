@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import typer
 import uvicorn
-from anyio import to_thread
 from fastapi import FastAPI
 
 from app import __version__
@@ -81,10 +80,9 @@ def http_app(settings: Settings | None = None) -> FastAPI:
         async with (
             _opened(known, instruments=instruments) as application,
             traces.traced(application.database, provider),
+            _served(known, application, ending=ending) as services,
         ):
-            await to_thread.run_sync(application.warm_up)
-            async with _served(known, application, ending=ending) as services:
-                yield services
+            yield services
 
     app = create_app(
         opened=opened_services,

@@ -38,8 +38,6 @@ class DatabaseApplication(Application):
         if settings.replica_url is not None:
             self._replica = _database(settings, settings.replica_url)
             past = sessions_on_replica(self._replica, self.database)
-        self._uap = UapUserAgents()
-        self._shipped = ShippedCommonPasswords()
         super().__init__(
             settings,
             Adapters(
@@ -51,18 +49,13 @@ class DatabaseApplication(Application):
                 range_units_past=partial(SqlRangeUnitsUnitOfWork, past),
                 sync_locks=SqlSyncLocks(self.database),
                 clock=SystemClock(),
-                user_agents=self._uap,
-                common_passwords=self._shipped,
+                user_agents=UapUserAgents(),
+                common_passwords=ShippedCommonPasswords(),
                 tokens=partial(signing_tokens, settings),
                 vault=partial(vault, settings),
             ),
             instruments,
         )
-
-    def warm_up(self) -> None:
-        """Do beforehand what would make the first login, or registration, wait."""
-        self._uap.load()
-        self._shipped.load()
 
     async def close(self) -> None:
         """Close what was opened, and the connections to the database."""

@@ -1,10 +1,8 @@
 """User agents, read with the rules of the uap project."""
 
+from dataclasses import replace
 from functools import cached_property, lru_cache
-from typing import Final
-
-from ua_parser import BestAvailableResolver, Parser, load_lazy_builtins
-from ua_parser.core import Result
+from typing import TYPE_CHECKING, Any, Final
 
 from app.domain.identity.devices import (
     OS_KEPT,
@@ -18,6 +16,10 @@ from app.domain.identity.login_log import USER_AGENT_KEPT
 from app.domain.identity.text import escaped
 from app.ports.identity.user_agents import UserAgents
 
+if TYPE_CHECKING:
+    from ua_parser import Parser
+    from ua_parser.core import Result
+
 CACHED: Final = 2048  # a megabyte at the most, as texts are cut first
 
 _CRAWLER: Final = "Spider"  # as the rules call it
@@ -28,20 +30,22 @@ _PHONES: Final = ("iOS", "Android", "Windows Phone", "KaiOS", "BlackBerry OS")
 class UapUserAgents(UserAgents):
     """Browsers and crawlers by uap's rules, libraries and monitors by our own.
 
-    Making the rules' matcher takes some hundred milliseconds: `load` does it, at a start, so that
-    no login waits for it.
+    The matchers of the rules are large, and made when something is read that needs them: bots,
+    which are most of an API's clients, need none, and browsers none of the rules of devices.
     """
 
     def __init__(self) -> None:
         self._read = lru_cache(CACHED)(self._parse)
 
-    def load(self) -> None:
-        """Make everything that the first reading needs."""
-        self._parser.parse("")
+    @cached_property
+    def _parser(self) -> "Parser":
+        agents, systems, devices = _rules()
+        crawlers = [rule for rule in devices if rule.family == _CRAWLER]
+        return _parser_by(agents, systems, crawlers)
 
     @cached_property
-    def _parser(self) -> Parser:
-        return Parser(BestAvailableResolver(load_lazy_builtins()))
+    def _devices(self) -> "Parser":
+        return _parser_by([], [], _rules()[2])
 
     def read(self, *, user_agent: str | None) -> Device:
         """Cut, and look it up, or parse it."""
@@ -54,11 +58,30 @@ class UapUserAgents(UserAgents):
     def _parse(self, user_agent: str) -> Device:
         # Its matchers are compiled code that takes UTF-8.
         text = user_agent.encode("utf-8", "replace").decode()
-        known = library_or_monitor(text)
-        return known or _device(self._parser.parse(text), text)
+        return library_or_monitor(text) or self._device(text)
+
+    def _device(self, text: str) -> Device:
+        found = self._parser.parse(text)
+        if found.device is not None:
+            # Of all rules, the first that fits counts: a tablet may fit one of crawlers, too.
+            found = replace(found, device=self._devices.parse_device(text))
+        return _device(found, text)
 
 
-def _device(found: Result, text: str) -> Device:
+def _rules() -> tuple[list[Any], list[Any], list[Any]]:
+    """Give uap's rules: of user agents, of systems, and of devices."""
+    from ua_parser import load_lazy_builtins  # noqa: PLC0415 - with the first matcher
+
+    return load_lazy_builtins()
+
+
+def _parser_by(agents: list[Any], systems: list[Any], devices: list[Any]) -> "Parser":
+    from ua_parser import BestAvailableResolver, Parser  # noqa: PLC0415 - with the first matcher
+
+    return Parser(BestAvailableResolver((agents, systems, devices)))
+
+
+def _device(found: "Result", text: str) -> Device:
     device_type = _device_type(found, text)
     client = first_product(text) if not text.startswith("Mozilla/") else None
     if found.user_agent is not None:
@@ -72,7 +95,7 @@ def _device(found: Result, text: str) -> Device:
     return Device(device_type, os, client)
 
 
-def _device_type(found: Result, text: str) -> DeviceType:
+def _device_type(found: "Result", text: str) -> DeviceType:
     if found.device is not None and found.device.family == _CRAWLER:
         return DeviceType.BOT
     os = "" if found.os is None else found.os.family

@@ -12,17 +12,10 @@ SHIPPED: Final = Path(__file__).parent / "lists" / "common_passwords.txt.gz"
 
 
 class ShippedCommonPasswords(CommonPasswords):
-    """A set in memory, read on first use, or before that by `load`.
-
-    Reading takes some milliseconds, which a server spends before it serves.
-    """
+    """A set in memory, read on first use: that takes some milliseconds, and as many MiB."""
 
     def __init__(self, file: Path = SHIPPED) -> None:
         self._file = file
-
-    def load(self) -> None:
-        """Read the list, once."""
-        _ = self._entries
 
     def contains(self, *, password: str) -> bool:
         """Look the folded text up."""

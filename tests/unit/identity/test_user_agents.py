@@ -33,6 +33,10 @@ BROWSERS = {
     f"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) {CHROME} Safari/537.36": Device(
         DeviceType.PC, "Chrome OS 14541", "Chrome 120"
     ),
+    "Mozilla/5.0 (Linux; U; en-us; KFTT Build/IML74K) AppleWebKit/535.19 (KHTML, like Gecko)"
+    " Silk/2.1 Mobile Safari/535.19 Silk-Accelerated=true": Device(
+        DeviceType.MOBILE, "Android", "Amazon Silk 2"
+    ),
     "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)": Device(
         DeviceType.BOT, None, "Googlebot 2.1"
     ),
@@ -60,11 +64,12 @@ def test_browsers_crawlers_and_named_programs_are_told_apart(
     assert user_agents.read(user_agent=user_agent) == device
 
 
-def test_nothing_is_made_before_it_is_needed_or_asked_for() -> None:
+def test_no_matcher_is_made_before_something_is_read_that_needs_it() -> None:
     user_agents = UapUserAgents()
-    assert "_parser" not in vars(user_agents)
-    user_agents.load()
-    assert "_parser" in vars(user_agents)
+    reading = {"ccxt/4.5.90": set(), next(iter(BROWSERS)): {"_parser"}}
+    for user_agent, made in reading.items():
+        user_agents.read(user_agent=user_agent)
+        assert {"_parser", "_devices"} & set(vars(user_agents)) == made
 
 
 def test_no_more_is_remembered_than_there_is_room_for(user_agents: UapUserAgents) -> None:
