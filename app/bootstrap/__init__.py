@@ -42,12 +42,13 @@ from app.adapters.security.signing_keys import (
 from app.adapters.security.vault import make_vault_key
 from app.adapters.shutdown import LastSteps, told_to_stop
 from app.adapters.system import UuidIds
-from app.bootstrap import ephemeral, logs, traces
+from app.bootstrap import logs, traces
 from app.bootstrap.application import Application, keys_of, signing_tokens, vault
 from app.bootstrap.metrics import check_port, on_own_port, shared_counts
 from app.bootstrap.schedule import scheduled
 from app.domain.errors import StoreUnavailable
 from app.domain.range_units.jobs import Job
+from app.importing import for_good
 from app.settings import Settings, Store, WrongSetting
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ def http_app(settings: Settings | None = None) -> FastAPI:
     ending = Ending()
 
     if known.store is Store.MEMORY:
+        from app.bootstrap import ephemeral  # noqa: PLC0415 - a service on a database starts without
+
         served = partial(_served, known, ending=ending)
         return ephemeral.http_app(known, served=served, ending=ending)
 
@@ -253,6 +256,8 @@ def serve(  # noqa: PLR0913 - as many things can be said of it
     settings = Settings.load()
     logs.configure(settings.log_format)
     if settings.store is Store.MEMORY:
+        from app.bootstrap import ephemeral  # noqa: PLC0415 - a service on a database starts without
+
         ephemeral.check(host=host, workers=workers, init=init, expose=expose)
         ephemeral.serve(http_app(settings), host=host, port=port, until_eof=until_eof)
         return
@@ -328,7 +333,8 @@ async def _opened(
 
     That takes longer than all else; a service in memory starts without.
     """
-    from app.bootstrap.database import opened  # noqa: PLC0415 - see above
+    with for_good():
+        from app.bootstrap.database import opened  # noqa: PLC0415 - see above
 
     # What is loaded by now stays: the garbage collector, which holds up everything while it looks
     # through all there is, need not look through that again.

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
-import httpx
 
 from app import __version__
-from app.adapters.exchanges.client import Patience, Surroundings, shared_http
+from app.adapters.exchanges.client import ExchangeClient, Patience, Surroundings, shared_http
 from app.adapters.exchanges.registry import ASKED, feeds, formats
 from app.adapters.metrics.instruments import Instruments
 from app.adapters.metrics.range_units import CountingChangeFeed, CountingRangeUnitsService
@@ -56,6 +55,9 @@ from app.services.range_units.quarantine_service import QuarantineService
 from app.services.range_units.sync_service import SyncService
 from app.services.range_units.sync_worker import SyncWorker
 from app.settings import Settings, WrongSetting
+
+if TYPE_CHECKING:
+    import httpx
 
 T = TypeVar("T")
 
@@ -223,15 +225,16 @@ class Application:
     @cached_property
     def feeds(self) -> dict[str, Feed]:
         """How each exchange is asked, by its code; all over one pool of connections."""
-        return feeds(
+        client = partial(
+            ExchangeClient,
             self._http,
             surroundings=Surroundings(self._clock, random_share),
             patience=Patience(most_bytes=self.settings.max_payload_bytes),
-            urls=self.settings.exchange_urls,
         )
+        return feeds(client, urls=self.settings.exchange_urls)
 
     @cached_property
-    def _http(self) -> httpx.AsyncClient:
+    def _http(self) -> "httpx.AsyncClient":
         """The pool, made when an exchange is asked: loading the certificates takes its time."""
         return shared_http(version=__version__)
 

@@ -6,8 +6,6 @@ from dataclasses import fields
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.adapters.cli.output import complain, print_json, print_line, print_table
 from app.adapters.cli.range_units_services import RangeUnitsServices
@@ -96,6 +94,16 @@ class JobCommands:
 @contextmanager
 def _progress_bar(exchange: str) -> Iterator[Tell]:
     """Show how far a sync is, on standard error where that is a terminal."""
+    # Only those who sync import what draws.
+    from rich.console import Console  # noqa: PLC0415 - see above
+    from rich.progress import (  # noqa: PLC0415 - see above
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     console = Console(stderr=True)
     columns = (TextColumn(exchange), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(

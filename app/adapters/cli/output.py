@@ -10,9 +10,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 # A pipe or a file has no width: nothing is folded there.
 WIDTH_OF_A_FILE = 1_000_000
@@ -40,6 +37,11 @@ def print_table(
     numbers: Collection[str] = (),
 ) -> None:
     """Write some fields of documents as a table for people, `numbers` aligned on the right."""
+    # What draws is imported by those who draw: a server, which never does, starts without.
+    from rich.console import Console  # noqa: PLC0415 - see above
+    from rich.table import Table  # noqa: PLC0415 - see above
+    from rich.text import Text  # noqa: PLC0415 - see above
+
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
         table.add_column(

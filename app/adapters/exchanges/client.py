@@ -8,15 +8,17 @@ from email.utils import parsedate_to_datetime
 from functools import cache
 from http import HTTPStatus
 from math import ceil, inf
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
-import httpx
 
 from app.adapters.exchanges.budget import Budget, RateBudget
 from app.domain.range_units.errors import FeedRefused, FeedUnavailable
 from app.domain.range_units.storage import SOURCE
 from app.ports.clock import Clock
+
+if TYPE_CHECKING:
+    import httpx
 
 CONNECT_SECONDS: Final = 5
 READ_SECONDS: Final = 15
@@ -76,13 +78,15 @@ class Answer:
     received_at: datetime
 
 
-def shared_http(*, version: str) -> httpx.AsyncClient:
+def shared_http(*, version: str) -> "httpx.AsyncClient":
     """Make the one pool of connections of a process; whoever makes it closes it.
 
     Nothing is taken from the environment: `HTTPS_PROXY` or a `.netrc` meant for another program
     would decide who tells us the range units, or send a password along. Redirects are not
     followed for the same reason: an exchange is where the settings say.
     """
+    import httpx  # noqa: PLC0415 - what asks no exchange starts without
+
     return httpx.AsyncClient(
         verify=_certificates(),
         trust_env=False,
@@ -102,6 +106,8 @@ def shared_http(*, version: str) -> httpx.AsyncClient:
 @cache
 def _certificates() -> ssl.SSLContext:
     """Load the authorities that are trusted, once, as that takes longer than many a call."""
+    import httpx  # noqa: PLC0415 - as above
+
     return httpx.create_ssl_context(trust_env=False)
 
 
@@ -110,7 +116,7 @@ class ExchangeClient:
 
     def __init__(  # noqa: PLR0913 - what it is given, not what a call says
         self,
-        http: httpx.AsyncClient,
+        http: "httpx.AsyncClient",
         *,
         exchange: str,
         url: str,
@@ -129,6 +135,8 @@ class ExchangeClient:
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Answer:
         """Ask, several times if need be. Raises `FeedUnavailable` and `FeedRefused`."""
+        import httpx  # noqa: PLC0415 - as above
+
         url = httpx.URL(self._url + path, params=query)
         for pause in self._pauses():
             try:
@@ -171,7 +179,7 @@ class ExchangeClient:
             detail = f"{self.exchange} wants not to be asked before {until:%Y-%m-%dT%H:%M:%SZ}."
             raise FeedUnavailable(detail, retry_after=ceil(left))
 
-    async def _apart(self, url: httpx.URL) -> Answer:
+    async def _apart(self, url: "httpx.URL") -> Answer:
         """Try in a task of its own, which is only ever cancelled by its scope.
 
         After `asyncio.Task.cancel` the pool would count a connection that nobody has any more.
@@ -191,7 +199,9 @@ class ExchangeClient:
             return outcome
         raise outcome
 
-    async def _try(self, url: httpx.URL) -> Answer:
+    async def _try(self, url: "httpx.URL") -> Answer:
+        import httpx  # noqa: PLC0415 - as above
+
         try:
             with anyio.fail_after(self._patience.seconds):
                 async with self._http.stream("GET", url) as response:
@@ -204,7 +214,7 @@ class ExchangeClient:
         # No store keeps a longer one, and all that tells calls apart stands at its beginning.
         return Answer(payload, str(url)[:SOURCE], self._here.clock.now())
 
-    def _check(self, response: httpx.Response) -> None:
+    def _check(self, response: "httpx.Response") -> None:
         status = response.status_code
         if status in _TOO_MANY or response.is_server_error:
             asked = response.headers.get("Retry-After")
@@ -217,7 +227,7 @@ class ExchangeClient:
         if encoding.lower() != "identity":
             raise self._refused(response, "a compressed body, which it was asked not to send")
 
-    async def _body(self, response: httpx.Response) -> bytes:
+    async def _body(self, response: "httpx.Response") -> bytes:
         most = self._patience.most_bytes
         too_many = self._refused(response, f"more than {most} bytes")
         if int(response.headers.get("Content-Length", 0)) > most:
@@ -229,7 +239,7 @@ class ExchangeClient:
                 raise too_many
         return bytes(body)
 
-    def _refused(self, response: httpx.Response, what: str) -> FeedRefused:
+    def _refused(self, response: "httpx.Response", what: str) -> FeedRefused:
         return FeedRefused(f"{self.exchange} answers {response.url.path} with {what}.")
 
 

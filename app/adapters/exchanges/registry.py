@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-import httpx
-
 from app.adapters.exchanges.binance import BinanceFeed, BinanceFormat
 from app.adapters.exchanges.budget import RateBudget
 from app.adapters.exchanges.bybit import BybitFeed, BybitFormat
-from app.adapters.exchanges.client import ExchangeClient, Patience, Surroundings
+from app.adapters.exchanges.client import ExchangeClient
 from app.adapters.exchanges.coinone import CoinoneFeed, CoinoneFormat
 from app.adapters.exchanges.korbit import KorbitFeed, KorbitFormat
 from app.adapters.exchanges.okx import OkxFeed, OkxFormat
@@ -66,25 +64,13 @@ def formats() -> dict[str, PayloadFormat]:
     return {code: asked.replies for code, asked in ASKED.items()}
 
 
-def feeds(
-    http: httpx.AsyncClient,
-    *,
-    surroundings: Surroundings,
-    patience: Patience,
-    urls: Mapping[str, str],
-) -> dict[str, Feed]:
-    """Make the feed of every exchange; `urls` says where some are instead of their own place."""
+def feeds(client: Callable[..., ExchangeClient], *, urls: Mapping[str, str]) -> dict[str, Feed]:
+    """Make the feed of every exchange; `urls` says where some are instead of their own place.
+
+    A `client` is made for each, by its keywords `exchange`, `url` and `rate`.
+    """
     return {
-        code: asked.feed(
-            ExchangeClient(
-                http,
-                exchange=code,
-                url=urls.get(code, asked.url),
-                rate=asked.rate,
-                surroundings=surroundings,
-                patience=patience,
-            )
-        )
+        code: asked.feed(client(exchange=code, url=urls.get(code, asked.url), rate=asked.rate))
         for code, asked in ASKED.items()
     }
 
@@ -109,6 +95,8 @@ def read_urls(written: str) -> dict[str, str]:
 
 def _base_url(code: str, written: str) -> str:
     """Check a URL that paths are put behind: no user, no query, and no slash at its end."""
+    import httpx  # noqa: PLC0415 - what asks no exchange starts without
+
     found = _BASE_URL.fullmatch(written)
     if found is None or len(written) > MOST_URL_CHARACTERS:
         raise ValueError(
