@@ -75,12 +75,13 @@ class Problem(BaseModel):
 def responses(*refusals: int | type[TickgateError]) -> dict[int | str, dict[str, Any]]:
     """Document refusals of a route: statuses that its frame gives, and errors of its own.
 
-    What the codes of those statuses are, `openapi` adds for all routes alike.
+    What the codes of those statuses are, and what a problem looks like, `openapi` adds for all
+    routes alike: FastAPI would make a serializer of problems for each status of each route.
     """
     found: dict[int | str, dict[str, Any]] = {}
     for refusal in refusals:
         status = refusal if isinstance(refusal, int) else int(STATUS_OF_KIND[refusal.kind])
-        response = found.setdefault(status, {"model": Problem, OWN_CODES: {}})
+        response = found.setdefault(status, {OWN_CODES: {}})
         if not isinstance(refusal, int):
             response[OWN_CODES].setdefault(refusal.code, _meaning(refusal))
     return found

@@ -13,7 +13,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from app.adapters.http.access import ACCESS, BEFORE_ENROLMENT, Access
-from app.adapters.http.errors import OWN_CODES, PROBLEM
+from app.adapters.http.errors import OWN_CODES, PROBLEM, Problem
 from app.domain.principal import Scope
 
 TAGS: Final = {
@@ -33,6 +33,7 @@ TAGS: Final = {
 
 _METHODS: Final = {"get", "put", "post", "patch", "delete"}
 _JSON: Final = "application/json"
+_SCHEMA: Final = "#/components/schemas/{model}"
 _MISSING: Final = "No token was sent."
 _INVALID: Final = "The token or key is malformed, expired or revoked, or its session is over."
 _SCOPE: Final = "The role, or the API key, has not the scope that this needs."
@@ -76,6 +77,8 @@ def _complete(document: dict[str, Any], examples: dict[str, Any]) -> None:
                 if int(status) >= HTTPStatus.BAD_REQUEST:
                     _name_codes(response, (method.upper(), path), int(status), problems)
             _add_examples(operation, examples["operations"].get(f"{method.upper()} {path}", {}))
+    schemas = document["components"]["schemas"] | _schemas_of_problems()
+    document["components"]["schemas"] = dict(sorted(schemas.items()))
     for name, problem in problems.items():
         problem["value"] |= examples["problems"].get(name, {})
     document["components"]["examples"] = dict(sorted(problems.items()))
@@ -87,14 +90,19 @@ def _name_codes(
     """Say in a response which codes there may be, with an example of each."""
     codes = dict(_codes_of_frame(asked, status)) | response.pop(OWN_CODES, {})
     response["description"] = f"{HTTPStatus(status).phrase}: {', '.join(f'`{c}`' for c in codes)}."
-    content = response["content"]
-    # FastAPI knows one media type for all.
-    content[PROBLEM] = content.pop(_JSON)
-    content[PROBLEM]["examples"] = {
-        code: {"$ref": f"#/components/examples/{status}.{code}"} for code in codes
-    }
+    named = {code: {"$ref": f"#/components/examples/{status}.{code}"} for code in codes}
+    response["content"] = {PROBLEM: {"schema": {"$ref": _SCHEMA.format(model="Problem")}}}
+    response["content"][PROBLEM]["examples"] = named
     for code, meaning in codes.items():
         problems.setdefault(f"{status}.{code}", _problem(status, code, meaning))
+
+
+def _schemas_of_problems() -> dict[str, Any]:
+    schema = Problem.model_json_schema(ref_template=_SCHEMA, mode="serialization")
+    for member in schema["properties"].values():
+        if "default" in member and member["default"] is None:
+            del member["default"]  # what has no value is not there
+    return {**schema.pop("$defs"), "Problem": schema}
 
 
 def _codes_of_frame(asked: tuple[str, str], status: int) -> Iterator[tuple[str, str]]:
