@@ -2,9 +2,10 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from enum import StrEnum
+from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Self
@@ -26,6 +27,7 @@ from app.adapters.exchanges.registry import ASKED, read_urls
 from app.domain.identity.networks import parse_network
 from app.domain.identity.throttle import Kind, Limit, Limits, parse_limit
 from app.domain.principal import Role
+from app.importing import for_good
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -216,10 +218,11 @@ class Settings(BaseModel):
     @classmethod
     def _is_usable(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
+            make_url = _maker_of_urls()
             from sqlalchemy.exc import ArgumentError  # noqa: PLC0415 - only a database needs it
 
             try:
-                url = _make_url(value.get_secret_value())
+                url = make_url(value.get_secret_value())
                 driver = url.drivername
             except (ArgumentError, ValueError):
                 raise ValueError("is not a database URL") from None
@@ -309,7 +312,13 @@ class Settings(BaseModel):
         return self.token_keys or self.data_dir / "keys"
 
 
-def _make_url(written: str) -> "URL":
-    from sqlalchemy import make_url  # noqa: PLC0415 - a service in memory starts faster without
+@cache
+def _maker_of_urls() -> Callable[[str], "URL"]:
+    with for_good():
+        from sqlalchemy import make_url  # noqa: PLC0415 - a service in memory starts faster without
 
-    return make_url(written)
+    return make_url
+
+
+def _make_url(written: str) -> "URL":
+    return _maker_of_urls()(written)
