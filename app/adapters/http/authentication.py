@@ -11,6 +11,7 @@ from fastapi.security import HTTPBearer
 
 from app.adapters.http.access import ACCESS, BEFORE_ENROLMENT, Access
 from app.adapters.http.context import Refused, afterwards, client_of, do_what_is_left
+from app.adapters.http.headers import sent
 from app.adapters.http.schemas import StrictRoute
 from app.domain.errors import StoreUnavailable
 from app.domain.identity.api_keys import API_KEY_PREFIX, KeyUse
@@ -72,7 +73,8 @@ async def admitted(
 
 
 async def _authenticate(request: Request) -> Principal:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    said = next(iter(sent(request.scope, b"authorization")), "")
+    scheme, _, token = said.partition(" ")
     if scheme.lower() != "bearer" or not token:
         # RFC 6750, section 3.1: who sent no token is told no error code in the header.
         detail = "Send an access token or an API key: 'Authorization: Bearer …'."

@@ -7,12 +7,13 @@ from http import HTTPStatus
 from typing import Final
 
 from fastapi import Request
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from app.adapters.http.client_address import client_address
+from app.adapters.http.headers import sent
 from app.adapters.http.trace import trace_of
 from app.domain.identity.login_log import Client
 from app.ports.ids import Ids
@@ -60,9 +61,9 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        sent = headers.get(REQUEST_ID_HEADER, "")
-        request_id = sent if _REQUEST_ID.fullmatch(sent) else str(self._ids.new_id())
+        wanted = sent(scope, b"x-request-id")
+        is_kept = bool(wanted) and _REQUEST_ID.fullmatch(wanted[0])
+        request_id = wanted[0] if is_kept else str(self._ids.new_id())
         left: list[Callable[[], Awaitable[None]]] = []
         scope.setdefault("state", {}).update(request_id=request_id, left=left)
         is_large = scope["path"].startswith(_LARGE_BODIES)
@@ -71,7 +72,7 @@ class RequestContext:
 
         async def receive_bounded() -> Message:
             nonlocal read
-            announced = headers.get("content-length", "")
+            announced = next(iter(sent(scope, b"content-length")), "")
             message = await receive()
             read += len(message.get("body", b""))
             if read > limit or (announced.isdecimal() and int(announced[:20]) > limit):
@@ -132,11 +133,14 @@ def note_cause(request: Request, error: BaseException) -> None:
 def client_of(request: Request) -> Client:
     """Give whom a request comes from, and what it says of itself."""
     return Client(
-        ip=client_address(
-            request.client.host if request.client else None,
-            request.headers.getlist("x-forwarded-for"),
-            request.app.state.trusted_proxies,
-        ),
+        ip=address_of(request.scope),
         user_agent=request.headers.get("user-agent"),
         request_id=request_id_of(request),
     )
+
+
+def address_of(scope: Scope) -> str | None:
+    """Give the address that a request comes from, as far as it can be believed."""
+    peer = scope.get("client")
+    forwarded_for = sent(scope, b"x-forwarded-for")
+    return client_address(peer and peer[0], forwarded_for, scope["app"].state.trusted_proxies)

@@ -8,10 +8,9 @@ from time import perf_counter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.adapters.http.context import client_of
+from app.adapters.http.context import address_of
 from app.domain.principal import Principal
 
 _LOGGER: Final = logging.getLogger("tickgate.request")
@@ -80,8 +79,7 @@ class RequestLog:
 
 
 def _asked(scope: Scope) -> dict[str, Any]:
-    request = Request(scope)
-    principal: Principal | None = getattr(request.state, "principal", None)
+    principal: Principal | None = scope["state"].get("principal")
     return {
         "method": scope["method"] if scope["method"] in _METHODS else "OTHER",
         "route": getattr(scope.get("route"), "path", None),
@@ -89,13 +87,13 @@ def _asked(scope: Scope) -> dict[str, Any]:
         "principal": _id(principal.user_id if principal else None),
         "session": _id(principal.session_id if principal else None),
         "api_key": _id(principal.api_key_id if principal else None),
-        "client": client_of(request).ip,
+        "client": address_of(scope),
     }
 
 
 def _refused(scope: Scope) -> dict[str, str | None]:
-    state = Request(scope).state
-    return {"code": getattr(state, "code", None), "cause": getattr(state, "cause", None)}
+    state = scope["state"]
+    return {"code": state.get("code"), "cause": state.get("cause")}
 
 
 def _id(known: UUID | None) -> str | None:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.adapters.http.access import ACCESS
 from app.adapters.http.authentication import admitted
+from app.adapters.http.headers import sent
 from app.adapters.http.range_units.asked import MARKET_PATH, RangeUnitsServices
 from app.adapters.http.range_units.prices import price_shown, prices
 from app.adapters.http.range_units.tables import range_units, shown
@@ -59,7 +60,7 @@ async def _answer(
     try:
         await admitted(request, ACCESS["GET", route])
         market = market_of(exchange, quote, target)
-        asked = request.headers.getlist("if-none-match") or None
+        asked = sent(request.scope, b"if-none-match") or None
         if price is None:
             units = await services.range_units.current(market=market)
             response = await shown(services, units, asked)

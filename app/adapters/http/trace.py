@@ -3,8 +3,9 @@
 import re
 from typing import Final, NamedTuple
 
-from starlette.datastructures import Headers
 from starlette.types import Scope
+
+from app.adapters.http.headers import sent
 
 TRACE: Final = "trace"
 """Where whoever makes spans leaves the `Trace` of a request, in the state of its scope."""
@@ -28,8 +29,8 @@ def trace_of(scope: Scope) -> Trace | None:
     known: Trace | None = scope.get("state", {}).get(TRACE)
     if known is not None:
         return known
-    sent = Headers(scope=scope).getlist("traceparent")
-    found = _TRACEPARENT.fullmatch(sent[0]) if len(sent) == 1 else None
+    named = sent(scope, b"traceparent")
+    found = _TRACEPARENT.fullmatch(named[0]) if len(named) == 1 else None
     if found is None or (found[1] == "00" and found[4]):
         return None
     return Trace(found[2], found[3])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum, auto
+from functools import lru_cache
 from uuid import UUID
 
 from app.domain.errors import Fault
@@ -14,6 +15,7 @@ from app.domain.range_units.table import RangeUnitTable
 
 _EXCHANGE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _CURRENCY = re.compile(r"[A-Z0-9][A-Z0-9._-]{0,31}")
+_REMEMBERED = 1024
 
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 """The instant at which nothing has started but what has no known start."""
@@ -57,6 +59,7 @@ def exchange_code(text: str) -> str:
     return code
 
 
+@lru_cache(_REMEMBERED)  # bots ask about the same few all day
 def market_of(exchange: str, quote: str, target: str) -> Market:
     """Read a market's codes, in either case; the target may be `*`. Raises `InvalidCode`."""
     faults: list[Fault] = []
