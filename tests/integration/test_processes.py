@@ -51,6 +51,12 @@ def test_what_starts_in_memory_has_imported_nothing_of_a_database(
     assert {"sqlalchemy", "alembic", "asyncpg", "aiosqlite", "ua_parser"} & {*packages} == set()
 
 
+def test_what_starts_has_imported_nothing_that_only_tables_of_commands_and_syncs_need(
+    imported: tuple[str, list[Path]],
+) -> None:
+    assert {"rich", "httpx", "yaml"} & {*imported[0].split()} == set()
+
+
 ON_MEMORY: Final = """
 from app.adapters.cli.main import build_cli
 from tests.unit.cli.program import Program
