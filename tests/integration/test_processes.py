@@ -54,7 +54,7 @@ def test_what_starts_in_memory_has_imported_nothing_of_a_database(
 def test_what_starts_has_imported_nothing_that_only_tables_of_commands_and_syncs_need(
     imported: tuple[str, list[Path]],
 ) -> None:
-    assert {"rich", "httpx", "yaml"} & {*imported[0].split()} == set()
+    assert {"httpx", "yaml"} & {*imported[0].split()} == set()
 
 
 ON_MEMORY: Final = """

@@ -110,6 +110,8 @@ def create_app(  # noqa: PLR0913 - what an application is made of
         redoc_url=None,
         # A redirect would name the scheme and host of this hop, not the client's.
         redirect_slashes=False,
+        # Our own spans, metrics and log say nothing that a client makes up; the framework's would.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.trusted_proxies = trusted_proxies
     app.state.ending = ending or Ending()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from time import monotonic
+from time import perf_counter
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Dialect, MetaData, Table, event, exc, make_url
@@ -156,7 +156,7 @@ def _sqlite_options() -> dict[str, Any]:
 
 
 def _begin_to_idle(_connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
-    entry.info[_IDLE_SINCE] = monotonic()
+    entry.info[_IDLE_SINCE] = perf_counter()
 
 
 def _check_alive(
@@ -170,7 +170,7 @@ def _check_alive(
     idle_since = entry.info.pop(_IDLE_SINCE, None)
     if idle_since is None:  # it is new
         return
-    is_idle = monotonic() - idle_since >= idle_seconds
+    is_idle = perf_counter() - idle_since >= idle_seconds
     if connection.driver_connection.is_closed() or (is_idle and not _answers(dialect, connection)):
         raise exc.InvalidatePoolError  # the others were lost with it, for all that is known
 

@@ -1,5 +1,6 @@
 """Where clients are: their addresses in one spelling, and the networks that are counted as one."""
 
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -18,6 +19,7 @@ CLIENT_PREFIX: Final = 64
 
 _MAPPED: Final = 96  # an IPv4 address stands behind so many bits of ::ffff:0:0/96
 _LONGEST: Final = 64  # no address is spelled longer, but for its zone
+_REMEMBERED: Final = 1024
 
 
 def parse_address(text: str | None) -> Address | None:
@@ -28,7 +30,11 @@ def parse_address(text: str | None) -> Address | None:
     """
     if text is None:
         return None
-    plain = text[:_LONGEST].partition("%")[0]
+    return _parsed(text[:_LONGEST].partition("%")[0])
+
+
+@lru_cache(_REMEMBERED)  # the same few ask again and again
+def _parsed(plain: str) -> Address | None:
     try:
         found = ip_address(plain)
     except ValueError:
