@@ -76,6 +76,10 @@ def _without_colours(_logger: WrappedLogger, _method: str, event: EventDict) -> 
 
 
 def _without_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    if str(event.get("logger")).startswith("opentelemetry"):
+        # It quotes its variables, and the URL with its query: either may hold somebody's key.
+        event["event"] = "OpenTelemetry complains; in which words is not logged."
+        event.pop("exception", None)
     for key in ("event", "exception"):  # the other fields are ours
         if key in event:
             event[key] = _SECRET.sub("…", str(event[key]))

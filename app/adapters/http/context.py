@@ -21,7 +21,8 @@ from app.ports.ids import Ids
 REQUEST_ID_HEADER: Final = "X-Request-ID"
 
 _LOGGER: Final = logging.getLogger("tickgate.request")
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# Shorter than any token or key, which somebody may send in its place: it is logged as it comes.
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,40}")
 _LARGE_BODIES: Final = "/v1/exchanges/"
 
 
