@@ -329,3 +329,10 @@ def test_no_error_tells_a_secret(log_format: LogFormat) -> None:
         written = formatter(log_format).format(a_record(message, exc_info=raised(message)))
         assert not any(part in written for part in secret.split("\n"))
         assert text.partition("{}")[0].partition("\n")[0].split("://")[0] in written
+
+
+def test_what_opentelemetry_complains_of_is_not_repeated() -> None:
+    record = a_record("Header format invalid! api-key: hunter2", name="opentelemetry.util.re")
+    written = formatter(LogFormat.JSON).format(record)
+    assert "hunter2" not in written
+    assert "OpenTelemetry complains" in written
