@@ -259,6 +259,7 @@ def serve(  # noqa: PLR0913 - as many things can be said of it
         from app.bootstrap import ephemeral  # noqa: PLC0415 - a service on a database starts without
 
         ephemeral.check(host=host, workers=workers, init=init, expose=expose)
+        check_port(settings)
         ephemeral.serve(http_app(settings), host=host, port=port, until_eof=until_eof)
         return
     if expose or until_eof:
@@ -287,6 +288,7 @@ def serve(  # noqa: PLR0913 - as many things can be said of it
             server_header=False,
             timeout_graceful_shutdown=settings.shutdown_seconds + ANSWERING_SECONDS,
             http=HttpProtocol,
+            ws="none",
             log_config=None,
         )
 

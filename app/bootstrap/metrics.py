@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from tempfile import TemporaryDirectory
 
+from app.adapters.http.malformed import HttpProtocol
 from app.adapters.http.metrics import Metrics, metrics_app
 from app.adapters.metrics.exposition import SHARED
 from app.adapters.metrics.identity import CountingIdentityUnitOfWork
@@ -63,6 +64,10 @@ async def on_own_port(metrics: Metrics, settings: Settings) -> AsyncIterator[Non
         return
     is_shared = SHARED in os.environ
     async with served(
-        metrics_app(metrics), host=settings.metrics_host, port=port, is_shared=is_shared
+        metrics_app(metrics),
+        host=settings.metrics_host,
+        port=port,
+        protocol=HttpProtocol,
+        is_shared=is_shared,
     ):
         yield

@@ -3,7 +3,9 @@
 Its clock, unlike a fake's, runs; so these tests stop it, or ask only what a moment cannot change.
 """
 
+import re
 import signal
+import socket
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -343,6 +345,21 @@ def test_a_process_says_where_it_is_and_ends_with_its_input_though_somebody_foll
     assert process.returncode == -signal.SIGTERM
     assert (said, "THIS SERVER KEEPS NOTHING" in warned) == ("", True)
     assert [line for line in warned.splitlines() if "Application shutdown complete." in line]
+
+
+def test_a_port_for_metrics_that_is_taken_is_told_before_the_address_is() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = {"STORE": "memory", "METRICS_PORT": str(taken.getsockname()[1])}
+        ended = subprocess.run(  # noqa: S603 - our own interpreter and our own service
+            command("serve", "--port", "0"),
+            env=environment_of({f"TICKGATE_{name}": value for name, value in settings.items()}),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert re.fullmatch(r"tickgate: TICKGATE_METRICS_PORT: [^\n]+\n", ended.stderr)
 
 
 @pytest.mark.thorough

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from app.adapters.http.malformed import HttpProtocol
 from app.adapters.http.spans import Traced
 from app.adapters.http.trace import TRACE
 from app.adapters.metrics.server import served
@@ -133,7 +134,7 @@ async def test_the_spans_of_a_service_reach_the_collector_that_the_environment_n
     port = free_port()
     settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}"}
     async with (
-        served(collector, host="127.0.0.1", port=port, is_shared=False),
+        served(collector, host="127.0.0.1", port=port, protocol=HttpProtocol),
         serving(tmp_path, settings=settings) as server,
     ):
         async with server.client() as client:

@@ -31,6 +31,20 @@ class HttpProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type] # whiche
     Nothing of what was sent is repeated. The answer has no `request_id`, as there is no request.
     """
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: who asks for another protocol may, and is answered in this one."""
+
+    def shutdown(self) -> None:
+        """Close when all is answered, and hang up shortly before the server cancels what is not.
+
+        The server closes no connection whose client asks on, or does not read what it is told, and
+        what it cancels then would wait for that client once more.
+        """
+        super().shutdown()
+        patience = self.config.timeout_graceful_shutdown
+        if patience is not None:
+            self.loop.call_later(max(patience - 1, patience / 2), self.transport.abort)
+
     def send_400_response(self, _reason: str) -> None:
         """Answer with a problem, and hang up; log where it came from, which the server does not.
 
