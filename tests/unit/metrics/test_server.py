@@ -68,3 +68,25 @@ async def test_nobody_who_does_not_read_keeps_it_from_ending_nor_from_the_next_s
         assert has_ended, is_cancelled
         with listening(HOST, port):
             pass
+
+
+async def test_headers_without_end_are_refused_and_those_that_fit_are_not() -> None:
+    port, told = free_port(), []
+    begin, large = b"GET / HTTP/1.0\r\n", b"x: " + b"a" * 30_000 + b"\r\n"
+    async with served(at_length, host=HOST, port=port, protocol=HttpProtocol, patience=1):
+        for sent in (
+            begin + large * 2 + b"\r\n",
+            begin + large * 3 + b"\r\n",
+            b"GET /" + b"a" * 70_000,
+            b"no such thing\r\n\r\n",
+        ):
+            async with await reached(port) as client:
+                await client.send(sent)
+                with anyio.fail_after(5):
+                    told.append((await client.receive(12))[9:])
+        async with await reached(port) as client:
+            # What it has not read when it hangs up may cost us the answer, but not the end.
+            with anyio.fail_after(5), suppress(anyio.BrokenResourceError):
+                await client.send(begin + b"x: " + b"a" * 10_000_000)
+                await client.receive(12)
+    assert told == [b"200", b"431", b"431", b"400"]
