@@ -88,11 +88,10 @@ class AnswersInTime:
 
         async def send_seen(message: Message) -> None:
             nonlocal has_begun
-            if message["type"] == "http.response.start":
-                has_begun = True
-                if self._ending.is_told:
-                    MutableHeaders(scope=message)["Connection"] = "close"
-            await send(message)
+            if message["type"] == "http.response.start" and self._ending.is_told:
+                MutableHeaders(scope=message)["Connection"] = "close"
+            await send(message)  # which waits, before it begins, for a client that does not read
+            has_begun = True
 
         with self._ending.bounded() as bound:
             await self._app(scope, receive, send_seen)
