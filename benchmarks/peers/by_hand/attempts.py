@@ -11,7 +11,7 @@ import uuid
 from datetime import UTC, datetime
 from time import perf_counter, process_time
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg  # type: ignore[import-untyped] # it has none
 import uvloop
 
 POOL = 20  # as many connections as ours may have

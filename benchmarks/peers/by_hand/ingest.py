@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from time import perf_counter, process_time
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg  # type: ignore[import-untyped] # it has none
 import uvloop
 
 WHERE, TARGET, PAYLOAD = sys.argv[1:]
