@@ -33,6 +33,7 @@ from app.adapters.memory.range_units.state import RangeUnitsState
 from app.adapters.memory.range_units.unit_of_work import MemoryRangeUnitsUnitOfWork
 from app.adapters.memory.store import MemoryStore
 from app.adapters.memory.system import SequentialIds, SequentialSecrets, SettableClock
+from app.bootstrap.logs import requests_logged
 from app.domain.errors import TickgateError
 from app.domain.identity.throttle import Kind, Limit, Limits
 from app.domain.principal import Principal, Role
@@ -63,6 +64,7 @@ from app.services.range_units.quarantine_service import QuarantineService
 from app.services.range_units.range_units_service import RangeUnitsService
 from app.services.range_units.sync_service import SyncService
 from app.services.range_units.sync_worker import SyncWorker
+from app.settings import LogFormat
 
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=5)
 SESSION_IDLE_LIFETIME = timedelta(days=14)
@@ -300,6 +302,7 @@ class FakedApplication:
             body_limit=BODY_LIMIT,
             payload_limit=PAYLOAD_LIMIT,
             version="1.2.3",
+            log=requests_logged(LogFormat.JSON, lambda _line: None),
         )
 
     async def _ready(self) -> None:

@@ -93,6 +93,7 @@ def http_app(settings: Settings | None = None) -> FastAPI:
         body_limit=known.max_body_bytes,
         payload_limit=known.max_payload_bytes,
         version=__version__,
+        log=logs.of_requests(known.log_format),
         trusted_proxies=known.trusted_proxies,
         ending=ending,
         tell=lambda answered: instruments.answered(*answered),

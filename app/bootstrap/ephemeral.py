@@ -43,6 +43,7 @@ from app.adapters.security.signing_keys import new_keys
 from app.adapters.security.tokens import Ed25519AccessTokens
 from app.adapters.security.vault import KeyVault
 from app.adapters.system import SystemClock, UuidIds
+from app.bootstrap import logs
 from app.bootstrap.application import Adapters, Application
 from app.domain.principal import Role
 from app.ports.identity.security import CommonPasswords
@@ -88,6 +89,7 @@ def http_app(settings: Settings, *, served: Served, ending: Ending) -> FastAPI:
         body_limit=settings.max_body_bytes,
         payload_limit=settings.max_payload_bytes,
         version=__version__,
+        log=logs.of_requests(settings.log_format),
         trusted_proxies=settings.trusted_proxies,
         ending=ending,
         tell=lambda answered: worlds.instruments.answered(*answered),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, FastAPI, Request
 from pydantic import BaseModel
+from structlog.types import FilteringBoundLogger
 
 from app.adapters.http import errors, openapi
 from app.adapters.http.client_address import Proxies
@@ -84,6 +85,7 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     body_limit: int,
     payload_limit: int,
     version: str,
+    log: FilteringBoundLogger,
     trusted_proxies: Proxies = (),
     further: Iterable[APIRouter] = (),
     ending: Ending | None = None,
@@ -91,8 +93,8 @@ def create_app(  # noqa: PLR0913 - what an application is made of
 ) -> FastAPI:
     """Make the application; the services are opened when it starts, and closed when it stops.
 
-    It has `further` routes beside those that every service has. `tell` learns of each request
-    what became of it.
+    It has `further` routes beside those that every service has. `log` and `tell` learn of each
+    request what became of it.
     """
 
     @asynccontextmanager
@@ -117,7 +119,7 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     app.state.ending = ending or Ending()
     app.add_middleware(Shortcuts)
     app.add_middleware(AnswersInTime, ending=app.state.ending)
-    app.add_middleware(RequestLog, tell=tell)
+    app.add_middleware(RequestLog, log=log, tell=tell)
     app.add_middleware(RequestContext, ids=ids, body_limit=body_limit, payload_limit=payload_limit)
     errors.install(app)
     app.get("/livez", tags=["health"], summary="Is the process alive")(_live)

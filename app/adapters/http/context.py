@@ -10,7 +10,7 @@ from fastapi import Request
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from app.adapters.http.client_address import client_address
 from app.adapters.http.headers import sent
@@ -87,13 +87,16 @@ class RequestContext:
             await send(message)
 
         trace = trace_of(scope)
-        with bound_contextvars(request_id=request_id, **(trace._asdict() if trace else {})):
+        said = bind_contextvars(request_id=request_id, **(trace._asdict() if trace else {}))
+        try:
             await self._app(scope, receive_bounded, send_with_id)
             try:
                 await _do_all(left)
             except Exception:
                 # The client has its answer: nobody but the log is left to be told.
                 _LOGGER.exception("What was left to do after an answer has failed.")
+        finally:
+            reset_contextvars(**said)
 
 
 def request_id_of(request: Request) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.types import FilteringBoundLogger
 
 from app.adapters.http.context import address_of
 from app.domain.principal import Principal
@@ -42,8 +43,9 @@ class RequestLog:
     that was its cause.
     """
 
-    def __init__(self, app: ASGIApp, *, tell: Tell) -> None:
+    def __init__(self, app: ASGIApp, *, log: FilteringBoundLogger, tell: Tell) -> None:
         self._app = app
+        self._log = log
         self._tell = tell
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,7 +77,7 @@ class RequestLog:
             self._tell(Answered(asked["method"], asked["route"], status, spent))
             told = {"status": status, "duration_ms": round(spent * 1000, 2)}
             refused = {"code": _DEFECT, "cause": None} if is_defect else _refused(scope)
-            _LOGGER.info("request", extra=asked | told | refused)
+            self._log.info("request", **asked, **told, **refused)
 
 
 def _asked(scope: Scope) -> dict[str, Any]:

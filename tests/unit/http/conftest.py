@@ -1,5 +1,5 @@
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 from urllib.parse import unquote
@@ -11,9 +11,11 @@ from app.adapters.http.app import HttpServices, create_app
 from app.adapters.http.metrics import Metrics
 from app.adapters.http.request_log import Answered
 from app.adapters.memory.system import SequentialIds
+from app.bootstrap.logs import requests_logged
 from app.domain.identity.login_log import Client
 from app.domain.principal import Role
 from app.domain.range_units.revisions import Exchange, Market
+from app.settings import LogFormat
 from tests.application import (
     BODY_LIMIT,
     PASSWORD,
@@ -38,12 +40,15 @@ class Stage:
         self.application = MemoryApplication()
         self.metrics: Metrics | None = None
         self.told: list[Answered] = []
+        self.write: Callable[[bytes], object] = lambda _line: None
+        """What is logged of each request goes there."""
         self.app = create_app(
             opened=self._opened,
             ids=SequentialIds(),
             body_limit=BODY_LIMIT,
             payload_limit=PAYLOAD_LIMIT,
             version="1.2.3",
+            log=requests_logged(LogFormat.JSON, lambda line: self.write(line)),  # noqa: PLW0108 - it changes
             tell=self.told.append,
         )
 

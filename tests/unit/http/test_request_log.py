@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 from app.adapters.http.context import RequestContext
 from app.adapters.http.request_log import Answered, RequestLog
 from app.adapters.memory.system import SequentialIds
-from app.bootstrap.logs import formatter
+from app.bootstrap.logs import formatter, requests_logged
 from app.domain.errors import StoreUnavailable
 from app.settings import LogFormat
 from tests.application import PASSWORD, MemoryApplication
@@ -46,6 +46,9 @@ class Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.written.append(self.format(record))
 
+    def of_request(self, line: bytes) -> None:
+        self.written.append(line.decode().removesuffix("\n"))
+
     def all(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.written]
 
@@ -54,12 +57,14 @@ class Lines(logging.Handler):
 
 
 @pytest.fixture
-def lines() -> Iterator[Lines]:
+def lines(stage: Stage) -> Iterator[Lines]:
     logger, handler = logging.getLogger("tickgate"), Lines()
     level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
+    write, stage.write = stage.write, handler.of_request
     yield handler
+    stage.write = write
     logger.removeHandler(handler)
     logger.setLevel(level)
 
@@ -226,7 +231,8 @@ async def test_a_request_that_is_broken_off_has_no_status(lines: Lines, stage: S
     request = {"type": "http", "method": "GET", "headers": [], "app": stage.app}
     with CancelScope() as scope:
         asked = request | {"state": {"request_id": "order-1"}}
-        await RequestLog(hangs, tell=told.append)(asked, no_message, no_matter)
+        log = requests_logged(LogFormat.JSON, lines.of_request)
+        await RequestLog(hangs, log=log, tell=told.append)(asked, no_message, no_matter)
     assert [line["status"] for line in lines.requests()] == [None] == [one.status for one in told]
 
 
@@ -305,6 +311,18 @@ HOSTILE = "first\r\nsecond\x1b[2J\u2028third\x00\ud800"
 def test_no_message_and_no_field_breaks_its_line(log_format: LogFormat) -> None:
     line = formatter(log_format).format(a_record(HOSTILE, field=HOSTILE))
     assert line.isprintable()
+
+
+def test_a_request_looks_on_a_console_like_all_else_that_is_logged() -> None:
+    written: list[bytes] = []
+    log = requests_logged(LogFormat.CONSOLE, written.append)
+    log.info("request", route=HOSTILE, status=200)
+    record = a_record("request", route=HOSTILE, status=200)
+    record.name = "tickgate.request"
+    other = formatter(LogFormat.CONSOLE).format(record)
+    [line] = [each.decode() for each in written]
+    stamp = len("2026-01-01T00:00:00.000000Z")
+    assert (line[-1:], sorted(line[stamp:].split())) == ("\n", sorted(other[stamp:].split()))
 
 
 @pytest.mark.parametrize("log_format", list(LogFormat))

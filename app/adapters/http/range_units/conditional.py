@@ -35,7 +35,7 @@ def validators(units: RangeUnits, *, with_last_seen: bool) -> dict[str, str]:
     validator without looking at the body.
     """
     revision = units.revision
-    seen = f"{revision.last_seen:%Y%m%dT%H%M%S.%f}" if with_last_seen else "then"
+    seen = revision.last_seen.isoformat() if with_last_seen else "then"
     return {
         "ETag": f'"{_FORM}-{revision.id.hex}-{seen}"',
         "Cache-Control": _FOR_EVER if units.is_final else _BRIEFLY,
