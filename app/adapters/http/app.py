@@ -117,8 +117,8 @@ def create_app(  # noqa: PLR0913 - what an application is made of
     )
     app.state.trusted_proxies = trusted_proxies
     app.state.ending = ending or Ending()
-    app.add_middleware(Shortcuts)
     app.add_middleware(AnswersInTime, ending=app.state.ending)
+    app.add_middleware(Shortcuts, ending=app.state.ending)
     app.add_middleware(RequestLog, log=log, tell=tell)
     app.add_middleware(RequestContext, ids=ids, body_limit=body_limit, payload_limit=payload_limit)
     errors.install(app)

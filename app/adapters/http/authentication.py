@@ -10,7 +10,7 @@ from fastapi import Depends, Request, Response, Security
 from fastapi.security import HTTPBearer
 
 from app.adapters.http.access import ACCESS, BEFORE_ENROLMENT, Access
-from app.adapters.http.context import Refused, afterwards, client_of, do_what_is_left
+from app.adapters.http.context import Refused, address_of, afterwards, client_of, do_what_is_left
 from app.adapters.http.headers import sent
 from app.adapters.http.schemas import StrictRoute
 from app.domain.errors import StoreUnavailable
@@ -65,25 +65,59 @@ async def admitted(
     """Tell who calls, if they may. Raises `Refused` and `InvalidToken`."""
     principal = await _authenticate(request)
     request.state.principal = principal  # of those who are refused now, too
-    if principal.must_enrol and not is_before_enrolment:
-        detail = "Enrol a second factor first: 'POST /v1/users/me/mfa'."
-        raise Refused(HTTPStatus.FORBIDDEN, "mfa_enrolment_required", detail)
-    _check(principal, access)
+    _check(principal, access, is_before_enrolment=is_before_enrolment)
     return principal
 
 
+def is_admitted(request: Request, access: Access | Scope) -> bool:
+    """Tell whether it is known who calls, and that they may."""
+    admission: Admission = request.app.state.identity.admission
+    token = _token_of(request)
+    principal = admission.known(token_or_key=token, ip=address_of(request.scope)) if token else None
+    if principal is None:
+        return False
+    request.state.principal = principal
+    try:
+        _check(principal, access)
+    except Refused:
+        return False
+    return True
+
+
+def _check(
+    principal: Principal, access: Access | Scope, *, is_before_enrolment: bool = False
+) -> None:
+    if principal.must_enrol and not is_before_enrolment:
+        detail = "Enrol a second factor first: 'POST /v1/users/me/mfa'."
+        raise Refused(HTTPStatus.FORBIDDEN, "mfa_enrolment_required", detail)
+    if isinstance(access, Scope) and access not in principal.scopes:
+        raise Refused(
+            HTTPStatus.FORBIDDEN,
+            "insufficient_scope",
+            f"This needs the scope {access}.",
+            {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{access}"'},
+        )
+    if access is Access.SESSION and principal.session_id is None:
+        detail = "This is for those who have logged in: an API key cannot change who may act."
+        raise Refused(HTTPStatus.FORBIDDEN, "session_required", detail)
+
+
 async def _authenticate(request: Request) -> Principal:
-    said = next(iter(sent(request.scope, b"authorization")), "")
-    scheme, _, token = said.partition(" ")
-    if scheme.lower() != "bearer" or not token:
+    token = _token_of(request)
+    if token is None:
         # RFC 6750, section 3.1: who sent no token is told no error code in the header.
         detail = "Send an access token or an API key: 'Authorization: Bearer …'."
         raise Refused(HTTPStatus.UNAUTHORIZED, "missing_token", detail)
-    token = token.strip()
     if token.startswith(API_KEY_PREFIX):
         return await _authenticate_key(request, token)
     admission: Admission = request.app.state.identity.admission
     return await admission.by_token(token=token)
+
+
+def _token_of(request: Request) -> str | None:
+    said = next(iter(sent(request.scope, b"authorization")), "")
+    scheme, _, token = said.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token else None
 
 
 async def _authenticate_key(request: Request, key: str) -> Principal:
@@ -98,19 +132,6 @@ async def _authenticate_key(request: Request, key: str) -> Principal:
 async def _note(api_keys: ApiKeyService, use: KeyUse) -> None:
     with suppress(StoreUnavailable):  # then the next use is noted
         await api_keys.note_use(use=use)
-
-
-def _check(principal: Principal, access: Access | Scope) -> None:
-    if isinstance(access, Scope) and access not in principal.scopes:
-        raise Refused(
-            HTTPStatus.FORBIDDEN,
-            "insufficient_scope",
-            f"This needs the scope {access}.",
-            {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{access}"'},
-        )
-    if access is Access.SESSION and principal.session_id is None:
-        detail = "This is for those who have logged in: an API key cannot change who may act."
-        raise Refused(HTTPStatus.FORBIDDEN, "session_required", detail)
 
 
 async def check_again(request: Request) -> None:

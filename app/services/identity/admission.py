@@ -2,7 +2,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
-from app.domain.identity.api_keys import KeyUse
+from app.domain.identity.api_keys import API_KEY_PREFIX, KeyUse
 from app.domain.principal import Principal
 from app.ports.clock import Clock
 from app.services.identity.api_key_service import ApiKeyService
@@ -37,9 +37,15 @@ class Admission:
         self._kept = kept
         self._clock = clock
 
+    def known(self, *, token_or_key: str, ip: str | None) -> Principal | None:
+        """Tell who acts, where that is known from less than a second ago."""
+        is_key = token_or_key.startswith(API_KEY_PREFIX)
+        digest = _of_key(token_or_key, ip) if is_key else _of_token(token_or_key)
+        return self._kept.get(digest, self._clock.now())
+
     async def by_token(self, *, token: str) -> Principal:
         """Tell who acts with an access token, as `AuthService.authenticate_token` does."""
-        digest = sha256(token.encode(errors="surrogatepass")).digest()
+        digest = _of_token(token)
         since, begun = self._clock.now(), self._kept.begin()
         known = self._kept.get(digest, since)
         if known is not None:
@@ -50,7 +56,7 @@ class Admission:
 
     async def by_key(self, *, key: str, ip: str | None) -> tuple[Principal, KeyUse | None]:
         """Tell who acts with an API key, as `ApiKeyService.authenticate` does."""
-        digest = sha256(f"{ip} {key}".encode(errors="surrogatepass")).digest()
+        digest = _of_key(key, ip)
         since, begun = self._clock.now(), self._kept.begin()
         known = self._kept.get(digest, since)
         if known is not None:
@@ -64,3 +70,11 @@ class Admission:
         if principal.good_until is not None:
             until = min(until, principal.good_until)
         self._kept.keep(digest, principal, since=since, until=until, begun=begun)
+
+
+def _of_token(token: str) -> bytes:
+    return sha256(token.encode(errors="surrogatepass")).digest()
+
+
+def _of_key(key: str, ip: str | None) -> bytes:
+    return sha256(f"{ip} {key}".encode(errors="surrogatepass")).digest()

@@ -44,13 +44,20 @@ class CurrentRevisions:
         """
         if not self._is_fresh(now):
             await self._look(now)
-        revision = self._kept.get(market, now)
-        table = None if revision is None else self._tables.get(revision.id, now)
-        if revision is not None and table is not None:
-            return revision, table
+        known = self.known(market=market, now=now)
+        if known is not None:
+            return known
         async with self._reading() as uow:
             revision = await self._read(uow, market, now)
             return revision, await self.table(uow, revision.id)
+
+    def known(self, *, market: Market, now: datetime) -> tuple[Revision, RangeUnitTable] | None:
+        """Give the same where it is known from less than a second ago."""
+        if not self._is_fresh(now):
+            return None
+        revision = self._kept.get(market, now)
+        table = None if revision is None else self._tables.get(revision.id, now)
+        return None if revision is None or table is None else (revision, table)
 
     async def table(self, uow: RangeUnitsUnitOfWork, revision_id: UUID) -> RangeUnitTable:
         """Give the table of a revision that there is, which never changes."""

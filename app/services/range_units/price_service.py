@@ -55,6 +55,12 @@ class PriceService:
         self._history = history
         self._grids: Kept[UUID, PriceGrid] = Kept(most=MOST_BANDS)
 
+    def known(self, *, market: Market, price: Decimal) -> tuple[RangeUnits, PriceAnswer] | None:
+        """Say what `check` says of a price now, where the table is known that answers."""
+        units = self._range_units.known(market=market)
+        grid = None if units is None else self._grids.get(units.revision.id, ALWAYS[0])
+        return None if units is None or grid is None else (units, grid.answer(price))
+
     async def check(
         self,
         *,

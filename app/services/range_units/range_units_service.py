@@ -314,6 +314,12 @@ class RangeUnitsService:
         is_final = is_past and known_at is not None and known_at <= now - _SETTLED
         return RangeUnits(revision, table, revision.age(now), is_final)
 
+    def known(self, *, market: Market) -> RangeUnits | None:
+        """Give what `current` gives of now, where it is known from less than a second ago."""
+        now = self._clock.now()
+        found = self._current.known(market=market, now=now)
+        return None if found is None else RangeUnits(*found, found[0].age(now))
+
     def _revision(
         self,
         observation: Observation,

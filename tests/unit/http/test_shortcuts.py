@@ -1,10 +1,15 @@
 from datetime import timedelta
 
 import httpx
+from starlette.types import Message, Receive, Scope, Send
 
+from app.adapters.http.ending import Ending
+from app.adapters.http.shortcuts import Shortcuts
 from app.domain.identity.api_keys import WantedKey
-from app.domain.principal import Role, Scope
+from app.domain.principal import Role
+from app.domain.principal import Scope as KeyScope
 from tests.application import PASSWORD, MemoryApplication
+from tests.unit.http.conftest import Stage
 from tests.unit.http.stating import COINONE, UNITS, put
 
 PRICES = UNITS.replace("range-units", "prices")
@@ -14,6 +19,7 @@ async def both(
     client: httpx.AsyncClient, application: MemoryApplication, path: str, headers: dict[str, str]
 ) -> list[tuple[int, bytes, dict[str, str]]]:
     """Ask by the shortcut, and by the route: that has a query, and nobody keeps what it says."""
+    await client.get(path, headers=headers)  # so that what it needs is known
     now = application.clock.now().isoformat().replace("+00:00", "Z")
     answers = []
     for query in ("", f"?as_of={now}"):
@@ -31,7 +37,7 @@ async def test_a_shortcut_answers_what_its_route_does(
         username="reader", password=PASSWORD, role=Role.ADMIN
     )
     key = await application.api_keys.create(
-        user_id=reader.id, wanted=WantedKey("logs", frozenset({Scope.LOGIN_LOG_READ}))
+        user_id=reader.id, wanted=WantedKey("logs", frozenset({KeyScope.LOGIN_LOG_READ}))
     )
     asked: list[tuple[str, dict[str, str]]] = [
         (UNITS, coinone),
@@ -50,6 +56,45 @@ async def test_a_shortcut_answers_what_its_route_does(
     for path, headers in asked:
         quick, slow = await both(client, application, path, headers)
         assert quick == slow, (path, headers)
+
+
+async def answered_without_the_framework(
+    client: httpx.AsyncClient, stage: Stage, path: str, headers: dict[str, str], ending: Ending
+) -> bool:
+    """Tell so of something that was asked a moment ago."""
+    await client.get(path, headers=headers)
+    passed_on: list[Scope] = []
+
+    async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
+        passed_on.append(scope)
+
+    async def receive() -> Message:
+        raise NotImplementedError
+
+    async def send(_message: Message) -> None:
+        pass
+
+    token = [(b"authorization", value.encode()) for value in headers.values()]
+    asked = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": token}
+    await Shortcuts(app, ending=ending)(asked | {"app": stage.app}, receive, send)
+    return not passed_on
+
+
+async def test_what_was_asked_a_moment_ago_is_answered_without_the_framework(
+    client: httpx.AsyncClient, coinone: dict[str, str], stage: Stage
+) -> None:
+    await put(client, coinone)
+    for path in (UNITS, f"{PRICES}/5"):
+        assert await answered_without_the_framework(client, stage, path, coinone, Ending()), path
+
+
+async def test_once_the_process_has_been_told_to_stop_no_shortcut_is_taken(
+    client: httpx.AsyncClient, coinone: dict[str, str], stage: Stage
+) -> None:
+    await put(client, coinone)
+    ending = Ending()
+    ending.tell()
+    assert not await answered_without_the_framework(client, stage, UNITS, coinone, ending)
 
 
 async def test_a_shortcut_shows_the_age_of_now(

@@ -88,14 +88,10 @@ async def get_price(
     return answer if asked.observed else conditional(units, answer, if_none_match)
 
 
-async def price_shown(
-    market: Market,
-    price: Decimal,
-    services: RangeUnitsServices,
-    if_none_match: Sequence[str] | None,
+def price_shown(
+    units: RangeUnits, answer: PriceAnswer, if_none_match: Sequence[str] | None
 ) -> Response:
     """Answer as `get_price` does of a new order's price now."""
-    units, [answer] = await services.prices.check(market=market, prices=[price])
     return conditional(units, PriceAnswered(**_facts(answer), **_by(units)), if_none_match)
 
 

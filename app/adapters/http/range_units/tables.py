@@ -145,18 +145,31 @@ async def shown(
     with_last_seen: bool = True,
 ) -> Response:
     """Show range units, unless the client has them; the body is written once for each ETag."""
+    again = shown_again(services, units, if_none_match, with_last_seen=with_last_seen)
+    if again is not None:
+        return again
+    headers = validators(units, with_last_seen=with_last_seen)
+    (since, until), begun = ALWAYS, services.bodies.begin()
+    body = await _written(units, with_last_seen=with_last_seen)
+    services.bodies.keep(
+        headers["ETag"], body, since=since, until=until, begun=begun, size=len(body)
+    )
+    return Response(body, headers=headers, media_type="application/json")
+
+
+def shown_again(
+    services: RangeUnitsServices,
+    units: RangeUnits,
+    if_none_match: Sequence[str] | None,
+    *,
+    with_last_seen: bool = True,
+) -> Response | None:
+    """Show range units that the client has, or that were shown before."""
     headers = validators(units, with_last_seen=with_last_seen)
     if is_current(if_none_match, headers["ETag"]):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    since, until = ALWAYS
-    body = services.bodies.get(headers["ETag"], since)
-    if body is None:
-        begun = services.bodies.begin()
-        body = await _written(units, with_last_seen=with_last_seen)
-        services.bodies.keep(
-            headers["ETag"], body, since=since, until=until, begun=begun, size=len(body)
-        )
-    return Response(body, headers=headers, media_type="application/json")
+    body = services.bodies.get(headers["ETag"], ALWAYS[0])
+    return None if body is None else Response(body, headers=headers, media_type="application/json")
 
 
 @range_units.put(
