@@ -73,7 +73,13 @@ def is_admitted(request: Request, access: Access | Scope) -> bool:
     """Tell whether it is known who calls, and that they may."""
     admission: Admission = request.app.state.identity.admission
     token = _token_of(request)
-    principal = admission.known(token_or_key=token, ip=address_of(request.scope)) if token else None
+    if token is None:
+        return False
+    principal = (
+        admission.known_by_key(key=token, ip=address_of(request.scope))
+        if token.startswith(API_KEY_PREFIX)
+        else admission.known_by_token(token=token)
+    )
     if principal is None:
         return False
     request.state.principal = principal

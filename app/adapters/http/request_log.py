@@ -75,9 +75,15 @@ class RequestLog:
             asked = _asked(scope)
             spent = perf_counter() - began
             self._tell(Answered(asked["method"], asked["route"], status, spent))
-            told = {"status": status, "duration_ms": round(spent * 1000, 2)}
-            refused = {"code": _DEFECT, "cause": None} if is_defect else _refused(scope)
-            self._log.info("request", **asked, **told, **refused)
+            state = scope["state"]
+            self._log.info(
+                "request",
+                **asked,
+                status=status,
+                duration_ms=round(spent * 1000, 2),
+                code=_DEFECT if is_defect else state.get("code"),
+                cause=None if is_defect else state.get("cause"),
+            )
 
 
 def _asked(scope: Scope) -> dict[str, Any]:
@@ -91,11 +97,6 @@ def _asked(scope: Scope) -> dict[str, Any]:
         "api_key": _id(principal.api_key_id if principal else None),
         "client": address_of(scope),
     }
-
-
-def _refused(scope: Scope) -> dict[str, str | None]:
-    state = scope["state"]
-    return {"code": state.get("code"), "cause": state.get("cause")}
 
 
 def _id(known: UUID | None) -> str | None:

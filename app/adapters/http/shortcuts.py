@@ -8,6 +8,8 @@ and gets to know what is asked next.
 """
 
 import re
+from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from fastapi import Request, Response
@@ -23,7 +25,7 @@ from app.adapters.http.range_units.prices import price_shown, prices
 from app.adapters.http.range_units.tables import range_units, shown_again
 from app.domain.range_units.errors import InvalidCode
 from app.domain.range_units.numbers import InvalidNumber, parse_decimal
-from app.domain.range_units.revisions import market_of
+from app.domain.range_units.revisions import Market, market_of
 
 _PATH: Final = re.compile(
     r"/v1/exchanges/([^/]+)/markets/([^/]+)/([^/]+)/(?:range-units|prices/([^/]+))"
@@ -48,30 +50,38 @@ class Shortcuts:
         """Serve one request."""
         response = None
         if scope["type"] == "http" and scope["method"] == "GET" and not scope["query_string"]:
-            found = _PATH.fullmatch(scope["path"])
-            if found is not None and not self._ending.is_told:
-                response = _answer(Request(scope), *found.groups())
+            asked = _asked(scope["path"])
+            if asked is not None and not self._ending.is_told:
+                response = _answer(Request(scope), *asked)
         await (response or self._app)(scope, receive, send)
 
 
-def _answer(
-    request: Request, exchange: str, quote: str, target: str, price: str | None
-) -> Response | None:
+@lru_cache(maxsize=1_000)
+def _asked(path: str) -> tuple[Market, Decimal | None] | None:
+    """Read a path, which bots ask for again and again: of which market, and which price if any."""
+    found = _PATH.fullmatch(path)
+    if found is None:
+        return None
+    exchange, quote, target, price = found.groups()
+    try:
+        market = market_of(exchange, quote, target)
+        return market, None if price is None else parse_decimal(price)
+    except (InvalidCode, InvalidNumber):
+        return None
+
+
+def _answer(request: Request, market: Market, price: Decimal | None) -> Response | None:
     route = _TABLE if price is None else _PRICE
     if not is_admitted(request, ACCESS["GET", route]):
         return None
     services: RangeUnitsServices = request.app.state.range_units
     asked = sent(request.scope, b"if-none-match") or None
     response = None
-    try:
-        market = market_of(exchange, quote, target)
-        if price is not None:
-            known = services.prices.known(market=market, price=parse_decimal(price))
-            response = None if known is None else price_shown(*known, asked)
-        elif (units := services.range_units.known(market=market)) is not None:
-            response = shown_again(services, units, asked)
-    except (InvalidCode, InvalidNumber):
-        return None
+    if price is not None:
+        known = services.prices.known(market=market, price=price)
+        response = None if known is None else price_shown(*known, asked)
+    elif (units := services.range_units.known(market=market)) is not None:
+        response = shown_again(services, units, asked)
     if response is not None:
         request.scope["route"] = _ROUTES[route]
     return response

@@ -2,7 +2,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
-from app.domain.identity.api_keys import API_KEY_PREFIX, KeyUse
+from app.domain.identity.api_keys import KeyUse
 from app.domain.principal import Principal
 from app.ports.clock import Clock
 from app.services.identity.api_key_service import ApiKeyService
@@ -37,11 +37,13 @@ class Admission:
         self._kept = kept
         self._clock = clock
 
-    def known(self, *, token_or_key: str, ip: str | None) -> Principal | None:
-        """Tell who acts, where that is known from less than a second ago."""
-        is_key = token_or_key.startswith(API_KEY_PREFIX)
-        digest = _of_key(token_or_key, ip) if is_key else _of_token(token_or_key)
-        return self._kept.get(digest, self._clock.now())
+    def known_by_token(self, *, token: str) -> Principal | None:
+        """Tell who acts with an access token, where that is known from less than a second ago."""
+        return self._kept.get(_of_token(token), self._clock.now())
+
+    def known_by_key(self, *, key: str, ip: str | None) -> Principal | None:
+        """Tell who acts with an API key, where that is known from less than a second ago."""
+        return self._kept.get(_of_key(key, ip), self._clock.now())
 
     async def by_token(self, *, token: str) -> Principal:
         """Tell who acts with an access token, as `AuthService.authenticate_token` does."""
