@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response, Security
 from fastapi.security import HTTPBearer
+from starlette.types import Scope as AsgiScope
 
 from app.adapters.http.access import ACCESS, BEFORE_ENROLMENT, Access
 from app.adapters.http.context import Refused, address_of, afterwards, client_of, do_what_is_left
@@ -69,20 +70,20 @@ async def admitted(
     return principal
 
 
-def is_admitted(request: Request, access: Access | Scope) -> bool:
+def is_admitted(scope: AsgiScope, access: Access | Scope) -> bool:
     """Tell whether it is known who calls, and that they may."""
-    admission: Admission = request.app.state.identity.admission
-    token = _token_of(request)
+    admission: Admission = scope["app"].state.identity.admission
+    token = _token_of(scope)
     if token is None:
         return False
     principal = (
-        admission.known_by_key(key=token, ip=address_of(request.scope))
+        admission.known_by_key(key=token, ip=address_of(scope))
         if token.startswith(API_KEY_PREFIX)
         else admission.known_by_token(token=token)
     )
     if principal is None:
         return False
-    request.state.principal = principal
+    scope["state"]["principal"] = principal
     try:
         _check(principal, access)
     except Refused:
@@ -109,7 +110,7 @@ def _check(
 
 
 async def _authenticate(request: Request) -> Principal:
-    token = _token_of(request)
+    token = _token_of(request.scope)
     if token is None:
         # RFC 6750, section 3.1: who sent no token is told no error code in the header.
         detail = "Send an access token or an API key: 'Authorization: Bearer …'."
@@ -120,8 +121,8 @@ async def _authenticate(request: Request) -> Principal:
     return await admission.by_token(token=token)
 
 
-def _token_of(request: Request) -> str | None:
-    said = next(iter(sent(request.scope, b"authorization")), "")
+def _token_of(scope: AsgiScope) -> str | None:
+    said = next(iter(sent(scope, b"authorization")), "")
     scheme, _, token = said.partition(" ")
     return token.strip() if scheme.lower() == "bearer" and token else None
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Final
 
-from fastapi import Request, Response
+from fastapi import Response
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -52,7 +52,7 @@ class Shortcuts:
         if scope["type"] == "http" and scope["method"] == "GET" and not scope["query_string"]:
             asked = _asked(scope["path"])
             if asked is not None and not self._ending.is_told:
-                response = _answer(Request(scope), *asked)
+                response = _answer(scope, *asked)
         await (response or self._app)(scope, receive, send)
 
 
@@ -70,12 +70,12 @@ def _asked(path: str) -> tuple[Market, Decimal | None] | None:
         return None
 
 
-def _answer(request: Request, market: Market, price: Decimal | None) -> Response | None:
+def _answer(scope: Scope, market: Market, price: Decimal | None) -> Response | None:
     route = _TABLE if price is None else _PRICE
-    if not is_admitted(request, ACCESS["GET", route]):
+    if not is_admitted(scope, ACCESS["GET", route]):
         return None
-    services: RangeUnitsServices = request.app.state.range_units
-    asked = sent(request.scope, b"if-none-match") or None
+    services: RangeUnitsServices = scope["app"].state.range_units
+    asked = sent(scope, b"if-none-match") or None
     response = None
     if price is not None:
         known = services.prices.known(market=market, price=price)
@@ -83,5 +83,5 @@ def _answer(request: Request, market: Market, price: Decimal | None) -> Response
     elif (units := services.range_units.known(market=market)) is not None:
         response = shown_again(services, units, asked)
     if response is not None:
-        request.scope["route"] = _ROUTES[route]
+        scope["route"] = _ROUTES[route]
     return response

@@ -76,7 +76,7 @@ async def answered_without_the_framework(
 
     token = [(b"authorization", value.encode()) for value in headers.values()]
     asked = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": token}
-    await Shortcuts(app, ending=ending)(asked | {"app": stage.app}, receive, send)
+    await Shortcuts(app, ending=ending)(asked | {"app": stage.app, "state": {}}, receive, send)
     return not passed_on
 
 
