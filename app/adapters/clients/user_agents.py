@@ -56,6 +56,8 @@ class UapUserAgents(UserAgents):
         return self._read.cache_info().currsize
 
     def _parse(self, user_agent: str) -> Device:
+        if not user_agent:
+            return Device()
         # Its matchers are compiled code that takes UTF-8.
         text = user_agent.encode("utf-8", "replace").decode()
         return library_or_monitor(text) or self._device(text)

@@ -66,7 +66,7 @@ def test_browsers_crawlers_and_named_programs_are_told_apart(
 
 def test_no_matcher_is_made_before_something_is_read_that_needs_it() -> None:
     user_agents = UapUserAgents()
-    reading = {"ccxt/4.5.90": set(), next(iter(BROWSERS)): {"_parser"}}
+    reading = {None: set(), "ccxt/4.5.90": set(), next(iter(BROWSERS)): {"_parser"}}
     for user_agent, made in reading.items():
         user_agents.read(user_agent=user_agent)
         assert {"_parser", "_devices"} & set(vars(user_agents)) == made
