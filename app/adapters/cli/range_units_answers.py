@@ -144,7 +144,7 @@ def print_explained(
     _print_evidence(units)
 
 
-def print_rounded(units: RangeUnits, rounded: Sequence[Rounded], *, as_json: bool) -> None:
+def print_rounded(units: RangeUnits, rounded: Iterable[Rounded], *, as_json: bool) -> None:
     """Say what each price rounds to, and why it had to change or cannot be rounded."""
     results = [_rounded(result) for result in rounded]
     if as_json:

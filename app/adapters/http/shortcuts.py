@@ -8,7 +8,6 @@ and gets to know what is asked next.
 """
 
 import re
-from decimal import Decimal
 from functools import lru_cache
 from typing import Final
 
@@ -24,7 +23,7 @@ from app.adapters.http.range_units.asked import MARKET_PATH, RangeUnitsServices
 from app.adapters.http.range_units.prices import price_shown, prices
 from app.adapters.http.range_units.tables import range_units, shown_again
 from app.domain.range_units.errors import InvalidCode
-from app.domain.range_units.numbers import InvalidNumber, parse_decimal
+from app.domain.range_units.numbers import InvalidNumber, parse_decimal, plain
 from app.domain.range_units.revisions import Market, market_of
 
 _PATH: Final = re.compile(
@@ -57,7 +56,7 @@ class Shortcuts:
 
 
 @lru_cache(maxsize=1_000)
-def _asked(path: str) -> tuple[Market, Decimal | None] | None:
+def _asked(path: str) -> tuple[Market, str | None] | None:
     """Read a path, which bots ask for again and again: of which market, and which price if any."""
     found = _PATH.fullmatch(path)
     if found is None:
@@ -65,12 +64,12 @@ def _asked(path: str) -> tuple[Market, Decimal | None] | None:
     exchange, quote, target, price = found.groups()
     try:
         market = market_of(exchange, quote, target)
-        return market, None if price is None else parse_decimal(price)
+        return market, None if price is None else plain(parse_decimal(price))
     except (InvalidCode, InvalidNumber):
         return None
 
 
-def _answer(scope: Scope, market: Market, price: Decimal | None) -> Response | None:
+def _answer(scope: Scope, market: Market, price: str | None) -> Response | None:
     route = _TABLE if price is None else _PRICE
     if not is_admitted(scope, ACCESS["GET", route]):
         return None

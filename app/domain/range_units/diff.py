@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from app.domain.range_units.grid import PriceGrid, Progression
+from app.domain.range_units.grid import PriceGrid
 from app.domain.range_units.numbers import from_units
+from app.domain.range_units.progressions import Progression
 from app.domain.range_units.table import RangeUnitTable, Row
 
 

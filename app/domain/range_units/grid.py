@@ -8,14 +8,15 @@ all that has to be known of it.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from functools import partial
 
 from app.domain.range_units.errors import PriceOffGrid
 from app.domain.range_units.numbers import decimals, from_units, lies, plain, to_units
+from app.domain.range_units.progressions import Progression, laid_out
 from app.domain.range_units.table import Anchor, Boundary, RangeUnitTable, Row, TopRule
 
 
@@ -69,14 +70,8 @@ class PriceAnswer:
         return self.floor is not None and self.floor == self.ceil
 
 
-class Progression(NamedTuple):
-    """The valid prices of one band: first, first + unit, … up to and including `last`."""
-
-    first: int
-    last: int | None
-    unit: int
-    before: int
-    """How many valid prices lie below `first` in the whole table."""
+Around = tuple[int | None, int | None, int | None, int | None]
+"""The floor, the ceiling, and the next valid prices down and up, in units of 10^-scale."""
 
 
 class PriceGrid:
@@ -95,7 +90,14 @@ class PriceGrid:
         self._inside_from = max(0, *self._starts[:1], self._least or 0)
         ends = (end for end in (self._top, self._greatest) if end is not None)
         self._inside_to = min(ends, default=None) if self._starts else 0
-        self._progressions = self._lay_out()
+        self._progressions = laid_out(
+            table,
+            starts=self._starts,
+            units=self._ticks,
+            top=self._top,
+            least=self._least,
+            greatest=self._greatest,
+        )
         self._firsts = [progression.first for progression in self._progressions]
         self._befores = [progression.before for progression in self._progressions]
 
@@ -130,16 +132,8 @@ class PriceGrid:
         if not self._rows:
             floor, ceil = self.floor(price), self.ceil(price)
             return PriceAnswer(price, self.reason_at(at, rest), floor, ceil, None, None, None)
-        low, high = self.around(at, rest)
-        down, up, reason = low, high, None
-        if low is not None and low == high:
-            down, up = self.floor_at(at - 1, 0), self.ceil_at(at + 1, 0)
-        else:
-            reason = self.reason_at(at, rest)
-        place = self.band_at(at, rest)
-        band = None if place is None else self._rows[place]
-        floor, ceil = self._number(low), self._number(high)
-        next_down, next_up = self._number(down), self._number(up)
+        reason, around, band = self.facts_at(at, rest)
+        floor, ceil, next_down, next_up = map(self._number, around)
         return PriceAnswer(price, reason, floor, ceil, next_down, next_up, band)
 
     def step(self, price: Decimal, ticks: int) -> Decimal | None:
@@ -196,43 +190,6 @@ class PriceGrid:
 
     # -- the grid, in units of 10^-scale ---------------------------------------------------
 
-    def _lay_out(self) -> list[Progression]:
-        table = self._table
-        lowest = None if table.allows_non_positive else 1
-        if self._least is not None:
-            lowest = self._least if lowest is None else max(lowest, self._least)
-        highest = self._greatest
-
-        progressions: list[Progression] = []
-        before = 0
-        is_anchored = table.anchor is Anchor.RANGE_MIN
-        bands = zip(self._starts, self._ticks, self._reaches(), strict=True)
-        for start, unit, (least, greatest) in bands:
-            low = least if lowest is None or least > lowest else lowest
-            high = greatest
-            if highest is not None and (greatest is None or greatest > highest):
-                high = highest
-            anchor = start if is_anchored else 0
-            first = anchor - (anchor - low) // unit * unit
-            last = None if high is None else anchor + (high - anchor) // unit * unit
-            if last is not None and last < first:
-                continue
-            progressions.append(Progression(first, last, unit, before))
-            if last is not None:
-                before += (last - first) // unit + 1
-        return progressions
-
-    def _reaches(self) -> Iterator[tuple[int, int | None]]:
-        """Give the least and the greatest integer that belong to each band."""
-        # A boundary belongs to the band above it, or to the one below.
-        to_the_next = 0 if self._table.boundary is Boundary.UPPER_INCLUSIVE else 1
-        lows = [start + 1 - to_the_next for start in self._starts]
-        lows[:1] = self._starts[:1]  # the lowest bound has no band below it to belong to
-        highs: list[int | None] = [start - to_the_next for start in self._starts[1:]]
-        is_included = self._table.top_rule is TopRule.INCLUSIVE
-        highs.append(self._top if self._top is None or is_included else self._top - 1)
-        return zip(lows, highs, strict=False)  # without a band there is no end
-
     def floor_at(self, at: int, _rest: int) -> int | None:
         """Give the greatest valid price at or below a place, which is as `lies` tells it."""
         number = bisect_right(self._firsts, at) - 1
@@ -276,6 +233,45 @@ class PriceGrid:
         if ties is Ties.EVEN:
             return low if self._is_even_multiple(low, at, rest) else high
         return low if ties is Ties.DOWN else high
+
+    def facts_at(self, at: int, rest: int) -> tuple[Reason | None, Around, Row | None]:
+        """Say all of a place that a `PriceAnswer` says, of a table that has bands."""
+        low, high = self.around(at, rest)
+        down, up, reason = low, high, None
+        if low is not None and low == high:
+            down, up = self.floor_at(at - 1, 0), self.ceil_at(at + 1, 0)
+        else:
+            reason = self.reason_at(at, rest)
+        place = self.band_at(at, rest)
+        return reason, (low, high, down, up), None if place is None else self._rows[place]
+
+    def rounded_at(
+        self, places: Iterable[tuple[int, int]], direction: Direction, ties: Ties
+    ) -> Iterator[int | None]:
+        """Give what `floor_at`, `ceil_at` or `nearest_at` gives of each place.
+
+        Nearly all are within a band. There it goes up from so many quarters of the unit on.
+        """
+        elsewhere: Callable[[int, int], int | None]
+        if direction is Direction.NEAREST:
+            elsewhere, quarters, more = partial(self.nearest_at, ties=ties), 2, ties is Ties.DOWN
+        elif direction is Direction.UP:
+            elsewhere, quarters, more = self.ceil_at, 0, True
+        else:
+            elsewhere, quarters, more = self.floor_at, 4, False
+        seeks_even = direction is Direction.NEAREST and ties is Ties.EVEN
+        firsts, progressions = self._firsts, self._progressions
+        for at, rest in places:
+            number = bisect_right(firsts, at) - 1
+            if number >= 0:
+                first, last, unit, _ = progressions[number]
+                past = (at - first) % unit
+                beyond = 4 * past + rest
+                is_tie = seeks_even and beyond == 2 * unit
+                if (last is None or at < last) and not is_tie:
+                    yield at - past + unit if beyond >= quarters * unit + more else at - past
+                    continue
+            yield elsewhere(at, rest)
 
     def _rank(self, price: Decimal) -> int:
         """Count the valid prices below a valid price."""

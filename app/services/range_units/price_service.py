@@ -1,6 +1,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -15,7 +15,7 @@ from app.domain.range_units.numbers import plain
 from app.domain.range_units.revisions import Market
 from app.domain.range_units.table import RangeUnitTable, Row
 from app.domain.range_units.timeline import Span
-from app.domain.range_units.written import Rounded, rounded
+from app.domain.range_units.written import Checked, RoundedPrices, checked, rounded
 from app.services.kept import ALWAYS, Kept
 from app.services.range_units.current_revisions import MOST_BANDS
 from app.services.range_units.history_service import HistoryService
@@ -55,12 +55,6 @@ class PriceService:
         self._history = history
         self._grids: Kept[UUID, PriceGrid] = Kept(most=MOST_BANDS)
 
-    def known(self, *, market: Market, price: Decimal) -> tuple[RangeUnits, PriceAnswer] | None:
-        """Say what `check` says of a price now, where the table is known that answers."""
-        units = self._range_units.known(market=market)
-        grid = None if units is None else self._grids.get(units.revision.id, ALWAYS[0])
-        return None if units is None or grid is None else (units, grid.answer(price))
-
     async def check(
         self,
         *,
@@ -72,6 +66,27 @@ class PriceService:
         """Say of each price whether it is valid, why not, and which valid prices are around."""
         units, grid = await self._grid(market, as_of, known_at)
         return units, [grid.answer(price) for price in prices]
+
+    async def check_written(
+        self,
+        *,
+        market: Market,
+        prices: Sequence[str],
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
+    ) -> tuple[RangeUnits, list[Checked]]:
+        """Say the same of prices in plain notation, in writing: for answers, and sooner."""
+        units, grid = await self._grid(market, as_of, known_at)
+        return units, checked(grid, prices)
+
+    def known(self, *, market: Market, price: str) -> tuple[RangeUnits, Checked] | None:
+        """Say what `check_written` says of a price now, where the table is known that answers."""
+        units = self._range_units.known(market=market)
+        grid = None if units is None else self._grids.get(units.revision.id, ALWAYS[0])
+        if units is None or grid is None:
+            return None
+        [facts] = checked(grid, [price])
+        return units, facts
 
     async def explain(
         self,
@@ -105,16 +120,14 @@ class PriceService:
         explain: bool = False,
         as_of: datetime | None = None,
         known_at: datetime | None = None,
-    ) -> tuple[RangeUnits, list[Rounded]]:
+    ) -> tuple[RangeUnits, RoundedPrices]:
         """Round each price, in plain notation, to a valid one where there is one that way.
 
         To explain is to say of each what a check says of it.
         """
         units, grid = await self._grid(market, as_of, known_at)
         found = rounded(grid, prices, direction, ties)
-        if explain:
-            found = [one._replace(facts=grid.answer(Decimal(one.price))) for one in found]
-        return units, found
+        return units, replace(found, facts=checked(grid, prices)) if explain else found
 
     async def step(
         self,

@@ -1,19 +1,22 @@
 """Wherever a number is taken: plain decimal text, or nothing (number 22 of the golden cases)."""
 
 import json
+from contextlib import suppress
 from typing import Final
 from urllib.parse import quote
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
+from app.adapters.http.range_units.price_bodies import PricesToCheck
 from tests.rules.source import ROOT
 from tests.unit.http.api import MARKET, MarketClient, faults, refusal
 
 TEXTS: Final = [
     *("NaN", "sNaN", "Infinity", "-Infinity", " 5 ", "5 ", "\t5", "1_000", "１２", "1,000", "0x10"),  # noqa: RUF001 - digits of another script
     *("+5", ".5", "5.", "05", "--5", "5e", "1e999999", "1e-999999", "1e41", "1e-41", "five", ""),
-    *("1" * 41, "1" * 10_000, "0." + "0" * 98 + "1", "5\0", "5\n", "²", "1e9" + "9" * 90),
+    *("1" * 41, "1" * 10_000, "0." + "0" * 98 + "1", "5\0", "5\n", "²", "1e9" + "9" * 90, "1,5"),
 ]
 NO_TEXTS: Final[list[object]] = [True, False, None, [], ["5"], {}, 5, 0, 0.3, 10**400]
 NUMBERS: Final = [*TEXTS, *NO_TEXTS]
@@ -28,6 +31,14 @@ async def test_each_hostile_price_in_a_list_is_refused_at_its_place(
     answer = await btc.post(question, prices=["5", *NUMBERS, "5"], **where)
     assert refusal(answer) == (422, "invalid_request")
     assert list(faults(answer)) == [f"prices[{place + 1}]" for place in range(len(NUMBERS))]
+
+
+def test_a_hostile_price_is_refused_however_quickly_the_others_are_read() -> None:
+    taken = []
+    for number in NUMBERS:
+        with suppress(ValidationError):
+            taken.append(PricesToCheck.model_validate({"prices": ["5", number, "5"]}))
+    assert taken == []
 
 
 async def test_a_hostile_price_to_step_from_is_refused(btc: MarketClient) -> None:

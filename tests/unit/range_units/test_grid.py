@@ -81,12 +81,13 @@ def test_a_price_is_rounded_with_the_reason_why_it_changed(
 
 @pytest.mark.parametrize("direction", Direction)
 def test_a_valid_price_rounds_to_itself_for_no_reason(direction: Direction) -> None:
-    assert rounding(grid_of(("0", "5")), ["15"], direction) == [Rounded("15", "15", None)]
+    [answer] = rounding(grid_of(("0", "5")), ["15"], direction)
+    assert answer == Rounded("15", "15", None)
 
 
 def test_a_price_that_cannot_be_rounded_says_why() -> None:
-    answers = rounding(grid_of(("0", "5")), ["3"], Direction.DOWN)
-    assert answers == [Rounded("3", None, Reason.OFF_TICK)]
+    [answer] = rounding(grid_of(("0", "5")), ["3"], Direction.DOWN)
+    assert answer == Rounded("3", None, Reason.OFF_TICK)
 
 
 def test_a_tie_goes_up_unless_said_otherwise() -> None:
@@ -336,8 +337,8 @@ def test_without_a_tick_rule_and_limits_every_price_above_zero_is_valid(
 def test_without_a_tick_rule_rounding_only_moves_into_the_limits(
     price: str, rounded: str, reason: Reason | None
 ) -> None:
-    answers = rounding(PriceGrid(NO_TICK_RULE), [price], Direction.NEAREST)
-    assert answers == [Rounded(price, rounded, reason)]
+    [answer] = rounding(PriceGrid(NO_TICK_RULE), [price], Direction.NEAREST)
+    assert answer == Rounded(price, rounded, reason)
 
 
 def test_without_a_tick_rule_there_are_no_ticks_to_step() -> None:

@@ -2,7 +2,7 @@
 
 from decimal import Context, Decimal, localcontext
 from fractions import Fraction
-from itertools import pairwise, product
+from itertools import pairwise, product, starmap
 from random import Random
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from app.domain.range_units.table import (
     TopRule,
     table_of,
 )
-from app.domain.range_units.written import rounded
+from app.domain.range_units.written import Rounded, checked, rounded
 from tests.oracle import Oracle
 from tests.random_tables import KINDS, drawn
 from tests.unit.range_units.ladders import NAMES, ladder
@@ -113,11 +113,18 @@ def wide_case(kind: str, seed: int) -> Case:
     return Case(table.table, *table.prices)
 
 
+TINY = Fraction(1, 10**60)
+"""Finer than any number of a table."""
+
 CASES = SMALL | st.builds(wide_case, st.sampled_from(list(KINDS)), st.integers(0, 2**32))
 
 
 def exact(number: Decimal | None) -> Fraction | None:
     return None if number is None else Fraction(number)
+
+
+def text(number: Decimal | None) -> str | None:
+    return None if number is None else plain(number)
 
 
 def decimal(number: Fraction) -> Decimal:
@@ -245,8 +252,35 @@ class Rounding(NamedTuple):
         [answer] = rounded(grid, [plain(price)], self.direction, self.ties)
         return None if answer.rounded is None else Decimal(answer.rounded)
 
+    def alone(self, grid: PriceGrid, price: Decimal) -> Decimal | None:
+        if self.direction is Direction.NEAREST:
+            return grid.nearest(price, self.ties)
+        return grid.floor(price) if self.direction is Direction.DOWN else grid.ceil(price)
+
 
 ROUNDINGS = st.builds(Rounding, st.sampled_from(Direction), st.sampled_from(Ties))
+
+
+@given(case=CASES)
+def test_what_is_written_of_many_prices_is_what_is_found_of_each(case: Case) -> None:
+    grid, asked = PriceGrid(case.table), [case.price, case.other]
+    for price in [case.price, case.other]:
+        low, high = grid.floor(price), grid.ceil(price)
+        if low is not None and high is not None:
+            places = Fraction(low), (Fraction(low) + Fraction(high)) / 2, Fraction(high)
+            asked += [decimal(at + by) for at in places for by in (-TINY, 0, TINY)]
+    prices = list(map(plain, asked))
+    facts = [grid.answer(price) for price in asked]
+    for written, each in zip(checked(grid, prices), facts, strict=True):
+        assert (written.price, written.reason) == (plain(each.price), each.reason)
+        assert (written.valid, written.band) == (each.valid, each.band)
+        assert (written.floor, written.ceil) == (text(each.floor), text(each.ceil))
+        assert (written.next_down, written.next_up) == (text(each.next_down), text(each.next_up))
+    for rounding in starmap(Rounding, product(Direction, Ties)):
+        assert list(rounded(grid, prices, *rounding)) == [
+            Rounded(price, text(rounding.alone(grid, number)), each.reason)
+            for price, number, each in zip(prices, asked, facts, strict=True)
+        ]
 
 
 @given(case=CASES, rounding=ROUNDINGS)

@@ -16,8 +16,8 @@ from app.domain.range_units.numbers import (
     lies,
     parse_decimal,
     plain,
-    text_lies,
-    text_of,
+    texts_lie,
+    texts_of,
     to_units,
 )
 
@@ -251,7 +251,8 @@ def test_numbers_are_counted_in_the_finest_of_them_or_finer(texts: list[str], wa
     scale=st.integers(0, 22),
 )
 def test_a_text_lies_where_its_number_lies(text: str, scale: int) -> None:
-    assert text_lies(text, scale) == lies(Decimal(text), scale)
+    place, rest = lies(Decimal(text), scale)
+    assert texts_lie([text], scale) == ([place], [rest])
 
 
 @pytest.mark.parametrize(
@@ -269,4 +270,4 @@ def test_a_number_lies_at_a_whole_one_or_before_at_or_beyond_the_middle(
 
 @given(units=st.integers(-(10**30), 10**30), scale=st.integers(0, 40))
 def test_units_are_written_as_their_number_is(units: int, scale: int) -> None:
-    assert text_of(units, scale) == plain(from_units(units, scale))
+    assert texts_of([units, None], scale) == [plain(from_units(units, scale)), None]

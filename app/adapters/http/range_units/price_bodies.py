@@ -79,8 +79,9 @@ class PricesChecked(ByRevision):
     results: list[PriceResult]
 
 
-# A number that is not below zero, in plain notation, and no longer than what is taken anyway.
-_is_number: Final = re.compile(r"(?:0|[1-9][0-9]{0,39})(?:\.[0-9]{1,40})?").fullmatch
+# Numbers that are not below zero, in plain notation, and no longer than what is taken anyway, with
+# a comma after each. All at once is three times as fast as one by one.
+_are_numbers: Final = re.compile(r"(?:(?:0|[1-9][0-9]{0,39})(?:\.[0-9]{1,40})?,)*+").fullmatch
 
 Prices = Annotated[list[Number], Field(min_length=1, max_length=MOST_PRICES)]
 
@@ -102,12 +103,6 @@ class PriceAsked(AsOf):
     ] = False
 
 
-class PricesToCheck(PriceAsked):
-    """Up to 10,000 prices."""
-
-    prices: Prices
-
-
 class _InPlainNotation:
     """Prices as texts: ten thousand of them are read without making a decimal of each."""
 
@@ -119,17 +114,28 @@ class _InPlainNotation:
 
     @staticmethod
     def _read(value: object, read: Callable[[object], list[Decimal]]) -> list[str]:
-        if isinstance(value, list) and len(value) <= MOST_PRICES:
+        if isinstance(value, list) and 0 < len(value) <= MOST_PRICES:
             with suppress(TypeError):  # of what is no text, `read` tells where it is
-                if value and all(map(_is_number, value)):
+                joined = f"{','.join(value)},"
+                # A text with a comma in it is no number, though it may look like two.
+                if joined.count(",") == len(value) and _are_numbers(joined):
                     return [text.rstrip("0").rstrip(".") if "." in text else text for text in value]
         return [plain(price) for price in read(value)]
+
+
+PricesInPlainNotation = Annotated[list[str], _InPlainNotation()]
+
+
+class PricesToCheck(PriceAsked):
+    """Up to 10,000 prices."""
+
+    prices: PricesInPlainNotation
 
 
 class PricesToRound(AsOf):
     """Prices and a direction; or, for orders, a side and an intent."""
 
-    prices: Annotated[list[str], _InPlainNotation()]
+    prices: PricesInPlainNotation
     direction: Direction | None = None
     ties: Annotated[Ties | None, Field(description="For `nearest`; default `up`.")] = None
     side: Side | None = None

@@ -1,25 +1,23 @@
 """Questions about prices."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import (
-    BaseModel,
-)
 
 from app.adapters.http.authentication import GuardedRoute
 from app.adapters.http.errors import responses
 from app.adapters.http.range_units.asked import (
     MARKET_PATH,
+    AsOf,
     Number,
     OfMarket,
     RangeUnitsServices,
     Services,
-    read_number,
 )
 from app.adapters.http.range_units.conditional import (
     NOT_MODIFIED,
@@ -27,19 +25,21 @@ from app.adapters.http.range_units.conditional import (
     is_current,
     of_a_question,
 )
+from app.adapters.http.range_units.price_answers import (
+    price_answered,
+    prices_checked,
+    prices_rounded,
+)
 from app.adapters.http.range_units.price_bodies import (
-    ByRevision,
     LadderAnswer,
     LadderAsked,
     PriceAnswered,
     PriceAsked,
-    PriceFacts,
     PriceResult,
     PricesChecked,
     PricesRounded,
     PricesToCheck,
     PricesToRound,
-    RoundedPrice,
     Step,
     Stepped,
     TicksAsked,
@@ -53,12 +53,14 @@ from app.domain.range_units.errors import (
     UnknownMarket,
 )
 from app.domain.range_units.grid import PriceAnswer, Ties
+from app.domain.range_units.numbers import plain
 from app.domain.range_units.revisions import Market
 from app.domain.range_units.table import Row
 from app.domain.range_units.timeline import Span
-from app.domain.range_units.written import Rounded
 from app.services.range_units.range_units_service import RangeUnits
 
+_JSON: Final = "application/json"
+_NOW: Final = AsOf()
 _BY_REVISION: Final = (InvalidCode, UnknownExchange, UnknownMarket, UnknownHistory)
 
 prices = APIRouter(prefix=MARKET_PATH, tags=["prices"], route_class=GuardedRoute)
@@ -82,39 +84,51 @@ async def get_price(
     What may appear in a book is another question: after a change, orders of before may rest
     there. `observed` asks that one too.
     """
-    units, [facts] = await _checked(market, [price], asked, services)
-    answer = PriceAnswered(**facts, **_by(units))
-    # Which of the earlier revisions there are is not told by the one that answers.
-    return answer if asked.observed else conditional(units, answer, if_none_match)
+    if asked.observed:
+        units, [explained] = await _explained(market, [price], asked, services)
+        # Which of the earlier revisions there are is not told by the one that answers.
+        return PriceAnswered(**explained, **_by(units))
+    units, [facts] = await services.prices.check_written(
+        market=market, prices=[plain(price)], as_of=asked.as_of, known_at=asked.known_at
+    )
+    return price_shown(units, facts, if_none_match)
 
 
 def price_shown(
-    units: RangeUnits, answer: PriceAnswer, if_none_match: Sequence[str] | None
+    units: RangeUnits, facts: Checked, if_none_match: Sequence[str] | None
 ) -> Response:
-    """Answer as `get_price` does of a new order's price now."""
-    return conditional(units, PriceAnswered(**_facts(answer), **_by(units)), if_none_match)
+    """Answer `get_price` of a new order's price."""
+    return conditional(units, partial(price_answered, units, facts), if_none_match)
 
 
 def conditional(
-    units: RangeUnits, answer: BaseModel, if_none_match: Sequence[str] | None
+    units: RangeUnits, write: Callable[[], str], if_none_match: Sequence[str] | None
 ) -> Response:
     """Show what a table says, unless the client has that."""
     headers = of_a_question(units)
     if is_current(if_none_match, headers["ETag"]):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    body = answer.model_dump_json(by_alias=True)
-    return Response(body, headers=headers, media_type="application/json")
+    return Response(write(), headers=headers, media_type=_JSON)
 
 
 @prices.post(
     "/prices/check",
     summary="Check prices",
+    response_model=PricesChecked,
     responses=responses(401, 403, 413, 422, 503, *_BY_REVISION),
 )
-async def check_prices(market: OfMarket, body: PricesToCheck, services: Services) -> PricesChecked:
+async def check_prices(
+    market: OfMarket, body: PricesToCheck, services: Services
+) -> PricesChecked | Response:
     """Answer for many prices as `GET …/prices/{price}` does for one."""
-    units, facts = await _checked(market, body.prices, body, services)
-    return PricesChecked(results=[PriceResult(**each) for each in facts], **_by(units))
+    if body.observed:
+        observed = [Decimal(price) for price in body.prices]
+        units, explained = await _explained(market, observed, body, services)
+        return PricesChecked(results=[PriceResult(**each) for each in explained], **_by(units))
+    units, facts = await services.prices.check_written(
+        market=market, prices=body.prices, as_of=body.as_of, known_at=body.known_at
+    )
+    return Response(prices_checked(units, facts), media_type=_JSON)
 
 
 @prices.post(
@@ -134,37 +148,7 @@ async def round_prices(market: OfMarket, body: PricesToRound, services: Services
         as_of=body.as_of,
         known_at=body.known_at,
     )
-    if body.explain:
-        answer = PricesRounded(results=list(map(_explained, rounded)), **_by(units))
-        return Response(answer.model_dump_json(), media_type="application/json")
-    return Response(_rounded(units, rounded), media_type="application/json")
-
-
-def _rounded(units: RangeUnits, rounded: Sequence[Rounded]) -> bytes:
-    """Write `PricesRounded`: numbers and reasons in it need no escapes."""
-    results = ",".join(
-        f'{{"price":"{price}","rounded":"{near}","changed":false,"reason":null}}'
-        if reason is None
-        else f'{{"price":"{price}","rounded":{_quoted(near)},"changed":true,"reason":"{reason}"}}'
-        for price, near, reason, _ in rounded
-    )
-    evidence = ByRevision(**_by(units)).model_dump_json()
-    return f'{evidence[:-1]},"results":[{results}]}}'.encode()
-
-
-def _explained(rounded: Rounded) -> RoundedPrice:
-    near, facts = rounded.rounded, rounded.facts
-    return RoundedPrice(
-        price=read_number(rounded.price),
-        rounded=None if near is None else read_number(near),
-        changed=rounded.reason is not None,
-        reason=rounded.reason,
-        facts=None if facts is None else PriceFacts(**_facts(facts)),
-    )
-
-
-def _quoted(text: str | None) -> str:
-    return "null" if text is None else f'"{text}"'
+    return Response(prices_rounded(units, rounded), media_type=_JSON)
 
 
 @prices.post(
@@ -204,7 +188,7 @@ async def count_ticks(
         market=market, start=asked.start, end=asked.end, as_of=asked.as_of, known_at=asked.known_at
     )
     answer = TicksCounted(start=asked.start, end=asked.end, ticks=ticks, **_by(units))
-    return conditional(units, answer, if_none_match)
+    return conditional(units, partial(answer.model_dump_json, by_alias=True), if_none_match)
 
 
 @prices.get(
@@ -229,18 +213,16 @@ async def show_ladder(
     )
     facts = _facts(ladder.asked)
     answer = LadderAnswer(below=ladder.below, above=ladder.above, **facts, **_by(units))
-    return conditional(units, answer, if_none_match)
+    return conditional(units, partial(answer.model_dump_json, by_alias=True), if_none_match)
 
 
-async def _checked(
+async def _explained(
     market: Market, prices: list[Decimal], asked: PriceAsked, services: RangeUnitsServices
 ) -> tuple[RangeUnits, list[dict[str, Any]]]:
-    question = {"as_of": asked.as_of, "known_at": asked.known_at}
-    if asked.observed:
-        units, explained = await services.prices.explain(market=market, prices=prices, **question)
-        return units, [_facts(answer, span) for answer, span in explained]
-    units, answers = await services.prices.check(market=market, prices=prices, **question)
-    return units, [_facts(answer) for answer in answers]
+    units, explained = await services.prices.explain(
+        market=market, prices=prices, as_of=asked.as_of, known_at=asked.known_at
+    )
+    return units, [_facts(answer, span) for answer, span in explained]
 
 
 def _by(units: RangeUnits) -> dict[str, Any]:
