@@ -5,8 +5,10 @@ Numbers, reasons and instants need no escapes. The members and their order are t
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
+from uuid import UUID
 
 from app.domain.range_units.grid import Reason
 from app.domain.range_units.numbers import plain
@@ -14,6 +16,7 @@ from app.domain.range_units.table import Row
 from app.domain.range_units.written import Checked, RoundedPrices
 from app.services.range_units.range_units_service import RangeUnits
 
+_REMEMBERED: Final = 1024
 _SECOND: Final = timedelta(seconds=1)
 _OF_NEW_ORDERS: Final = ',"grandfathered":null'
 _NO_BAND: Final = '"price_unit":null,"range_min":null,"next_range_min":null'
@@ -51,12 +54,15 @@ def prices_rounded(units: RangeUnits, found: RoundedPrices) -> str:
 
 
 def _by(units: RangeUnits) -> str:
-    revision, start = units.revision, units.revision.effective_from
+    """Give the members of `ByRevision`."""
+    revision = units.revision
+    return f'{_revision(revision.id, revision.effective_from)},"age_seconds":{units.age // _SECOND}'
+
+
+@lru_cache(_REMEMBERED)  # bots ask about the same few all day
+def _revision(revision_id: UUID, start: datetime | None) -> str:
     since = None if start is None else start.isoformat().replace("+00:00", "Z")
-    return (
-        f'"revision_id":"{revision.id}","effective_from":{_quoted(since)},'
-        f'"age_seconds":{units.age // _SECOND}'
-    )
+    return f'"revision_id":"{revision_id}","effective_from":{_quoted(since)}'
 
 
 def _facts(facts: Iterable[Checked]) -> Iterator[str]:

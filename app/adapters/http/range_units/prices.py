@@ -57,6 +57,7 @@ from app.domain.range_units.numbers import plain
 from app.domain.range_units.revisions import Market
 from app.domain.range_units.table import Row
 from app.domain.range_units.timeline import Span
+from app.domain.range_units.written import Checked
 from app.services.range_units.range_units_service import RangeUnits
 
 _JSON: Final = "application/json"
@@ -94,9 +95,7 @@ async def get_price(
     return price_shown(units, facts, if_none_match)
 
 
-def price_shown(
-    units: RangeUnits, facts: Checked, if_none_match: Sequence[str] | None
-) -> Response:
+def price_shown(units: RangeUnits, facts: Checked, if_none_match: Sequence[str] | None) -> Response:
     """Answer `get_price` of a new order's price."""
     return conditional(units, partial(price_answered, units, facts), if_none_match)
 
