@@ -877,11 +877,17 @@ class RevisionsContract:
         await keep(work, (revision, table))
         assert await table_of(work, revision) == table
 
-    async def test_a_table_of_thousands_of_bands_comes_back(self, work: RangeUnitsWork) -> None:
+    async def test_a_table_of_thousands_of_bands_comes_back_and_so_do_those_stored_with_it(
+        self, work: RangeUnitsWork
+    ) -> None:
         bands = (Band(Decimal(number), Decimal(f"0.{number + 1:018}")) for number in range(12_000))
-        revision, table = a_revision(table=RangeUnitTable(bands=tuple(bands)))
-        await keep(work, (revision, table))
-        assert await table_of(work, revision) == table
+        tables = [a_table(("7", "1")), RangeUnitTable(bands=tuple(bands)), a_table()]
+        stored = [
+            a_revision(effective_from=at(minutes), table=table)
+            for minutes, table in enumerate(tables)
+        ]
+        await keep(work, *stored)
+        assert [await table_of(work, revision) for revision, _ in stored] == tables
 
     async def test_an_unknown_id_has_no_table(self, work: RangeUnitsWork) -> None:
         await keep(work, a_revision())

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice, pairwise
-from typing import Final
+from typing import Final, TypeAlias, TypeVar
 
-from app.domain.range_units.numbers import plain
-from app.domain.range_units.table import Anchor, RangeUnitTable
+from app.domain.range_units.numbers import counted, plain
+from app.domain.range_units.table import Anchor, Band, RangeUnitTable
+
+_T = TypeVar("_T")
+_Two: TypeAlias = tuple[_T, _T]
 
 
 class Oddity(StrEnum):
@@ -44,6 +47,7 @@ class Finding:
 
 
 MOST_FINDINGS: Final = 100
+_COUNTED_AT_ONCE: Final = 1_000
 
 # Integers at the end of what a machine word, or an exactly counting float, can hold.
 _MACHINE_LIMITS: Final = {2**31 - 1, 2**32 - 1, 2**53 - 1, 2**53, 2**63 - 1, 2**64 - 1}
@@ -63,25 +67,39 @@ def lint(table: RangeUnitTable) -> tuple[Finding, ...]:
 
 
 def _about_boundaries(table: RangeUnitTable) -> Iterator[Finding]:
-    _, starts, units = table.counted()
     is_anchored = table.anchor is Anchor.RANGE_MIN
-    for place, (below, above) in enumerate(pairwise(units), start=1):
-        at, band = starts[place], table.bands[place]
-        is_off_below = (at - starts[place - 1] if is_anchored else at) % below != 0
+    for place, (bands, starts, units) in enumerate(_neighbours(table), start=1):
+        (lower, upper), (start_below, at), (below, above) = bands, starts, units
+        unit_below, unit = lower.price_unit, upper.price_unit
+        is_off_below = (at - start_below if is_anchored else at) % below != 0
         is_off_above = not is_anchored and at % above != 0
-        unit, unit_below = band.price_unit, table.bands[place - 1].price_unit
         if is_off_below or is_off_above:
             off = ((unit_below, is_off_below), (unit, is_off_above))
             named = dict.fromkeys(plain(one) for one, is_off in off if is_off)
-            message = f"{plain(band.range_min)} is no price of the unit {' nor of '.join(named)}"
+            message = f"{plain(upper.range_min)} is no price of the unit {' nor of '.join(named)}"
             yield Finding(Oddity.NOT_NESTED, place, message)
         if above < below:
             change = f"from {plain(unit_below)} to {plain(unit)}"
-            message = f"the unit gets finer at {plain(band.range_min)}, {change}"
+            message = f"the unit gets finer at {plain(upper.range_min)}, {change}"
             yield Finding(Oddity.FINER_ABOVE, place, message)
         if above == below and not (is_anchored and is_off_below):
-            message = f"the unit is {plain(unit)} on both sides of {plain(band.range_min)}"
+            message = f"the unit is {plain(unit)} on both sides of {plain(upper.range_min)}"
             yield Finding(Oddity.REDUNDANT_ROW, place, message)
+
+
+def _neighbours(table: RangeUnitTable) -> Iterator[tuple[_Two[Band], _Two[int], _Two[int]]]:
+    """Give each two bands that meet, and in integers their starts and their units.
+
+    A stretch is counted when its turn comes: what is odd about a hundred thousand bands is told,
+    as a rule, by the first few of them.
+    """
+    bands = iter(table.bands)
+    stretch = list(islice(bands, 1))
+    while some := list(islice(bands, _COUNTED_AT_ONCE)):
+        stretch = [*stretch[-1:], *some]
+        _, numbers = counted([number for band in stretch for number in band])
+        starts, units = numbers[::2], numbers[1::2]
+        yield from zip(pairwise(stretch), pairwise(starts), pairwise(units), strict=True)
 
 
 def _about_the_top(table: RangeUnitTable) -> Iterator[Finding]:

@@ -5,12 +5,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from itertools import pairwise
-from typing import NamedTuple
+from itertools import islice, pairwise
+from typing import Final, NamedTuple
 
 from app.domain.errors import Fault
 from app.domain.range_units.errors import InvalidTable
 from app.domain.range_units.numbers import counted, plain
+
+WRITTEN_AT_ONCE: Final = 5_000
+"""How many bands are written as text before these are passed on."""
 
 
 class Boundary(StrEnum):
@@ -111,13 +114,23 @@ class RangeUnitTable:
         scale, found = counted(numbers, at_least=at_least)
         return scale, found[: len(self.bands)], found[len(self.bands) :]
 
+    def written(self) -> Iterator[tuple[list[str], list[str]]]:
+        """Give the bands as `plain` writes them, some thousands at a time: starts, and units."""
+        bands = iter(self.bands)
+        while some := list(islice(bands, WRITTEN_AT_ONCE)):
+            starts, units = zip(*some, strict=True)
+            yield list(map(plain, starts)), list(map(plain, units))
+
     @property
     def digest(self) -> str:
         """SHA-256 of the content: equal content, equal digest, whatever its order or notation."""
         parts: list[str] = [self.boundary, self.anchor, self.top_rule]
         parts += ["" if n is None else plain(n) for n in (self.top, self.min_price, self.max_price)]
-        parts += [f"{plain(low)}/{plain(unit)}" for low, unit in self.bands]
-        return "sha256:" + hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        digest = hashlib.sha256("\n".join(parts).encode())
+        for starts, units in self.written():
+            bands = map("/".join, zip(starts, units, strict=True))
+            digest.update("\n".join(["", *bands]).encode())
+        return f"sha256:{digest.hexdigest()}"
 
 
 def price_filter(

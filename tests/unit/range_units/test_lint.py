@@ -1,9 +1,10 @@
 from decimal import Decimal
+from itertools import accumulate
 
 import pytest
 
 from app.domain.range_units.lint import Finding, Oddity, lint
-from app.domain.range_units.table import Anchor, Row, TopRule, table_of
+from app.domain.range_units.table import Anchor, Band, RangeUnitTable, Row, TopRule, table_of
 from tests.unit.range_units.ladders import ladder
 
 
@@ -101,6 +102,15 @@ def test_the_published_ladders_have_these_oddities() -> None:
         "okx-events": ["finer_above"],
         "tse-topix500": [],
     }
+
+
+def test_the_only_finding_of_a_long_ladder_is_found_wherever_it_is() -> None:
+    for odd in (1, 999, 1_000, 1_001, 2_000, 2_001, 2_099):
+        units = [Decimal(place + 1 - (place == odd)) / 8 for place in range(2_100)]
+        starts = accumulate(units[:-1], initial=Decimal(0))
+        bands = tuple(map(Band, starts, units))
+        [finding] = lint(RangeUnitTable(bands, anchor=Anchor.RANGE_MIN))
+        assert (finding.code, finding.position) == (Oddity.REDUNDANT_ROW, odd)
 
 
 def test_of_very_many_findings_the_first_hundred_are_given() -> None:

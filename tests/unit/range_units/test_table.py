@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from app.domain.errors import ErrorKind, Fault
 from app.domain.range_units.errors import InvalidTable
 from app.domain.range_units.table import (
+    WRITTEN_AT_ONCE,
     Anchor,
     Band,
     Boundary,
@@ -355,6 +356,13 @@ def test_the_digest_is_one_that_others_can_compute() -> None:
     )
     content = b"upper_inclusive\nzero\nexclusive\n100\n0.2\n\n0/0.1\n10/0.5"
     assert table.digest == "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def test_the_digest_of_a_long_table_is_that_of_all_its_bands() -> None:
+    places = range(2 * WRITTEN_AT_ONCE + 1)
+    table = RangeUnitTable(tuple(band(str(place), "0.50") for place in places))
+    lines = ["lower_inclusive", "zero", "open", "", "", "", *(f"{place}/0.5" for place in places)]
+    assert table.digest == "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 # -- price filters -----------------------------------------------------------------------------

@@ -1,23 +1,27 @@
 """Revisions and their bands on the database."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache, partial
-from itertools import islice
+from itertools import chain, count, islice, repeat
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from anyio import to_thread
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    Integer,
     String,
     Text,
     Uuid,
     and_,
+    bindparam,
     cast,
     func,
     insert,
@@ -127,16 +131,21 @@ _FOR_EACH_BAND: Final = """
     VALUES (?, ?, ?, ?)
 """
 
-# One parameter for each column: a driver takes several times as long over a parameter for each
-# number as Postgres takes to store it.
+# Numbers by the thousand in one text: a driver takes several times as long over a parameter for
+# each as Postgres takes to store it. COPY would save nothing, as what takes longest is to look up
+# each band's revision.
 _ALL_BANDS: Final = text(
     """INSERT INTO range_unit_bands (revision_id, position, range_min, price_unit)
-    SELECT * FROM unnest(
-        CAST(string_to_array(:revision_id, ' ') AS uuid[]),
-        CAST(string_to_array(:position, ' ') AS integer[]),
-        CAST(string_to_array(:range_min, ' ') AS numeric[]),
-        CAST(string_to_array(:price_unit, ' ') AS numeric[])
-    )"""
+    SELECT part.revision_id, part.first + place - 1, CAST(low AS numeric), CAST(unit AS numeric)
+    FROM unnest(:revision_ids, :firsts, :starts, :units)
+        AS part (revision_id, first, starts, units),
+    unnest(string_to_array(part.starts, ' '), string_to_array(part.units, ' '))
+        WITH ORDINALITY AS band (low, unit, place)"""
+).bindparams(
+    bindparam("revision_ids", type_=ARRAY(Uuid)),
+    bindparam("firsts", type_=ARRAY(Integer)),
+    bindparam("starts", type_=ARRAY(Text)),
+    bindparam("units", type_=ARRAY(Text)),
 )
 
 
@@ -156,22 +165,22 @@ class SqlRevisions(Revisions):
                 storage.check_revision(revision)
         heads = [_revision_values(revision, table) for revision, table in revisions]
         await self._transaction.execute(insert(RevisionRow), heads)
-        bands = (
-            (revision.id.hex, position, f"{low:f}", f"{unit:f}")
-            for revision, table in revisions
-            for position, (low, unit) in enumerate(table.bands)
-        )
-        for some in batches(bands, _ROWS_AT_ONCE):
-            await self._add_bands(some)
+        for parts in _bulks(_parts(revisions)):
+            await self._add_bands(parts)
 
-    async def _add_bands(self, bands: list[tuple[str, int, str, str]]) -> None:
+    async def _add_bands(self, parts: Sequence["_Part"]) -> None:
         """Store them as texts, which the drivers pass on as they are."""
         if self._transaction.is_sqlite:
-            await self._transaction.execute_for_each(_FOR_EACH_BAND, bands)
+            rows = chain.from_iterable(part.rows() for part in parts)
+            await self._transaction.execute_for_each(_FOR_EACH_BAND, list(rows))
             return
-        columns = zip(BandRow.__table__.columns.keys(), zip(*bands, strict=True), strict=True)
-        parameters = {name: " ".join(map(str, column)) for name, column in columns}
-        await self._transaction.execute(_ALL_BANDS, [parameters])
+        parameters = {
+            "revision_ids": [part.revision_id for part in parts],
+            "firsts": [part.first for part in parts],
+            "starts": [" ".join(part.starts) for part in parts],
+            "units": [" ".join(part.units) for part in parts],
+        }
+        await self._transaction.execute(_ALL_BANDS, parameters)
 
     async def in_force(
         self, *, markets: Collection[Market], as_of: datetime, known_at: datetime | None = None
@@ -245,6 +254,41 @@ class SqlRevisions(Revisions):
         query = query.order_by(row.recorded_at.desc(), row.id.desc()).limit(limit)
         rows = (await self._transaction.execute(query)).scalars()
         return [revision_of(found) for found in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Bands of a revision that follow each other, from the position `first` on, as texts."""
+
+    revision_id: UUID
+    first: int
+    starts: Sequence[str]
+    units: Sequence[str]
+
+    def rows(self) -> Iterator[tuple[str, int, str, str]]:
+        return zip(repeat(self.revision_id.hex), count(self.first), self.starts, self.units)
+
+
+def _parts(revisions: Iterable[tuple[Revision, RangeUnitTable]]) -> Iterator[_Part]:
+    for revision, table in revisions:
+        first = 0
+        for starts, units in table.written():
+            yield _Part(revision.id, first, starts, units)
+            first += len(starts)
+
+
+def _bulks(parts: Iterable[_Part]) -> Iterator[list[_Part]]:
+    """Put parts together, and begin anew where a bulk has the rows that go at once."""
+    bulk: list[_Part] = []
+    size = 0
+    for part in parts:
+        bulk.append(part)
+        size += len(part.starts)
+        if size >= _ROWS_AT_ONCE:
+            yield bulk
+            bulk, size = [], 0
+    if bulk:
+        yield bulk
 
 
 def _revision_values(revision: Revision, table: RangeUnitTable) -> dict[str, Any]:
