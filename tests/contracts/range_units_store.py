@@ -13,7 +13,15 @@ from app.domain.range_units import storage
 from app.domain.range_units.changes import Change
 from app.domain.range_units.errors import RevisionInForce, UnknownExchange
 from app.domain.range_units.revisions import BEGINNING, Exchange, Market, Revision
-from app.domain.range_units.table import Anchor, Band, Boundary, RangeUnitTable, TopRule
+from app.domain.range_units.table import (
+    Anchor,
+    Band,
+    Boundary,
+    RangeUnitTable,
+    TopRule,
+    WrittenBands,
+    WrittenPart,
+)
 from app.ports.range_units.catalogue import Catalogue
 from app.ports.range_units.revisions import Revisions
 from app.ports.range_units.work import RangeUnitsUnitOfWork, RangeUnitsWork
@@ -881,7 +889,14 @@ class RevisionsContract:
         self, work: RangeUnitsWork
     ) -> None:
         bands = (Band(Decimal(number), Decimal(f"0.{number + 1:018}")) for number in range(12_000))
-        tables = [a_table(("7", "1")), RangeUnitTable(bands=tuple(bands)), a_table()]
+        first = WrittenPart([0, Decimal("1.50")], [Decimal("0.001"), Decimal("0.25")])
+        written = WrittenBands([first, WrittenPart([1000], [1])])
+        tables = [
+            a_table(("7", "1")),
+            RangeUnitTable(bands=tuple(bands)),
+            RangeUnitTable(bands=written),
+            a_table(),
+        ]
         stored = [
             a_revision(effective_from=at(minutes), table=table)
             for minutes, table in enumerate(tables)

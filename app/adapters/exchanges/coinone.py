@@ -5,6 +5,7 @@ with 200 and HTML, an unknown quote currency with `result: "success"` and no ban
 reply name its market; that is known only from the request.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from app.adapters.exchanges.bands import Bands, json_number
@@ -17,16 +18,20 @@ from app.adapters.exchanges.listing import (
     market_of_part,
     no_list,
 )
+from app.adapters.exchanges.long_bands import LongBands
 from app.adapters.exchanges.refusal import Refused, described, error_said, rejected, wrong
 from app.adapters.exchanges.replies import object_of
 from app.domain.errors import Fault
 from app.domain.range_units.revisions import WHOLE_QUOTE, Market, Observation, Reading
+from app.domain.range_units.table import RangeUnitTable
 from app.ports.range_units.feeds import Feed, Parts, Take
 from app.ports.range_units.formats import PayloadFormat
 
 _QUOTE = "KRW"
 _PATH = "range_price_units"
-_BANDS = Bands("range_min", "price_unit", "next_range_min", read=json_number)
+_FIELDS = ("range_min", "price_unit", "next_range_min")
+_BANDS = Bands(*_FIELDS, read=json_number)
+_LONG_BANDS = LongBands(_PATH, *_FIELDS)
 
 
 class CoinoneFormat(PayloadFormat):
@@ -38,7 +43,7 @@ class CoinoneFormat(PayloadFormat):
         """Read a reply; what it says is in force from the moment it was observed."""
         try:
             _refuse_ladders(market)
-            table = _BANDS.table(_bands(payload), _PATH)
+            table = _table(payload)
         except Refused as refused:
             detail = f"The reply about {market} {refused}."
             raise rejected(detail, refused.faults, about=str(market)) from refused
@@ -50,8 +55,16 @@ def _refuse_ladders(market: Market) -> None:
         raise Refused("is about one market, and cannot speak for a whole quote currency")
 
 
-def _bands(payload: bytes) -> list[object]:
-    reply = object_of(payload)
+def _table(payload: bytes) -> RangeUnitTable:
+    long = _LONG_BANDS.read(payload)
+    if long is None:
+        return _BANDS.table(_bands(object_of(payload)), _PATH)
+    reply, table = long
+    _bands(reply)  # as it may be refused
+    return table
+
+
+def _bands(reply: Mapping[str, object]) -> list[object]:
     if reply.get("result") == "error":
         raise error_said(reply.get("error_code"), reply.get("error_msg"))
     bands = reply.get(_PATH)

@@ -14,7 +14,8 @@ from app.adapters.exchanges.refusal import OutOfBounds, printable
 from app.domain.range_units.numbers import InvalidNumber, parse_decimal
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_NUMBERS_KNOWN = 1_000
+NUMBERS_KNOWN = 1_000
+"""Tables repeat their numbers: a band begins where another ends, and has the unit of many."""
 
 
 class UnreadableJson(ValueError):
@@ -29,14 +30,13 @@ def parse(payload: bytes) -> object:
     and for equal keys in one object.
     """
     text = _text(payload)
-    # Tables repeat their numbers: a band begins where another ends, and has the unit of many.
-    number = lru_cache(maxsize=_NUMBERS_KNOWN)(_number)
+    number = lru_cache(maxsize=NUMBERS_KNOWN)(number_of)
     try:
         return json.loads(
             text,
             parse_float=number,
             parse_int=number,
-            parse_constant=_refuse_constant,
+            parse_constant=refuse_constant,
             object_pairs_hook=_object,
         )
     except json.JSONDecodeError as error:
@@ -62,14 +62,16 @@ def _text(payload: bytes) -> str:
         raise UnreadableJson(f"is not UTF-8 at byte {error.start}") from error
 
 
-def _number(text: str) -> Decimal | OutOfBounds:
+def number_of(text: str) -> Decimal | OutOfBounds:
+    """Read a number as it is written."""
     try:
         return parse_decimal(text)
     except InvalidNumber as error:
         return OutOfBounds(printable(text), str(error))
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def refuse_constant(name: str) -> NoReturn:
+    """Refuse NaN and the infinities."""
     raise UnreadableJson(f"has {name}, which is no number")
 
 

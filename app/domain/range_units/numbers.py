@@ -7,6 +7,9 @@ of `Decimal` is used on prices anywhere: numbers are compared, or turned into in
 import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from typing import TypeAlias
+
+Number: TypeAlias = Decimal | int
 
 MAX_LENGTH = 100
 MAX_INTEGER_DIGITS = 40
@@ -50,7 +53,7 @@ def parse_decimal(text: str) -> Decimal:
     return Decimal(f"{sign}{digits}{zeros}E{min(exponent, 0)}")
 
 
-def plain(value: Decimal) -> str:
+def plain(value: Number) -> str:
     """Write a number in plain notation without trailing zeros: `1000`, `0.0001`, `0`."""
     text = str(value)
     if "E" in text:

@@ -1,19 +1,24 @@
 """A range-unit table: the price bands of a market, each with its price unit (tick size)."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import zlib
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from itertools import islice, pairwise
-from typing import Final, NamedTuple
+from functools import lru_cache
+from itertools import accumulate, chain, islice, pairwise
+from operator import eq, lt
+from typing import Final, NamedTuple, overload
 
 from app.domain.errors import Fault
 from app.domain.range_units.errors import InvalidTable
-from app.domain.range_units.numbers import counted, plain
+from app.domain.range_units.numbers import Number, counted, plain
 
 WRITTEN_AT_ONCE: Final = 5_000
 """How many bands are written as text before these are passed on."""
+_UNITS_KNOWN: Final = 1_000
 
 
 class Boundary(StrEnum):
@@ -52,12 +57,83 @@ class Row(NamedTuple):
 Written = tuple[Decimal, Decimal, Decimal | None]
 """What a `Row` is, too, for whom a hundred thousand of those would be too many."""
 
+Columns = tuple[Sequence[Number], Sequence[Number], Sequence[Number]]
+"""What some rows say that follow each other, at least one: the starts, the units, the ends."""
+
 
 class Band(NamedTuple):
     """Prices from `range_min` up to the next band's move in steps of `price_unit` (> 0)."""
 
     range_min: Decimal
     price_unit: Decimal
+
+
+class WrittenPart:
+    """Bands that follow each other, at least one, as text: starts, and units.
+
+    Two numbers take some 300 bytes. Their digits take ten to twenty, a third of that in compressed
+    text, and what is compressed this little costs less than its numbers do to write.
+    """
+
+    __slots__ = ("_starts", "_units", "size")
+
+    def __init__(self, starts: Sequence[Number], units: Sequence[Number]) -> None:
+        self.size = len(starts)
+        self._starts, self._units = _compressed(starts), _compressed(units)
+
+    def texts(self) -> tuple[list[str], list[str]]:
+        """Give the numbers as `plain` writes them."""
+        starts, units = map(zlib.decompress, (self._starts, self._units))
+        return starts.decode().split(" "), units.decode().split(" ")
+
+
+def _compressed(numbers: Sequence[Number]) -> bytes:
+    is_whole = set(map(type, numbers)) == {int}
+    text = " ".join(map(str if is_whole else plain, numbers))
+    return zlib.compress(text.encode(), zlib.Z_BEST_SPEED)
+
+
+class WrittenBands(Sequence[Band]):
+    """Very many bands, kept as text; they are numbers only while they are looked at."""
+
+    __slots__ = ("_firsts", "_parts")
+
+    def __init__(self, parts: Iterable[WrittenPart]) -> None:
+        self._parts = tuple(parts)
+        self._firsts = tuple(accumulate((part.size for part in self._parts), initial=0))
+
+    def written(self) -> Iterator[tuple[list[str], list[str]]]:
+        """Give the texts of each part."""
+        return (part.texts() for part in self._parts)
+
+    def __len__(self) -> int:
+        return self._firsts[-1]
+
+    def __iter__(self) -> Iterator[Band]:
+        unit_of = lru_cache(maxsize=_UNITS_KNOWN)(Decimal)  # which many bands have in common
+        for starts, units in self.written():
+            yield from map(Band, map(Decimal, starts), map(unit_of, units))
+
+    @overload
+    def __getitem__(self, place: int) -> Band: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Band, ...]: ...
+    def __getitem__(self, place: int | slice) -> Band | tuple[Band, ...]:
+        if isinstance(place, slice):
+            return tuple(self)[place]
+        place = range(len(self))[place]
+        number = bisect_right(self._firsts, place) - 1
+        start, unit = (texts[place - self._firsts[number]] for texts in self._parts[number].texts())
+        return Band(Decimal(start), Decimal(unit))
+
+    def __eq__(self, other: object) -> bool:
+        """Equal to any bands that are the same numbers, however they are kept."""
+        if not isinstance(other, WrittenBands | tuple):
+            return NotImplemented
+        return len(self) == len(other) and all(map(eq, self, other))
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +148,7 @@ class RangeUnitTable:
     checked before.
     """
 
-    bands: tuple[Band, ...]
+    bands: Sequence[Band]
     boundary: Boundary = Boundary.LOWER_INCLUSIVE
     anchor: Anchor = Anchor.ZERO
     top: Decimal | None = None
@@ -82,7 +158,7 @@ class RangeUnitTable:
 
     def rows(self) -> Iterator[Row]:
         """Give the bands in ascending order, each with where the next one begins."""
-        ends = [*(band.range_min for band in self.bands[1:]), self.top]
+        ends = chain((band.range_min for band in islice(self.bands, 1, None)), [self.top])
         for band, end in zip(self.bands, ends, strict=False):  # without a band there is no end
             yield Row(band.range_min, band.price_unit, end)
 
@@ -116,6 +192,9 @@ class RangeUnitTable:
 
     def written(self) -> Iterator[tuple[list[str], list[str]]]:
         """Give the bands as `plain` writes them, some thousands at a time: starts, and units."""
+        if isinstance(self.bands, WrittenBands):
+            yield from self.bands.written()
+            return
         bands = iter(self.bands)
         while some := list(islice(bands, WRITTEN_AT_ONCE)):
             starts, units = zip(*some, strict=True)
@@ -213,6 +292,27 @@ def table_of(  # noqa: PLR0913 - the attributes of a table, all optional but the
         min_price=min_price,
         max_price=max_price,
     )
+
+
+def table_in_order(parts: Iterable[Columns]) -> RangeUnitTable | None:
+    """Make the table that `table_of` makes of the same rows, with but one part at hand at a time.
+
+    None where these are not in order, each with an end where the next one begins, or anything is
+    wrong with them, as `table_of` tells; or where there are none.
+    """
+    written: list[WrittenPart] = []
+    top: Number | None = None
+    for starts, units, ends in parts:
+        is_joined = top is None or starts[0] == top
+        if not is_joined or not all(map(eq, starts[1:], ends)):
+            return None
+        if min(units) <= 0 or not all(map(lt, starts, ends)):
+            return None
+        written.append(WrittenPart(starts, units))
+        top = ends[-1]
+    if top is None:
+        return None
+    return RangeUnitTable(WrittenBands(written), top=Decimal(top), top_rule=TopRule.EXCLUSIVE)
 
 
 def _faults_of_rows(rows: Sequence[Written], order: Sequence[int], path: str) -> Iterator[Fault]:

@@ -1,6 +1,8 @@
 import hashlib
+from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -13,10 +15,14 @@ from app.domain.range_units.table import (
     Anchor,
     Band,
     Boundary,
+    Columns,
     RangeUnitTable,
     Row,
     TopRule,
+    WrittenBands,
+    WrittenPart,
     price_filter,
+    table_in_order,
     table_of,
 )
 
@@ -363,6 +369,86 @@ def test_the_digest_of_a_long_table_is_that_of_all_its_bands() -> None:
     table = RangeUnitTable(tuple(band(str(place), "0.50") for place in places))
     lines = ["lower_inclusive", "zero", "open", "", "", "", *(f"{place}/0.5" for place in places)]
     assert table.digest == "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+# -- bands that are kept as text -------------------------------------------------------------------
+
+
+LONG = table_of(
+    [
+        row("0", "0.1", "1.5"),
+        row("1.5", "1", "10"),
+        row("10", "1", "123456789012345678901234567890"),
+        row("123456789012345678901234567890", "5", "1E+39"),
+    ]
+)
+
+
+def columns(table: RangeUnitTable, *sizes: int) -> list[Columns]:
+    """Cut a table into parts of so many bands, with integers where numbers are whole."""
+    rows = [
+        [int(number) if number == int(number) else number for number in (low, unit, end)]
+        for low, unit, end in table.rows()
+        if end is not None
+    ]
+    parts = [[rows.pop(0) for _ in range(size)] for size in sizes]
+    return [cast("Columns", tuple(zip(*part, strict=True))) for part in parts]
+
+
+def written(*parts: Sequence[Band]) -> WrittenBands:
+    return WrittenBands(
+        WrittenPart([band.range_min for band in part], [band.price_unit for band in part])
+        for part in parts
+    )
+
+
+def test_a_table_made_in_parts_is_the_one_made_at_once() -> None:
+    for sizes in ((4,), (1, 3), (2, 2), (1, 1, 1, 1)):
+        table = table_in_order(columns(LONG, *sizes))
+        assert table is not None
+        assert (table, hash(table), table.digest) == (LONG, hash(LONG), LONG.digest), sizes
+        assert (list(table.rows()), table.counted()) == (list(LONG.rows()), LONG.counted()), sizes
+
+
+def test_what_is_not_in_order_makes_no_table_in_parts() -> None:
+    wrong: dict[str, list[Columns]] = {
+        "nothing": [],
+        "parts in another order": columns(LONG, 2, 2)[::-1],
+        "a part left out": columns(LONG, 1, 1, 2)[::2],
+        "a gap": [((0, 11), (1, 1), (10, 20))],
+        "an overlap": [((0, 9), (1, 1), (10, 20))],
+        "a start twice": [((0, 0), (1, 1), (0, 20))],
+        "a descent": [((0, 10, 5), (1, 1, 1), (10, 5, 20))],
+        "a top below": [((0, 10), (1, 1), (10, 10))],
+        "a unit of zero": [((0, 10), (1, 0), (10, 20))],
+    }
+    assert [name for name, parts in wrong.items() if table_in_order(parts) is not None] == []
+
+
+def test_written_bands_are_a_sequence_like_any() -> None:
+    bands = [
+        band("0", "0.1"),
+        band("1.5", "1"),
+        band("10", "1.0"),
+        band("20", "5"),
+        band("3E+1", "9"),
+    ]
+    kept = written(bands[:2], bands[2:3], bands[3:])
+    assert (len(kept), list(kept)) == (5, bands)
+    assert (list(kept[1:3]), list(kept[::-1])) == (bands[1:3], bands[::-1])
+    assert [kept[place] for place in range(-5, 5)] == [*bands, *bands]
+    for beyond in (5, -6):
+        with pytest.raises(IndexError):
+            kept[beyond]
+
+
+def test_written_bands_equal_those_of_the_same_numbers_and_no_others() -> None:
+    same = (band("0.0", "0.1"), band("1.50", "1"))
+    kept = written([band("0", "0.1"), band("1.5", "1")])
+    assert kept == same == kept == written(same[:1], same[1:])
+    assert hash(kept) == hash(same)
+    others: list[object] = [same[:1], (*same, band("2", "1")), (same[0], band("1.5", "2")), "0 1.5"]
+    assert [other for other in others if other == kept] == []
 
 
 # -- price filters -----------------------------------------------------------------------------
