@@ -19,6 +19,7 @@ from app.adapters.sql.range_units.revisions import BandRow, RevisionRow
 from app.adapters.sql.range_units.unit_of_work import SqlRangeUnitsUnitOfWork
 from app.bootstrap.database import DatabaseApplication, opened
 from app.domain.errors import SchemaOutOfDate, SchemaTooNew
+from app.domain.range_units.table import WRITTEN_AT_ONCE, Band, RangeUnitTable
 from app.settings import Settings
 from tests.builders import a_market, a_table, an_exchange
 from tests.integration.server import new_postgres_database, opened_database, rows_of
@@ -51,6 +52,20 @@ async def test_a_number_is_in_the_database_digit_for_digit(
         application.database, "SELECT CAST(price_unit AS TEXT) FROM range_unit_bands"
     )
     assert stored == format(digits, "f")
+
+
+async def test_the_bands_of_a_long_table_are_counted_from_zero_in_the_database(
+    application: DatabaseApplication,
+) -> None:
+    starts = range(2 * WRITTEN_AT_ONCE + 1)
+    table = RangeUnitTable([Band(Decimal(start), Decimal(1)) for start in starts])
+    await application.range_units.put_range_units(market=a_market(), table=table, source="x")
+    [counted] = await rows_of(
+        application.database,
+        """SELECT count(*), min(position), max(position), sum(abs(position - range_min))
+        FROM range_unit_bands""",
+    )
+    assert list(counted) == [len(starts), 0, len(starts) - 1, 0]
 
 
 NO_PRICES = {
