@@ -171,7 +171,8 @@ class Settings(BaseModel):
     login_log_retention_days: Annotated[int, Field(ge=0, le=36_500)] = 365
     sync_every: Annotated[tuple[tuple[str, timedelta], ...], BeforeValidator(_every)] = ()
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
-    log_format: LogFormat = LogFormat.CONSOLE
+    log_format: LogFormat | None = None
+    """None: whichever suits who reads it, a person at a terminal or a program."""
     metrics_token: Annotated[SecretStr | None, AfterValidator(_token)] = None
     metrics_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
     metrics_host: str = "127.0.0.1"

@@ -28,11 +28,16 @@ _EACH: Final[tuple[Processor, ...]] = (
 )
 
 
-def configure(log_format: LogFormat) -> None:
+def suitable(wanted: LogFormat | None) -> LogFormat:
+    """Give the format that is wanted, or else the one for who reads standard error."""
+    return wanted or (LogFormat.CONSOLE if sys.stderr.isatty() else LogFormat.JSON)
+
+
+def configure(wanted: LogFormat | None) -> None:
     """Send whatever is logged in this process through one renderer, to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(_is_news)
-    handler.setFormatter(formatter(log_format, colours=sys.stderr.isatty()))
+    handler.setFormatter(formatter(suitable(wanted), colours=sys.stderr.isatty()))
     # Of libraries, only what is wrong; of the server and of ourselves, what goes on as well.
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     for name in ("tickgate", "uvicorn", "uvicorn.error"):
@@ -42,9 +47,9 @@ def configure(log_format: LogFormat) -> None:
     logging.getLogger("uvicorn.access").propagate = False  # a request's own line says more
 
 
-def of_requests(log_format: LogFormat) -> FilteringBoundLogger:
+def of_requests(wanted: LogFormat | None) -> FilteringBoundLogger:
     """Make what logs a line for each request, to standard error."""
-    return requests_logged(log_format, _to_standard_error, colours=sys.stderr.isatty())
+    return requests_logged(suitable(wanted), _to_standard_error, colours=sys.stderr.isatty())
 
 
 def requests_logged(

@@ -2,7 +2,10 @@
 
 import json
 import logging
+import os
 from collections.abc import Iterator
+from contextlib import redirect_stderr
+from io import BytesIO, TextIOWrapper
 from itertools import cycle
 from ssl import SSLCertVerificationError
 from typing import Any
@@ -16,7 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 from app.adapters.http.context import RequestContext
 from app.adapters.http.request_log import Answered, RequestLog
 from app.adapters.memory.system import SequentialIds
-from app.bootstrap.logs import formatter, requests_logged
+from app.bootstrap.logs import formatter, of_requests, requests_logged, suitable
 from app.domain.errors import StoreUnavailable
 from app.settings import LogFormat
 from tests.application import PASSWORD, MemoryApplication
@@ -311,6 +314,19 @@ HOSTILE = "first\r\nsecond\x1b[2J\u2028third\x00\ud800"
 def test_no_message_and_no_field_breaks_its_line(log_format: LogFormat) -> None:
     line = formatter(log_format).format(a_record(HOSTILE, field=HOSTILE))
     assert line.isprintable()
+
+
+def test_the_log_is_for_programs_unless_a_person_reads_it_at_a_terminal() -> None:
+    reader, terminal = os.openpty()
+    with os.fdopen(reader), os.fdopen(terminal, "w") as screen, redirect_stderr(screen):
+        assert suitable(None) is LogFormat.CONSOLE
+        assert suitable(LogFormat.JSON) is LogFormat.JSON
+    written = BytesIO()
+    with TextIOWrapper(written) as pipe, redirect_stderr(pipe):
+        of_requests(None).info("request", status=200)
+        assert suitable(LogFormat.CONSOLE) is LogFormat.CONSOLE
+        line = written.getvalue()
+    assert json.loads(line)["status"] == 200
 
 
 def test_a_request_looks_on_a_console_like_all_else_that_is_logged() -> None:
