@@ -59,7 +59,7 @@ async def test_a_login_opens_a_session_and_is_in_the_log(
     _: int, uow: AsyncMock, hasher: AsyncMock, clock: MagicMock
 ) -> None:
     user = a_user(username="trader")
-    uow.users.by_username.return_value = user
+    uow.users.by_usernames.return_value = {"trader": user}
     uow.users.hold.return_value = user
     ids = MagicMock(spec=Ids)
     ids.new_id.side_effect = [UUID(int=number) for number in range(1, 10)]
@@ -73,7 +73,8 @@ async def test_a_login_opens_a_session_and_is_in_the_log(
     free = Standing(blocked=None, contended=None, slots=(), rate_limit=None)
     throttling = AsyncMock(spec=Throttling)
     throttling.wake = MagicMock()
-    throttling.claim.return_value = Guess(UUID(int=1), (), free)
+    throttling.entrance = AsyncMock()
+    throttling.claim.return_value = [Guess(UUID(int=1), (), free)]
     service = AuthService(
         uow=lambda: uow,
         reading=lambda: uow,
@@ -95,7 +96,7 @@ async def test_a_login_opens_a_session_and_is_in_the_log(
     ) as digest:
         login = await service.authenticate_user(username="trader", password=PASSWORD, client=CLIENT)
     digest.assert_called_once_with(secrets.new_secret.return_value)
-    settled = uow.login_log.settle.await_args.kwargs["attempt"]
+    [settled] = uow.login_log.settle.await_args.kwargs["attempts"]
     assert (settled.outcome, settled.session_id) == (Outcome.SUCCESS, login.session_id)
     assert uow.sessions.add.await_args.kwargs["session"].id == login.session_id
     assert uow.commit.await_count == 2

@@ -77,7 +77,7 @@ async def keep(
                 case User():
                     await uow.users.add(user=thing)
                 case LoginAttempt():
-                    await uow.login_log.append(attempt=thing)
+                    await uow.login_log.append(attempts=[thing])
                 case Session():
                     await uow.sessions.add(session=thing)
                 case RefreshToken():
@@ -144,9 +144,9 @@ async def log_of(work: IdentityWork, matching: LoginLogFilter | None = None) -> 
         )
 
 
-async def last_success_of(work: IdentityWork, user_id: UUID, network: str) -> datetime | None:
+async def last_success_of(work: IdentityWork, user_id: UUID, network: str) -> object:
     async with work() as uow:
-        return await uow.origins.last_success(user_id=user_id, network=network)
+        return await uow.origins.last_successes(pairs=[(user_id, network)])
 
 
 async def taken_of(work: IdentityWork, key: str) -> dict[str, Taken]:
@@ -365,7 +365,15 @@ class UsersContract:
         user = a_user(username="Stra\u00dfe")
         await keep(work, user, a_user())
         async with work() as uow:
-            assert await uow.users.by_username(username_key="strasse") == user
+            assert await uow.users.by_usernames(username_keys=["strasse"]) == {"strasse": user}
+
+    async def test_several_users_are_found_by_their_names(self, work: IdentityWork) -> None:
+        users = {name: a_user(username=name) for name in ("alice", "bob", "carol")}
+        await keep(work, *users.values(), a_user())
+        async with work() as uow:
+            found = await uow.users.by_usernames(username_keys=["dave", "a\0b", *users, "bob"])
+            none = await uow.users.by_usernames(username_keys=[])
+        assert (found, none) == (users, {})
 
     @pytest.mark.parametrize(
         "key",
@@ -385,7 +393,7 @@ class UsersContract:
     async def test_a_key_that_nobody_has_is_nobodys(self, work: IdentityWork, key: str) -> None:
         await keep(work, a_user(username="Alice"))
         async with work() as uow:
-            assert await uow.users.by_username(username_key=key) is None
+            assert await uow.users.by_usernames(username_keys=[key]) == {}
 
     @pytest.mark.parametrize("key", UNSTORABLE_TEXTS)
     async def test_after_a_key_that_nobody_can_have_the_unit_of_work_goes_on(
@@ -393,7 +401,7 @@ class UsersContract:
     ) -> None:
         user = a_user()
         async with work() as uow:
-            await uow.users.by_username(username_key=key)
+            await uow.users.by_usernames(username_keys=[key])
             await uow.users.add(user=user)
             await uow.commit()
         assert await users_of(work) == [user]
@@ -433,14 +441,14 @@ class UsersContract:
         await keep(work, user)
         async with work() as uow:
             await uow.users.replace(user=renamed)
-            assert await uow.users.by_username(username_key="bob") == renamed
+            assert await uow.users.by_usernames(username_keys=["bob"]) == {"bob": renamed}
 
     async def test_a_renamed_user_is_not_found_by_the_old_name(self, work: IdentityWork) -> None:
         user = a_user(username="alice")
         await keep(work, user)
         async with work() as uow:
             await uow.users.replace(user=replace(user, username="bob"))
-            assert await uow.users.by_username(username_key="alice") is None
+            assert await uow.users.by_usernames(username_keys=["alice"]) == {}
 
     async def test_a_name_and_an_address_given_up_are_free(self, work: IdentityWork) -> None:
         user = a_user(username="alice", email="alice@example.com")
@@ -918,7 +926,7 @@ class LoginLogContract:
     ) -> None:
         async with work() as uow:
             with pytest.raises(UnstorableText):
-                await uow.login_log.append(attempt=attempt)
+                await uow.login_log.append(attempts=[attempt])
         assert await log_of(work) == []
 
     async def test_the_longest_texts_that_an_attempt_is_made_with_are_kept(
@@ -951,7 +959,7 @@ class LoginLogContract:
     ) -> None:
         async with work() as uow:
             with pytest.raises(UnstorableText):
-                await uow.login_log.append(attempt=attempt_with(text))
+                await uow.login_log.append(attempts=[attempt_with(text)])
         assert await log_of(work) == []
 
     async def test_settling_stores_how_the_attempt_ended(self, work: IdentityWork) -> None:
@@ -961,7 +969,7 @@ class LoginLogContract:
         await keep(work, user, session, attempt)
         settled = attempt.settled(at=at(1), reason=None, session_id=session.id)
         async with work() as uow:
-            await uow.login_log.settle(attempt=settled)
+            await uow.login_log.settle(attempts=[settled])
             await uow.commit()
         assert await log_of(work) == [settled]
 
@@ -970,7 +978,7 @@ class LoginLogContract:
         await keep(work, attempt)
         settled = attempt.settled(at=at(1), reason=FailReason.BAD_PASSWORD)
         async with work() as uow:
-            await uow.login_log.settle(attempt=settled)
+            await uow.login_log.settle(attempts=[settled])
             await uow.commit()
         assert await log_of(work) == [settled]
 
@@ -996,7 +1004,7 @@ class LoginLogContract:
             duration_ms=7,
         )
         async with work() as uow:
-            await uow.login_log.settle(attempt=other)
+            await uow.login_log.settle(attempts=[other])
             await uow.commit()
         assert await log_of(work) == [
             replace(
@@ -1014,7 +1022,7 @@ class LoginLogContract:
         await keep(work, attempt)
         settled = attempt.settled(at=at(1), reason=None, session_id=new_id())
         async with work() as uow:
-            await uow.login_log.settle(attempt=settled)
+            await uow.login_log.settle(attempts=[settled])
             await uow.commit()
         assert await log_of(work) == [settled]
 
@@ -1023,7 +1031,7 @@ class LoginLogContract:
         await keep(work, attempt, other)
         settled = attempt.settled(at=at(2), reason=FailReason.DISABLED)
         async with work() as uow:
-            await uow.login_log.settle(attempt=settled)
+            await uow.login_log.settle(attempts=[settled])
             await uow.commit()
         assert await log_of(work) == [settled, other]
 
@@ -1033,16 +1041,56 @@ class LoginLogContract:
         attempt = an_attempt()
         settled = attempt.settled(at=at(1), reason=FailReason.UNKNOWN_USER)
         async with work() as uow:
-            await uow.login_log.append(attempt=attempt)
-            await uow.login_log.settle(attempt=settled)
+            await uow.login_log.append(attempts=[attempt])
+            await uow.login_log.settle(attempts=[settled])
             await uow.commit()
         assert await log_of(work) == [settled]
+
+    async def test_several_attempts_are_appended_and_settled_together(
+        self, work: IdentityWork
+    ) -> None:
+        attempts = [
+            an_attempt(at=at(3), username="a", ip="192.0.2.1", user_agent="curl", request_id="r"),
+            an_attempt(at=at(2), user_id=new_id(), os="iOS 17", client="ccxt 4.2"),
+            an_attempt(at=at(1)),
+        ]
+        known = Familiarity(at(0), None)
+        ended = [
+            attempts[0].settled(at=at(4), reason=None, session_id=new_id(), familiarity=known),
+            attempts[1].settled(at=at(5), reason=FailReason.BUSY),
+        ]
+        async with work() as uow:
+            await uow.login_log.append(attempts=attempts)
+            await uow.login_log.append(attempts=[])
+            await uow.login_log.settle(attempts=ended)
+            await uow.login_log.settle(attempts=[])
+            await uow.commit()
+        assert await log_of(work) == [*ended, attempts[2]]
+
+    async def test_of_several_attempts_none_is_settled_where_one_is_not_pending(
+        self, work: IdentityWork
+    ) -> None:
+        pending, ended = an_attempt(at=at(2)), an_attempt(at=at(1), outcome=Outcome.FAILED)
+        await keep(work, pending, ended)
+        settled = pending.settled(at=at(3), reason=FailReason.BUSY)
+        wrong = [
+            [settled, ended],
+            [ended, settled],
+            [settled, an_attempt()],
+            [settled, settled],
+            [settled, replace(settled, at=at(1))],
+        ]
+        for attempts in wrong:
+            async with work() as uow:
+                with pytest.raises(AttemptNotPending):
+                    await uow.login_log.settle(attempts=attempts)
+        assert await log_of(work) == [pending, ended]
 
     async def test_an_unknown_attempt_is_not_settled(self, work: IdentityWork) -> None:
         attempt = an_attempt().settled(at=at(1), reason=None)
         async with work() as uow:
             with pytest.raises(AttemptNotPending):
-                await uow.login_log.settle(attempt=attempt)
+                await uow.login_log.settle(attempts=[attempt])
 
     async def test_an_attempt_of_another_instant_is_not_settled(self, work: IdentityWork) -> None:
         attempt = an_attempt(at=at(0))
@@ -1050,7 +1098,7 @@ class LoginLogContract:
         async with work() as uow:
             with pytest.raises(AttemptNotPending):
                 await uow.login_log.settle(
-                    attempt=replace(attempt.settled(at=at(1), reason=None), at=at(1))
+                    attempts=[replace(attempt.settled(at=at(1), reason=None), at=at(1))]
                 )
         assert await log_of(work) == [attempt]
 
@@ -1067,7 +1115,7 @@ class LoginLogContract:
         await keep(work, attempt)
         settled = attempt.settled(at=at(1), reason=None, familiarity=Familiarity(None, at(0)))
         async with work() as uow:
-            await uow.login_log.settle(attempt=settled)
+            await uow.login_log.settle(attempts=[settled])
             await uow.commit()
         [found] = await log_of(work)
         assert (found.new_network, found.new_client) == (True, False)
@@ -1077,11 +1125,11 @@ class LoginLogContract:
         settled = attempt.settled(at=at(1), reason=FailReason.BAD_PASSWORD)
         await keep(work, attempt)
         async with work() as uow:
-            await uow.login_log.settle(attempt=settled)
+            await uow.login_log.settle(attempts=[settled])
             await uow.commit()
         async with work() as uow:
             with pytest.raises(AttemptNotPending):
-                await uow.login_log.settle(attempt=attempt.settled(at=at(2), reason=None))
+                await uow.login_log.settle(attempts=[attempt.settled(at=at(2), reason=None)])
         assert await log_of(work) == [settled]
 
     @pytest.mark.parametrize("outcome", [Outcome.SUCCESS, Outcome.FAILED, Outcome.THROTTLED])
@@ -1092,7 +1140,7 @@ class LoginLogContract:
         await keep(work, attempt)
         async with work() as uow:
             with pytest.raises(AttemptNotPending):
-                await uow.login_log.settle(attempt=attempt)
+                await uow.login_log.settle(attempts=[attempt])
 
     async def test_an_attempt_whose_settling_was_not_kept_is_pending(
         self, work: IdentityWork
@@ -1101,7 +1149,7 @@ class LoginLogContract:
         settled = attempt.settled(at=at(1), reason=FailReason.BAD_PASSWORD)
         await keep(work, attempt)
         async with work() as uow:
-            await uow.login_log.settle(attempt=settled)
+            await uow.login_log.settle(attempts=[settled])
         assert await log_of(work) == [attempt]
 
     async def test_of_two_who_settle_at_once_the_first_counts(self, work: IdentityWork) -> None:
@@ -1111,11 +1159,11 @@ class LoginLogContract:
 
         async def refused(uow: IdentityUnitOfWork) -> None:
             with pytest.raises(AttemptNotPending):
-                await uow.login_log.settle(attempt=attempt.settled(at=at(2), reason=None))
+                await uow.login_log.settle(attempts=[attempt.settled(at=at(2), reason=None)])
 
         through = await race(
             work,
-            first=lambda uow: uow.login_log.settle(attempt=settled),
+            first=lambda uow: uow.login_log.settle(attempts=[settled]),
             meanwhile=look_around,
             last=commit,
             second=refused,
@@ -2052,15 +2100,15 @@ LONG_AGO = at(-60 * 24 * 365 * 20)
 OPERATIONS: dict[str, Operation] = {
     "users.add": lambda uow: uow.users.add(user=a_user()),
     "users.get": lambda uow: uow.users.get(user_id=UNKNOWN),
-    "users.by_username-nobodys": lambda uow: uow.users.by_username(username_key="a\0b"),
+    "users.by_usernames-nobodys": lambda uow: uow.users.by_usernames(username_keys=["a\0b"]),
     "refresh_tokens.hold-nobodys": lambda uow: uow.refresh_tokens.hold(digest="a\0b"),
     "refresh_tokens.use-nobodys": lambda uow: uow.refresh_tokens.use(digest="a\0b", at=at()),
-    "users.by_username": lambda uow: uow.users.by_username(username_key="a"),
+    "users.by_usernames": lambda uow: uow.users.by_usernames(username_keys=["a"]),
     "users.hold": lambda uow: uow.users.hold(user_id=UNKNOWN),
     "users.replace": lambda uow: uow.users.replace(user=a_user()),
     "users.page": lambda uow: uow.users.page(after=None, limit=1),
-    "login_log.append": lambda uow: uow.login_log.append(attempt=an_attempt()),
-    "login_log.settle": lambda uow: uow.login_log.settle(attempt=an_attempt()),
+    "login_log.append": lambda uow: uow.login_log.append(attempts=[an_attempt()]),
+    "login_log.settle": lambda uow: uow.login_log.settle(attempts=[an_attempt()]),
     "login_log.page": lambda uow: uow.login_log.page(
         matching=LoginLogFilter(), before=None, limit=1
     ),
@@ -2072,9 +2120,10 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "upkeep.make_months": lambda uow: uow.upkeep.make_months(months=[]),
     "upkeep.prune": lambda uow: uow.upkeep.prune(before=LONG_AGO, limit=1),
-    "origins.last_success": lambda uow: uow.origins.last_success(
-        user_id=UNKNOWN, network="192.0.2.1"
+    "origins.last_successes": lambda uow: uow.origins.last_successes(
+        pairs=[(UNKNOWN, "192.0.2.1")]
     ),
+    "origins.last_successes-nothing": lambda uow: uow.origins.last_successes(pairs=[]),
     "sessions.add": lambda uow: uow.sessions.add(session=a_session()),
     "sessions.get": lambda uow: uow.sessions.get(session_id=UNKNOWN),
     "sessions.end": lambda uow: uow.sessions.end(session_id=UNKNOWN, at=at()),
@@ -2086,9 +2135,11 @@ OPERATIONS: dict[str, Operation] = {
     "throttle.hold": lambda uow: uow.throttle.hold(keys=["one"]),
     "throttle.hold-nothing": lambda uow: uow.throttle.hold(keys=[]),
     "throttle.taken": lambda uow: uow.throttle.taken(keys=[], now=at(), pending_since=at()),
-    "throttle.take-nothing": lambda uow: uow.throttle.take(guess_id=UNKNOWN, slots=[], at=at()),
-    "throttle.keep-nothing": lambda uow: uow.throttle.keep(guess_id=UNKNOWN, slots=[]),
-    "throttle.give_back-nothing": lambda uow: uow.throttle.give_back(guess_id=UNKNOWN, slots=[]),
+    "throttle.take-nothing": lambda uow: uow.throttle.take(slots={UNKNOWN: []}, at=at()),
+    "throttle.keep-nothing": lambda uow: uow.throttle.keep(slots={UNKNOWN: []}),
+    "throttle.give_back-nothing": lambda uow: uow.throttle.give_back(slots={}),
+    "login_log.append-nothing": lambda uow: uow.login_log.append(attempts=[]),
+    "login_log.settle-nothing": lambda uow: uow.login_log.settle(attempts=[]),
     "throttle.prune": lambda uow: uow.throttle.prune(now=at(), limit=1),
     "api_keys.add": lambda uow: uow.api_keys.add(api_key=an_api_key()),
     "api_keys.with_owner": lambda uow: uow.api_keys.with_owner(key_id=UNKNOWN),
@@ -2141,9 +2192,9 @@ NEW_CHALLENGE = a_challenge(user_id=KNOWN.id)
 WRITES: dict[str, Operation] = {
     "users.add": lambda uow: uow.users.add(user=a_user()),
     "users.replace": lambda uow: uow.users.replace(user=replace(KNOWN, disabled=True)),
-    "login_log.append": lambda uow: uow.login_log.append(attempt=an_attempt()),
+    "login_log.append": lambda uow: uow.login_log.append(attempts=[an_attempt()]),
     "login_log.settle": lambda uow: uow.login_log.settle(
-        attempt=PENDING.settled(at=at(1), reason=None)
+        attempts=[PENDING.settled(at=at(1), reason=None)]
     ),
     "origins.see": lambda uow: uow.origins.see(
         user_id=KNOWN.id, network="192.0.2.1", client="curl", at=at(1)
@@ -2158,9 +2209,7 @@ WRITES: dict[str, Operation] = {
     ),
     "refresh_tokens.add": lambda uow: uow.refresh_tokens.add(token=NEW_TOKEN),
     "refresh_tokens.use": lambda uow: uow.refresh_tokens.use(digest=TOKEN.digest, at=at(1)),
-    "throttle.take": lambda uow: uow.throttle.take(
-        guess_id=UNKNOWN, slots=[Slot("one", at(1))], at=at()
-    ),
+    "throttle.take": lambda uow: uow.throttle.take(slots={UNKNOWN: [Slot("one", at(1))]}, at=at()),
     "api_keys.add": lambda uow: uow.api_keys.add(api_key=NEW_API_KEY),
     "api_keys.replace": lambda uow: uow.api_keys.replace(api_key=replace(API_KEY, name="new")),
     "api_keys.use": lambda uow: uow.api_keys.use(key_id=API_KEY.id, at=at(1), ip=None),
@@ -2198,11 +2247,11 @@ REFUSALS: dict[str, tuple[Operation, type[TickgateError]]] = {
         UnstorableText,
     ),
     "an-attempt-with-an-over-long-text": (
-        lambda uow: uow.login_log.append(attempt=an_attempt(user_agent="a" * 100000)),
+        lambda uow: uow.login_log.append(attempts=[an_attempt(user_agent="a" * 100000)]),
         UnstorableText,
     ),
     "an-attempt-not-pending": (
-        lambda uow: uow.login_log.settle(attempt=an_attempt()),
+        lambda uow: uow.login_log.settle(attempts=[an_attempt()]),
         AttemptNotPending,
     ),
     "an-attempt-looked-for-by-a-name-with-a-nul": (
@@ -2296,7 +2345,7 @@ class IdentityUnitOfWorkContract(UnitOfWorkContract):
         token = a_refresh_token(session_id=session.id)
         async with work() as uow:
             await uow.users.add(user=user)
-            await uow.login_log.append(attempt=an_attempt())
+            await uow.login_log.append(attempts=[an_attempt()])
             await uow.sessions.add(session=session)
             await uow.refresh_tokens.add(token=token)
         assert await users_of(work) == []
@@ -2308,9 +2357,9 @@ class IdentityUnitOfWorkContract(UnitOfWorkContract):
         user, attempt = a_user(username="Alice"), an_attempt()
         async with work() as uow:
             await uow.users.add(user=user)
-            await uow.login_log.append(attempt=attempt)
+            await uow.login_log.append(attempts=[attempt])
             assert await uow.users.get(user_id=user.id) == user
-            assert await uow.users.by_username(username_key="alice") == user
+            assert await uow.users.by_usernames(username_keys=["alice"]) == {"alice": user}
             assert await uow.users.page(after=None, limit=10) == [user]
             assert await uow.login_log.page(matching=LoginLogFilter(), before=None, limit=10) == [
                 attempt

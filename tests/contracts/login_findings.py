@@ -16,7 +16,7 @@ START, END = at(0), at(60)
 async def keep(work: IdentityWork, *attempts: LoginAttempt) -> None:
     async with work() as uow:
         for attempt in attempts:
-            await uow.login_log.append(attempt=attempt)
+            await uow.login_log.append(attempts=[attempt])
         await uow.commit()
 
 

@@ -20,7 +20,7 @@ USER = new_id()
 async def log(work: IdentityWork, *instants: datetime) -> None:
     async with work() as uow:
         for instant in instants:
-            await uow.login_log.append(attempt=an_attempt(at=instant))
+            await uow.login_log.append(attempts=[an_attempt(at=instant)])
         await uow.commit()
 
 
@@ -52,11 +52,8 @@ async def see(work: IdentityWork, network: str, at: datetime, user_id: UUID = US
 
 async def known(work: IdentityWork, *networks: str) -> list[str]:
     async with work() as uow:
-        return [
-            network
-            for network in networks
-            if await uow.origins.last_success(user_id=USER, network=network) is not None
-        ]
+        found = await uow.origins.last_successes(pairs=[(USER, network) for network in networks])
+        return [network for network in networks if (USER, network) in found]
 
 
 class LoginLogUpkeepContract:
@@ -82,10 +79,10 @@ class LoginLogUpkeepContract:
         attempt = an_attempt(at=MARCH)
         await make(work, MARCH)
         async with work() as uow:
-            await uow.login_log.append(attempt=attempt)
+            await uow.login_log.append(attempts=[attempt])
             await uow.commit()
         async with work() as uow:
-            await uow.login_log.settle(attempt=attempt.settled(at=MARCH, reason=None))
+            await uow.login_log.settle(attempts=[attempt.settled(at=MARCH, reason=None)])
             await uow.commit()
         assert await logged(work) == [MARCH]
         await prune(work, APRIL)

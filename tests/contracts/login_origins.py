@@ -36,7 +36,12 @@ async def seen(
 
 async def last_success(work: IdentityWork, network: str) -> datetime | None:
     async with work() as uow:
-        return await uow.origins.last_success(user_id=USER, network=network)
+        return await last_success_in(uow, network)
+
+
+async def last_success_in(uow: IdentityUnitOfWork, network: str) -> datetime | None:
+    found = await uow.origins.last_successes(pairs=[(USER, network)])
+    return found.get((USER, network))
 
 
 class OriginsContract:
@@ -68,8 +73,8 @@ class OriginsContract:
         await seen(work, HOME, PHONE, 0)
         async with work() as uow:
             found = await uow.origins.see(user_id=OTHER, network=HOME, client=PHONE, at=at(1))
-            last = await uow.origins.last_success(user_id=OTHER, network=OFFICE)
-        assert (found, last) == (NEVER, None)
+            last = await uow.origins.last_successes(pairs=[(OTHER, OFFICE)])
+        assert (found, last) == (NEVER, {})
 
     async def test_what_is_not_known_is_never_seen(self, work: IdentityWork) -> None:
         for minutes in (0, 1):
@@ -100,7 +105,7 @@ class OriginsContract:
     async def test_it_is_seen_in_the_unit_of_work_that_stored_it(self, work: IdentityWork) -> None:
         async with work() as uow:
             await see(uow, HOME, PHONE, 0)
-            assert await uow.origins.last_success(user_id=USER, network=HOME) == at(0)
+            assert await last_success_in(uow, HOME) == at(0)
             assert await see(uow, HOME, PHONE, 1) == Familiarity(at(0), at(0))
 
     async def test_what_was_not_committed_was_not_seen(self, work: IdentityWork) -> None:
@@ -151,8 +156,20 @@ class OriginsContract:
         self, work: IdentityWork, text: str
     ) -> None:
         async with work() as uow:
-            assert await uow.origins.last_success(user_id=USER, network=text) is None
-            assert await uow.origins.last_success(user_id=USER, network=HOME) is None
+            assert await last_success_in(uow, text) is None
+            assert await last_success_in(uow, HOME) is None
+
+    async def test_the_last_successes_of_several_are_told_by_user_and_network(
+        self, work: IdentityWork
+    ) -> None:
+        await seen(work, HOME, None, 1)
+        await seen(work, OFFICE, None, 2)
+        async with work() as uow:
+            await uow.origins.see(user_id=OTHER, network=HOME, client=None, at=at(3))
+            pairs = [(USER, HOME), (OTHER, OFFICE), (OTHER, HOME), (USER, "a\0b"), (USER, HOME)]
+            found = await uow.origins.last_successes(pairs=pairs)
+            none = await uow.origins.last_successes(pairs=[])
+        assert (found, none) == ({(USER, HOME): at(1), (OTHER, HOME): at(3)}, {})
 
     async def test_of_two_that_are_first_at_once_the_second_sees_the_first(
         self, work: IdentityWork
@@ -165,7 +182,7 @@ class OriginsContract:
         through = await race(
             work,
             first=lambda uow: see(uow, HOME, PHONE, 0),
-            meanwhile=lambda uow: uow.origins.last_success(user_id=USER, network=HOME),
+            meanwhile=lambda uow: last_success_in(uow, HOME),
             last=lambda uow: uow.commit(),
             second=second,
         )
@@ -183,7 +200,7 @@ class OriginsContract:
         await race(
             work,
             first=lambda uow: see(uow, HOME, PHONE, 0),
-            meanwhile=lambda uow: uow.origins.last_success(user_id=USER, network=HOME),
+            meanwhile=lambda uow: last_success_in(uow, HOME),
             last=None,
             second=second,
         )

@@ -29,13 +29,13 @@ NOT_KEYS = ["a\0b", "a\ud800b", "a" * (storage.THROTTLE_KEY + 1)]
 
 async def take(work: IdentityWork, *slots: Slot, guess: Any = FIRST) -> None:
     async with work() as uow:
-        await uow.throttle.take(guess_id=guess, slots=slots, at=at())
+        await uow.throttle.take(slots={guess: slots}, at=at())
         await uow.commit()
 
 
 async def settle(work: IdentityWork, how: str, *slots: Slot, guess: Any = FIRST) -> None:
     async with work() as uow:
-        await getattr(uow.throttle, how)(guess_id=guess, slots=slots)
+        await getattr(uow.throttle, how)(slots={guess: slots})
         await uow.commit()
 
 
@@ -150,6 +150,20 @@ class ThrottleContract:
         found = await taken(work, "one", "two")
         assert (found["one"].pending, found["two"].pending) == (1, 1)
 
+    async def test_slots_of_several_guesses_are_taken_and_settled_together(
+        self, work: IdentityWork
+    ) -> None:
+        third, both = new_id(), {FIRST: [ONE, TWO], SECOND: [ONE]}
+        async with work() as uow:
+            await uow.throttle.take(slots=both | {third: [ONE, TWO]}, at=at())
+            await uow.throttle.keep(slots=both)
+            await uow.throttle.give_back(slots={SECOND: [ONE], third: [TWO]})
+            await uow.commit()
+        assert await taken(work, "one", "two") == {
+            "one": Taken(failed=1, pending=1, frees_at=at(10)),
+            "two": Taken(failed=1, pending=0, frees_at=at(20)),
+        }
+
     async def test_a_slot_that_was_kept_can_be_given_back(self, work: IdentityWork) -> None:
         await take(work, ONE)
         await settle(work, "keep", ONE)
@@ -169,9 +183,9 @@ class ThrottleContract:
         arguments: dict[str, dict[str, object]] = {
             "hold": {"keys": [key]},
             "taken": {"keys": ["one", key], "now": at(), "pending_since": at()},
-            "take": {"guess_id": FIRST, "slots": [ONE, Slot(key, at())], "at": at()},
-            "keep": {"guess_id": FIRST, "slots": [Slot(key, at())]},
-            "give_back": {"guess_id": FIRST, "slots": [Slot(key, at())]},
+            "take": {"slots": {FIRST: [ONE], SECOND: [Slot(key, at())]}, "at": at()},
+            "keep": {"slots": {FIRST: [Slot(key, at())]}},
+            "give_back": {"slots": {FIRST: [], SECOND: [Slot(key, at())]}},
         }
         async with work() as uow:
             with pytest.raises(UnstorableText):
@@ -198,12 +212,12 @@ class ThrottleContract:
 
     async def test_what_is_not_committed_is_not_taken(self, work: IdentityWork) -> None:
         async with work() as uow:
-            await uow.throttle.take(guess_id=FIRST, slots=[ONE], at=at())
+            await uow.throttle.take(slots={FIRST: [ONE]}, at=at())
         assert await taken(work, "one") == {"one": Taken()}
 
     async def test_a_unit_of_work_sees_what_it_has_taken(self, work: IdentityWork) -> None:
         async with work() as uow:
-            await uow.throttle.take(guess_id=FIRST, slots=[ONE], at=at())
+            await uow.throttle.take(slots={FIRST: [ONE]}, at=at())
             found = await uow.throttle.taken(keys=["one"], now=at(), pending_since=LONG_AGO)
         assert found == {"one": Taken(pending=1)}
 
@@ -225,7 +239,7 @@ class ThrottleContract:
 
         async def hold_and_take(uow: IdentityUnitOfWork) -> None:
             await uow.throttle.hold(keys=["one"])
-            await uow.throttle.take(guess_id=FIRST, slots=[ONE], at=at())
+            await uow.throttle.take(slots={FIRST: [ONE]}, at=at())
 
         async def hold(uow: IdentityUnitOfWork) -> None:
             await uow.throttle.hold(keys=["one"])
@@ -243,9 +257,8 @@ class ThrottleContract:
             async def hold() -> None:
                 async with work() as uow:
                     await uow.throttle.hold(keys=keys)
-                    await uow.throttle.take(
-                        guess_id=new_id(), slots=[Slot(key, at(10)) for key in keys], at=at()
-                    )
+                    slots = [Slot(key, at(10)) for key in keys]
+                    await uow.throttle.take(slots={new_id(): slots}, at=at())
                     await uow.commit()
 
             return hold

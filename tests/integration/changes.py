@@ -29,17 +29,17 @@ class Registration:
 
     async def write(self, uow: Any) -> None:
         await uow.users.add(user=replace(self._user, id=new_id()))
-        await uow.login_log.append(attempt=an_attempt(username=self._user.username))
+        await uow.login_log.append(attempts=[an_attempt(username=self._user.username)])
 
     async def hold(self, uow: Any) -> None:
-        user = await uow.users.by_username(username_key=self._user.username_key)
+        [user] = (await uow.users.by_usernames(username_keys=[self._user.username_key])).values()
         await uow.users.hold(user_id=user.id)
 
     async def look_at_all(self, uow: Any) -> None:
         await uow.users.page(after=None, limit=100)
 
     async def alter(self, uow: Any) -> None:
-        user = await uow.users.by_username(username_key=self._user.username_key)
+        [user] = (await uow.users.by_usernames(username_keys=[self._user.username_key])).values()
         await uow.users.replace(user=replace(user, disabled=True))
 
     async def counts(self, database: AsyncDatabase) -> tuple[int, ...]:

@@ -529,7 +529,9 @@ async def test_who_has_succeeded_from_their_network_is_not_locked_out_from_elsew
         partial(attacked.trusting.post, LOGIN, json=body(name, WRONG), headers=elsewhere())
         for _ in range(LIMIT_OF_A_USER + 5)
     ]
-    assert statuses(await all_at_once(*guesses)) == {401: LIMIT_OF_A_USER, 429: 5}
+    # As many at once as there is room for: the others would be told to come again.
+    told = [*await all_at_once(*guesses[:QUEUE]), *await all_at_once(*guesses[QUEUE:])]
+    assert statuses(told) == {401: LIMIT_OF_A_USER, 429: 5}
     answers = [await right(headers=network) for network in (home, elsewhere())]
     assert [answer.status_code for answer in answers] == [200, 429]
 

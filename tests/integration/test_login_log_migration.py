@@ -81,8 +81,9 @@ async def test_what_is_known_of_old_successes_is_known_afterwards(
     await add(empty_database)
     await schema.upgrade(empty_database)
     async with SqlIdentityUnitOfWork(empty_database.read_sessions) as uow:
-        seen = [
-            await uow.origins.last_success(user_id=USER, network=network)
-            for network in ("2001:db8::/64", "192.0.2.1", "no address")
-        ]
-    assert seen == [ATTEMPTS[1].at, ATTEMPTS[2].at, None]
+        networks = ("2001:db8::/64", "192.0.2.1", "no address")
+        seen = await uow.origins.last_successes(pairs=[(USER, network) for network in networks])
+    assert seen == {
+        (USER, "2001:db8::/64"): ATTEMPTS[1].at,
+        (USER, "192.0.2.1"): ATTEMPTS[2].at,
+    }

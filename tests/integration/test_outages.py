@@ -256,7 +256,7 @@ async def test_after_a_statement_that_broke_off_the_next_unit_of_work_succeeds(
 ) -> None:
     await break_a_statement(service, database, breaks)
     async with SqlIdentityUnitOfWork(database.sessions) as uow:
-        assert await uow.users.by_username(username_key="admin")
+        assert await uow.users.by_usernames(username_keys=["admin"])
 
 
 async def test_while_nothing_comes_through_it_says_soon_that_it_is_not_ready(

@@ -24,7 +24,7 @@ from tests.programs.identity_operations import (
     EndSession,
     EndSessions,
     Find,
-    FindUser,
+    FindUsers,
     GetApiKey,
     GetSession,
     GetUser,
@@ -34,7 +34,7 @@ from tests.programs.identity_operations import (
     HoldToken,
     HoldUser,
     ImportUsers,
-    LastSuccess,
+    LastSuccesses,
     MakeNoMonths,
     OfUser,
     Operation,
@@ -142,6 +142,7 @@ _attempts = drawn(
     AppendAttempt,
     {"id": NEW_IDS, "at": INSTANTS},
     {
+        "also": NEW_IDS,
         "username": _NAMES,
         "username_key": _KEYS,
         "user": IDS,
@@ -241,7 +242,7 @@ USERS: Final[Theme[IdentityUnitOfWork]] = Theme(
     reads=st.one_of(
         _reading_user,
         _reading_users,
-        drawn(FindUser, {"key": _KEYS}),
+        drawn(FindUsers, {"keys": [*[(key,) for key in _KEYS], ("user-2", "a\0b", "alice"), ()]}),
         drawn(AreTaken, {"key": [*_KEYS, *_EMAILS]}),
     ),
     claims=st.sampled_from(
@@ -263,7 +264,9 @@ _finding = drawn(
 )
 LOG: Final[Theme[IdentityUnitOfWork]] = Theme(
     beginnings=_attempts.map(lambda attempt: (attempt,)),
-    writes=_attempts | _pruning | drawn(SettleAttempt, _ID, {"at": INSTANTS, **_SETTLEMENT}),
+    writes=_attempts
+    | _pruning
+    | drawn(SettleAttempt, _ID, {"also": IDS, "at": INSTANTS, **_SETTLEMENT}),
     reads=_finding
     | drawn(
         PageAttempts,
@@ -285,7 +288,13 @@ _seeing = drawn(See, {"user": IDS, "at": INSTANTS}, {"network": _NETWORKS, "clie
 ORIGINS: Final[Theme[IdentityUnitOfWork]] = Theme(
     beginnings=_seeing.map(lambda see: (see,)),
     writes=_seeing | _pruning | st.just(MakeNoMonths()),
-    reads=drawn(LastSuccess, {"user": IDS, "network": _NETWORKS}),
+    reads=drawn(
+        LastSuccesses,
+        {
+            "users": [*[(number,) for number in IDS], NEW_IDS],
+            "networks": [*[(network,) for network in _NETWORKS], tuple(_NETWORKS), ()],
+        },
+    ),
     claims=st.sampled_from(
         [
             Claim(See(user=2, network="192.0.2.1"), See(user=2, network="192.0.2.1")),
@@ -294,9 +303,10 @@ ORIGINS: Final[Theme[IdentityUnitOfWork]] = Theme(
     ),
 )
 _KEYS_OF_QUOTAS: Final = [("one",), ("one", "two"), ("two",), (), ("a\0b",)]
+_GUESSES: Final = [*[(number,) for number in NEW_IDS], NEW_IDS, ()]
 _taking = drawn(
     TakeSlots,
-    {"id": NEW_IDS, "keys": _KEYS_OF_QUOTAS},
+    {"ids": _GUESSES, "keys": _KEYS_OF_QUOTAS},
     {"expires_at": INSTANTS, "at": INSTANTS},
 )
 _counting = drawn(
@@ -307,7 +317,7 @@ THROTTLE: Final[Theme[IdentityUnitOfWork]] = Theme(
     writes=st.one_of(
         _taking,
         *[
-            drawn(settle, {"id": NEW_IDS, "keys": _KEYS_OF_QUOTAS}, {"expires_at": INSTANTS})
+            drawn(settle, {"ids": _GUESSES, "keys": _KEYS_OF_QUOTAS}, {"expires_at": INSTANTS})
             for settle in (KeepSlots, GiveSlotsBack)
         ],
         drawn(HoldQuotas, {"keys": _KEYS_OF_QUOTAS}),
@@ -463,10 +473,7 @@ async def _state(
         await uow.login_log.page(matching=LoginLogFilter(), before=None, limit=100),
         [await uow.sessions.get(session_id=session_id) for session_id in sessions],
         [await uow.refresh_tokens.hold(digest=digest) for digest in digests],
-        [
-            await uow.origins.last_success(user_id=user_id, network=network)
-            for user_id, network in sorted(origins)
-        ],
+        await uow.origins.last_successes(pairs=origins),
         await uow.throttle.taken(
             keys=["one", "two"], now=instant(INSTANTS[-2]), pending_since=instant(NOON)
         ),

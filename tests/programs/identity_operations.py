@@ -1,8 +1,10 @@
 """What programs of identity do: every method of its ports as an operation."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from ipaddress import ip_network
+from itertools import product
 from typing import Self, TypeAlias
 from uuid import UUID
 
@@ -100,11 +102,11 @@ class HoldAdmins(Operation):
 
 
 @dataclass(frozen=True, repr=False)
-class FindUser(Operation):
-    key: str
+class FindUsers(Operation):
+    keys: tuple[str, ...]
 
-    async def run(self, uow: Work) -> User | None:
-        return await uow.users.by_username(username_key=self.key)
+    async def run(self, uow: Work) -> Mapping[str, User]:
+        return await uow.users.by_usernames(username_keys=self.keys)
 
 
 @dataclass(frozen=True, repr=False)
@@ -118,7 +120,10 @@ class PageUsers(Operation):
 
 @dataclass(frozen=True, repr=False)
 class AppendAttempt(Operation):
+    """Appends an attempt, or two that differ by their ids alone."""
+
     id: int
+    also: int | None = None
     at: str = NOON
     username: str = "alice"
     username_key: str = "alice"
@@ -138,7 +143,8 @@ class AppendAttempt(Operation):
 
     def anew(self, taken: Ids) -> Self | None:
         number = untaken(taken, "attempt", self.id)
-        return None if number is None else replace(self, id=number)
+        also = None if self.also is None else untaken(taken, "attempt", self.also)
+        return None if number is None else replace(self, id=number, also=also)
 
     async def run(self, uow: Work) -> None:
         attempt = LoginAttempt(
@@ -160,14 +166,15 @@ class AppendAttempt(Operation):
             new_network=self.new_network,
             new_client=self.new_client,
         )
-        await uow.login_log.append(attempt=attempt)
+        await uow.login_log.append(attempts=_both(attempt, self.also))
 
 
 @dataclass(frozen=True, repr=False)
 class SettleAttempt(Operation):
-    """Settles with a copy of the attempt whose other fields are none of its own."""
+    """Settles one or two with copies of the attempts whose other fields are none of their own."""
 
     id: int
+    also: int | None = None
     at: str = NOON
     outcome: Outcome = Outcome.SUCCESS
     fail_reason: FailReason | None = None
@@ -193,7 +200,11 @@ class SettleAttempt(Operation):
             new_network=self.new_network,
             new_client=self.new_client,
         )
-        await uow.login_log.settle(attempt=attempt)
+        await uow.login_log.settle(attempts=_both(attempt, self.also))
+
+
+def _both(attempt: LoginAttempt, also: int | None) -> list[LoginAttempt]:
+    return [attempt, *([] if also is None else [replace(attempt, id=uuid_of(also))])]
 
 
 @dataclass(frozen=True, repr=False)
@@ -530,12 +541,15 @@ class See(Operation):
 
 
 @dataclass(frozen=True, repr=False)
-class LastSuccess(Operation):
-    user: int
-    network: str
+class LastSuccesses(Operation):
+    """Asks for each of some users from each of some networks."""
 
-    async def run(self, uow: Work) -> datetime | None:
-        return await uow.origins.last_success(user_id=uuid_of(self.user), network=self.network)
+    users: tuple[int, ...]
+    networks: tuple[str, ...]
+
+    async def run(self, uow: Work) -> Mapping[tuple[UUID, str], datetime]:
+        pairs = product(map(uuid_of, self.users), self.networks)
+        return await uow.origins.last_successes(pairs=[*pairs])
 
 
 @dataclass(frozen=True, repr=False)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
+from uuid import UUID
 
 from app.domain.identity.throttle import Slot, Taken
 from tests.programs.identity_operations import Operation, Work
@@ -12,15 +13,16 @@ from tests.programs.values import NOON, instant, untaken, uuid_of
 
 @dataclass(frozen=True, repr=False)
 class OfSlots(Operation):
-    """Is about slots of a guess: one of each key, all of the same expiry."""
+    """Is about slots of guesses: one of each key, all of the same expiry."""
 
-    id: int
+    ids: tuple[int, ...]
     keys: tuple[str, ...]
     expires_at: str = NOON
 
     @property
-    def slots(self) -> list[Slot]:
-        return [Slot(key, instant(self.expires_at)) for key in self.keys]
+    def slots(self) -> dict[UUID, list[Slot]]:
+        slots = [Slot(key, instant(self.expires_at)) for key in self.keys]
+        return {uuid_of(number): slots for number in self.ids}
 
 
 @dataclass(frozen=True, repr=False)
@@ -28,21 +30,21 @@ class TakeSlots(OfSlots):
     at: str = NOON
 
     def anew(self, taken: Ids) -> Self | None:
-        number = untaken(taken, "guess", self.id)
-        return None if number is None else replace(self, id=number)
+        numbers = [untaken(taken, "guess", number) for number in self.ids]
+        return replace(self, ids=tuple(number for number in numbers if number is not None))
 
     async def run(self, uow: Work) -> None:
-        await uow.throttle.take(guess_id=uuid_of(self.id), slots=self.slots, at=instant(self.at))
+        await uow.throttle.take(slots=self.slots, at=instant(self.at))
 
 
 class KeepSlots(OfSlots):
     async def run(self, uow: Work) -> None:
-        await uow.throttle.keep(guess_id=uuid_of(self.id), slots=self.slots)
+        await uow.throttle.keep(slots=self.slots)
 
 
 class GiveSlotsBack(OfSlots):
     async def run(self, uow: Work) -> None:
-        await uow.throttle.give_back(guess_id=uuid_of(self.id), slots=self.slots)
+        await uow.throttle.give_back(slots=self.slots)
 
 
 @dataclass(frozen=True, repr=False)

@@ -52,14 +52,14 @@ RangeUnitsStatement = Callable[[MemoryRangeUnitsUnitOfWork], Coroutine[Any, Any,
 IDENTITY: dict[str, IdentityStatement] = {
     "Users.add": lambda uow: uow.users.add(user=a_user()),
     "Users.get": lambda uow: uow.users.get(user_id=USER.id),
-    "Users.by_username": lambda uow: uow.users.by_username(username_key="trader"),
+    "Users.by_usernames": lambda uow: uow.users.by_usernames(username_keys=["trader"]),
     "Users.hold": lambda uow: uow.users.hold(user_id=USER.id),
     "Users.hold_admins": lambda uow: uow.users.hold_admins(),
     "Users.replace": lambda uow: uow.users.replace(user=USER),
     "Users.page": lambda uow: uow.users.page(after=None, limit=1),
-    "LoginLog.append": lambda uow: uow.login_log.append(attempt=an_attempt()),
+    "LoginLog.append": lambda uow: uow.login_log.append(attempts=[an_attempt()]),
     "LoginLog.settle": lambda uow: uow.login_log.settle(
-        attempt=ATTEMPT.settled(at=at(), reason=None)
+        attempts=[ATTEMPT.settled(at=at(), reason=None)]
     ),
     "LoginLog.page": lambda uow: uow.login_log.page(
         matching=LoginLogFilter(), before=None, limit=1

@@ -133,7 +133,7 @@ ABOUT_IDENTITY: dict[str, IdentityStatement] = {
         user=a_user(email="Trader@b.example")
     ),
     f"There is no user {UNKNOWN}.": lambda uow: uow.users.replace(user=a_user(user_id=UNKNOWN)),
-    f"Attempt {SETTLED.id} is not pending.": lambda uow: uow.login_log.settle(attempt=SETTLED),
+    "An attempt is not pending.": lambda uow: uow.login_log.settle(attempts=[SETTLED]),
 }
 ABOUT_RANGE_UNITS: dict[str, RangeUnitsStatement] = {
     "There is no exchange upbit.": lambda uow: uow.catalogue.hold_markets(

@@ -1,6 +1,6 @@
 """Counts how attempts to log in end, where they are recorded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Self
 
@@ -60,14 +60,13 @@ class _CountingLoginLog(LoginLog):
         self._counted = counted
         self._ended = ended
 
-    async def append(self, *, attempt: LoginAttempt) -> None:
-        await self._counted.append(attempt=attempt)
-        if attempt.outcome is not Outcome.PENDING:
-            self._ended.append(attempt)
+    async def append(self, *, attempts: Collection[LoginAttempt]) -> None:
+        await self._counted.append(attempts=attempts)
+        self._ended += [each for each in attempts if each.outcome is not Outcome.PENDING]
 
-    async def settle(self, *, attempt: LoginAttempt) -> None:
-        await self._counted.settle(attempt=attempt)
-        self._ended.append(attempt)
+    async def settle(self, *, attempts: Collection[LoginAttempt]) -> None:
+        await self._counted.settle(attempts=attempts)
+        self._ended += attempts
 
     async def page(
         self, *, matching: LoginLogFilter, before: LoginLogPosition | None, limit: int

@@ -7,7 +7,22 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import CheckConstraint, DateTime, Dialect, Numeric, String, Text, types
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    ColumnElement,
+    DateTime,
+    Dialect,
+    Numeric,
+    String,
+    TableValuedAlias,
+    Text,
+    any_,
+    bindparam,
+    column,
+    func,
+    types,
+)
 
 _SORTABLE = "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -72,6 +87,21 @@ class ExactDecimal(types.TypeDecorator[Decimal]):
 def code_text(length: int) -> String:
     """Text that is ordered by code point, whatever the database's locale."""
     return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+def unnested(name: str, **columns: types.TypeEngine[Any]) -> TableValuedAlias:
+    """Give rows out of arrays, one bound by each column's name; Postgres alone has those.
+
+    A statement has one text then, however many rows there are, and is prepared once.
+    """
+    arrays = [bindparam(each, type_=ARRAY(columns[each])) for each in columns]
+    rows = func.unnest(*arrays).table_valued(*[column(each, columns[each]) for each in columns])
+    return rows.alias(name).render_derived()
+
+
+def is_one_of(element: ColumnElement[str], name: str) -> ColumnElement[bool]:
+    """Look a text up among those of an array, as `unnested` has them."""
+    return element == any_(bindparam(name, type_=ARRAY(String)))
 
 
 def is_a_number(column: str, *, above: str = "'-Infinity'") -> CheckConstraint:

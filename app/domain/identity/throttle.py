@@ -1,8 +1,8 @@
 """How many guesses there may be: slots of quotas, which a guess takes before it is looked at."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -175,6 +175,22 @@ def standing(quotas: Sequence[Quota], taken: Mapping[str, Taken], *, now: dateti
             resets_in=max(timedelta(seconds=1), frees_at - now),
         )
     return Standing(blocked, contended, tuple(slots), left)
+
+
+def standings(
+    guesses: Iterable[Sequence[Quota]], taken: Mapping[str, Taken], *, now: datetime
+) -> list[Standing]:
+    """Decide about guesses, by the quotas of each, as if one had come after the other.
+
+    Each finds taken what those before it have taken.
+    """
+    taken = dict(taken)
+    found = []
+    for quotas in guesses:
+        found.append(standing(quotas, taken, now=now))
+        for slot in found[-1].slots:
+            taken[slot.key] = replace(taken[slot.key], pending=taken[slot.key].pending + 1)
+    return found
 
 
 def _left(quota: Quota, taken: Mapping[str, Taken]) -> int:

@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from typing import Protocol
 
 from app.domain.identity.login_log import LoginAttempt, LoginLogFilter, LoginLogPosition
@@ -6,19 +7,19 @@ from app.domain.identity.login_log import LoginAttempt, LoginLogFilter, LoginLog
 class LoginLog(Protocol):
     """Every attempt to log in. Entries are appended, settled once, and never removed here."""
 
-    async def append(self, *, attempt: LoginAttempt) -> None:
-        """Store a new attempt, pending or settled already.
+    async def append(self, *, attempts: Collection[LoginAttempt]) -> None:
+        """Store new attempts, pending or settled already.
 
-        Its user and its session need not be there: the log outlives them.
+        Their users and sessions need not be there: the log outlives them.
         """
         ...
 
-    async def settle(self, *, attempt: LoginAttempt) -> None:
-        """Store how the pending attempt of that id and instant ended.
+    async def settle(self, *, attempts: Collection[LoginAttempt]) -> None:
+        """Store how the pending attempts of those ids and instants ended.
 
         That is outcome, reason, session, duration, and whether network and client were new; other
-        fields keep what `append` stored. Raises `AttemptNotPending` when it is unknown or settled
-        already.
+        fields keep what `append` stored. Raises `AttemptNotPending` when any of them is unknown
+        or settled already, or comes twice.
         """
         ...
 

@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -22,8 +23,10 @@ class Origins(Protocol):
         """
         ...
 
-    async def last_success(self, *, user_id: UUID, network: str) -> datetime | None:
-        """Give when that user last succeeded from that network, or None.
+    async def last_successes(
+        self, *, pairs: Collection[tuple[UUID, str]]
+    ) -> dict[tuple[UUID, str], datetime]:
+        """Give when each user last succeeded from the network beside; who never did is left out.
 
         A network that nobody can have is nobody's.
         """

@@ -1,9 +1,12 @@
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from app.domain.identity.throttle import Slot, Taken
+
+SlotsOfGuesses: TypeAlias = Mapping[UUID, Collection[Slot]]
+"""Slots by the ids of their guesses; a guess may have none."""
 
 
 class Throttle(Protocol):
@@ -31,16 +34,16 @@ class Throttle(Protocol):
         """
         ...
 
-    async def take(self, *, guess_id: UUID, slots: Collection[Slot], at: datetime) -> None:
-        """Take slots for a guess that is still being checked."""
+    async def take(self, *, slots: SlotsOfGuesses, at: datetime) -> None:
+        """Take slots for guesses that are still being checked."""
         ...
 
-    async def keep(self, *, guess_id: UUID, slots: Collection[Slot]) -> None:
-        """Let slots of a guess count as failed until they expire; those that are not pass."""
+    async def keep(self, *, slots: SlotsOfGuesses) -> None:
+        """Let slots of guesses count as failed until they expire; those that are not pass."""
         ...
 
-    async def give_back(self, *, guess_id: UUID, slots: Collection[Slot]) -> None:
-        """Give slots of a guess back, which then count no more; those that are not pass."""
+    async def give_back(self, *, slots: SlotsOfGuesses) -> None:
+        """Give slots of guesses back, which then count no more; those that are not pass."""
         ...
 
     async def prune(self, *, now: datetime, limit: int) -> int:

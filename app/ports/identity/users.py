@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from typing import Protocol
 from uuid import UUID
 
@@ -20,8 +21,11 @@ class Users(Protocol):
         """Give the user of that id, or None."""
         ...
 
-    async def by_username(self, *, username_key: str) -> User | None:
-        """Give the user whose folded name is that, or None; a key nobody can have is nobody's."""
+    async def by_usernames(self, *, username_keys: Collection[str]) -> dict[str, User]:
+        """Give the users whose folded names are those, by these; what is nobody's is left out.
+
+        A key that nobody can have is nobody's.
+        """
         ...
 
     async def hold(self, *, user_id: UUID) -> User | None:

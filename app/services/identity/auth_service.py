@@ -16,7 +16,6 @@ from app.domain.identity.errors import (
     TooManyWaiting,
 )
 from app.domain.identity.login_log import Client, FailReason, LoginAttempt, pending_attempt
-from app.domain.identity.login_log import username_key as folded
 from app.domain.identity.networks import client_network
 from app.domain.identity.second_factor import must_enrol, scopes_of
 from app.domain.identity.sessions import (
@@ -26,7 +25,7 @@ from app.domain.identity.sessions import (
     VerificationKey,
     refresh_digest,
 )
-from app.domain.identity.throttle import NO_GUESS, Guessing
+from app.domain.identity.throttle import NO_GUESS
 from app.domain.identity.users import User
 from app.domain.principal import Principal, Role
 from app.ports.clock import Clock
@@ -34,6 +33,7 @@ from app.ports.identity.security import AccessTokens, PasswordHasher
 from app.ports.identity.user_agents import UserAgents
 from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
 from app.ports.ids import Ids, Secrets
+from app.services.identity.attempts import Attempts, Begun
 from app.services.identity.second_factor_service import SecondFactorService
 from app.services.identity.throttling import Guess, Throttling
 
@@ -49,10 +49,10 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
-class _Verdict:
-    """What checking the password told; `new_hash` replaces one that should be made anew."""
+class _Match:
+    """Whose password it was; `new_hash` replaces one that should be made anew."""
 
-    reason: FailReason | None
+    user: User
     new_hash: str | None = None
 
 
@@ -88,6 +88,7 @@ class AuthService:
         self._ids = ids
         self._secrets = secrets
         self._throttling = throttling
+        self._attempts = Attempts(uow=uow, throttling=throttling, clock=clock)
         self._session_idle_lifetime = session_idle_lifetime
         self._access_token_lifetime = access_token_lifetime
         self._session_lifetime = session_lifetime
@@ -101,24 +102,21 @@ class AuthService:
         `TooManyAttempts`, `HasherBusy` and `TooManyWaiting`, and `StoreUnavailable` when the
         attempt cannot be recorded: there is no success without a row.
         """
-        attempt, user, guess = await self._claim(username, client)
-        guess.check()
-        verdict = _Verdict(FailReason.CANCELLED)
+        begun = await self._attempts.begin(self._attempt(username, client))
+        begun.guess.check()
+        verdict: FailReason | _Match = FailReason.CANCELLED
         try:
-            await self._throttling.turn(guess)
-            if guess.blocked_by is None:
-                verdict = await self._verify(user, password, attempt.at)
-            else:
-                verdict = _Verdict(guess.blocked_by)
+            await self._throttling.turn(begun.guess)
+            verdict = begun.guess.blocked_by or await self._verify(begun, password)
         except (HasherBusy, TooManyWaiting):
-            verdict = _Verdict(FailReason.BUSY)
+            verdict = FailReason.BUSY
             raise
         except Exception:
-            verdict = _Verdict(FailReason.INTERNAL_ERROR)
+            verdict = FailReason.INTERNAL_ERROR
             raise
         finally:
             with CancelScope(shield=True):
-                answer = await self._settle(attempt, user, guess, verdict)
+                answer = await self._settle(begun, verdict)
                 self._throttling.wake()
         if isinstance(answer, Login):
             return answer
@@ -146,84 +144,63 @@ class AuthService:
                 device=self._user_agents.read(user_agent=client.user_agent),
             )
             if judged.refusal is not None or user is None:
-                await uow.login_log.append(attempt=attempt.settled(at=now, reason=judged.reason))
+                await uow.login_log.append(attempts=[attempt.settled(at=now, reason=judged.reason)])
                 await uow.commit()
                 raise judged.refusal or InvalidChallenge
             session, refresh_token = await self._open_session(uow, user, attempt, now)
-            await uow.login_log.append(attempt=await self._succeeded(uow, attempt, session))
+            await uow.login_log.append(attempts=[await self._succeeded(uow, attempt, session)])
             await uow.commit()
         return self._login(session, user, refresh_token, now)
 
-    async def _claim(
-        self, username: str, client: Client
-    ) -> tuple[LoginAttempt, User | None, Guess]:
-        async with self._throttling.entrance, self._uow() as uow:
-            user = await uow.users.by_username(username_key=folded(username))
-            attempt = pending_attempt(
-                attempt_id=self._ids.new_id(),
-                at=self._clock.now(),
-                username=username,
-                user_id=None if user is None else user.id,
-                client=client,
-                device=self._user_agents.read(user_agent=client.user_agent),
-            )
-            # Before the claim: everybody waits for what comes after it.
-            await uow.login_log.append(attempt=attempt)
-            guess = await self._throttling.claim(
-                uow,
-                guess_id=attempt.id,
-                guessing=Guessing.PASSWORD,
-                # What every name that nobody has costs, too.
-                user_id=attempt.user_id or attempt.id,
-                username_key=attempt.username_key,
-                network=attempt.network,
-            )
-            if guess.blocked_by is not None:
-                attempt = attempt.settled(at=attempt.at, reason=guess.blocked_by)
-                await uow.login_log.settle(attempt=attempt)
-            await uow.commit()
-        return attempt, user, guess
-
-    async def _verify(self, user: User | None, password: str, at: datetime) -> _Verdict:
+    async def _verify(self, begun: Begun, password: str) -> FailReason | _Match:
+        user = begun.user
         may_enter = user is not None and not user.disabled
         stored = user.password_hash if user is not None and may_enter else None
         matches = await self._hasher.verify(password=password, stored=stored)
         if user is None:
-            return _Verdict(FailReason.UNKNOWN_USER)
+            return FailReason.UNKNOWN_USER
         if user.disabled:
-            return _Verdict(FailReason.DISABLED)
+            return FailReason.DISABLED
         if not matches:
-            return _Verdict(FailReason.BAD_PASSWORD)
-        if user.is_password_expired(at):
-            return _Verdict(FailReason.PASSWORD_EXPIRED)
+            return FailReason.BAD_PASSWORD
+        if user.is_password_expired(begun.attempt.at):
+            return FailReason.PASSWORD_EXPIRED
         if self._hasher.needs_rehash(stored=user.password_hash):
             with suppress(HasherBusy):  # then the next login makes it anew
-                return _Verdict(None, await self._hasher.hash(password=password))
-        return _Verdict(None)
+                return _Match(user, await self._hasher.hash(password=password))
+        return _Match(user)
 
-    async def _settle(
-        self, attempt: LoginAttempt, user: User | None, guess: Guess, verdict: _Verdict
-    ) -> Login | TickgateError:
+    async def _settle(self, begun: Begun, verdict: FailReason | _Match) -> Login | TickgateError:
+        if isinstance(verdict, FailReason):
+            await self._attempts.fail(begun, verdict)
+            return _refusal(begun.guess)
+        attempt, guess = begun.attempt, begun.guess
         async with self._uow() as uow:
-            reason = verdict.reason
-            if reason is None and user is not None:
-                user, reason = await self._meanwhile(uow, user, verdict.new_hash)
+            user, reason = await self._meanwhile(uow, verdict.user, verdict.new_hash)
             now = self._clock.now()
             await self._throttling.settle(uow, guess, failed=reason not in NO_GUESS)
             if reason is not None or user is None:
-                refusal: TickgateError = InvalidCredentials(guess.standing.rate_limit)
-                if guess.blocked_by is not None:
-                    refusal = TooManyAttempts(guess.standing.rate_limit)
-                elif reason is FailReason.MFA_REQUIRED and user is not None:
+                refusal = _refusal(guess)
+                if reason is FailReason.MFA_REQUIRED and user is not None:
                     refusal = await self._second_factor.challenge(uow=uow, user=user, at=now)
-                await uow.login_log.settle(attempt=attempt.settled(at=now, reason=reason))
+                await uow.login_log.settle(attempts=[attempt.settled(at=now, reason=reason)])
                 await uow.commit()
                 return refusal
             session, refresh_token = await self._open_session(uow, user, attempt, now)
             attempt = await self._succeeded(uow, attempt, session)
-            await uow.login_log.settle(attempt=attempt)
+            await uow.login_log.settle(attempts=[attempt])
             await uow.commit()
         return self._login(session, user, refresh_token, now)
+
+    def _attempt(self, username: str, client: Client) -> LoginAttempt:
+        return pending_attempt(
+            attempt_id=self._ids.new_id(),
+            at=self._clock.now(),
+            username=username,
+            user_id=None,
+            client=client,
+            device=self._user_agents.read(user_agent=client.user_agent),
+        )
 
     async def _open_session(
         self, uow: IdentityUnitOfWork, user: User, attempt: LoginAttempt, now: datetime
@@ -338,7 +315,7 @@ class AuthService:
         )
         attempt = attempt.settled(at=now, reason=FailReason.REFRESH_REUSE, session_id=session.id)
         await uow.sessions.end(session_id=session.id, at=now)
-        await uow.login_log.append(attempt=attempt)
+        await uow.login_log.append(attempts=[attempt])
 
     async def authenticate_token(self, *, token: str) -> Principal:
         """Tell who acts with an access token, as the user and the session are now.
@@ -375,6 +352,12 @@ class AuthService:
         async with self._uow() as uow:
             await uow.sessions.end(session_id=principal.session_id, at=self._clock.now())
             await uow.commit()
+
+
+def _refusal(guess: Guess) -> TickgateError:
+    if guess.blocked_by is not None:
+        return TooManyAttempts(guess.standing.rate_limit)
+    return InvalidCredentials(guess.standing.rate_limit)
 
 
 def _whole_seconds(time: datetime) -> datetime:

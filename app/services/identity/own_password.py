@@ -7,7 +7,7 @@ from app.domain.principal import Principal
 from app.ports.identity.security import PasswordHasher
 from app.ports.identity.work import IdentityWork
 from app.ports.ids import Ids
-from app.services.identity.throttling import Throttling
+from app.services.identity.throttling import Claim, Throttling
 
 
 class OwnPassword:
@@ -31,14 +31,14 @@ class OwnPassword:
             user = await uow.users.get(user_id=principal.user_id)
             if user is None:
                 raise UnknownUser(f"There is no user {principal.user_id}.")
-            guess = await self._throttling.claim(
-                uow,
+            claim = Claim(
                 guess_id=self._ids.new_id(),
                 guessing=Guessing.OWN_PASSWORD,
                 user_id=user.id,
                 username_key=user.username_key,
                 network=None,
             )
+            [guess] = await self._throttling.claim(uow, [claim])
             guess.check()
             await uow.commit()
         failed = True

@@ -27,7 +27,7 @@ from app.ports.identity.security import CommonPasswords, PasswordHasher, Vault
 from app.ports.identity.user_agents import UserAgents
 from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
 from app.ports.ids import Ids, Secrets
-from app.services.identity.throttling import Throttling
+from app.services.identity.throttling import Claim, Throttling
 from app.services.identity.user_service import store_password
 
 _NOBODY: Final = UUID(int=0)
@@ -129,16 +129,17 @@ class PasswordResetService:
         hears of it. Whoever is right has taken nothing, as it is left without a commit.
         """
         async with self._uow() as uow:
-            user = await uow.users.by_username(username_key=folded(username))
+            key = folded(username)
+            user = (await uow.users.by_usernames(username_keys=[key])).get(key)
             attempt = self._attempt(username, user, client)
-            guess = await self._throttling.claim(
-                uow,
+            claim = Claim(
                 guess_id=attempt.id,
                 guessing=Guessing.RESET,
                 user_id=attempt.user_id or attempt.id,
                 username_key=attempt.username_key,
                 network=attempt.network,
             )
+            [guess] = await self._throttling.claim(uow, [claim])
             reset = await uow.password_resets.hold(user_id=_NOBODY if user is None else user.id)
             now = self._clock.now()
             is_right = user is not None and may_redeem(user, reset, digest, now)
@@ -164,7 +165,7 @@ class PasswordResetService:
         self, uow: IdentityUnitOfWork, attempt: LoginAttempt, reason: FailReason, now: datetime
     ) -> None:
         """Write the failure down."""
-        await uow.login_log.append(attempt=attempt.settled(at=now, reason=reason))
+        await uow.login_log.append(attempts=[attempt.settled(at=now, reason=reason)])
         await uow.commit()
 
     def _digest(self, code: str) -> str:

@@ -37,7 +37,7 @@ from app.ports.identity.security import Vault
 from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
 from app.ports.ids import Ids, Secrets
 from app.services.identity.own_password import OwnPassword
-from app.services.identity.throttling import Throttling
+from app.services.identity.throttling import Claim, Throttling
 
 ISSUER = "tickgate"
 
@@ -204,14 +204,14 @@ class SecondFactorService:
         now = self._clock.now()
         if held is None or user is None or not held.is_open(now):
             return Judgement(now, None, FailReason.MFA_FAILED, InvalidChallenge())
-        guess = await self._throttling.claim(
-            uow,
+        claim = Claim(
             guess_id=guess_id,
             guessing=Guessing.CODE,
             user_id=user.id,
             username_key=user.username_key,
             network=network,
         )
+        [guess] = await self._throttling.claim(uow, [claim])
         if guess.blocked_by is not None:
             refusal = TooManyAttempts(guess.standing.rate_limit)
             return Judgement(now, user, guess.blocked_by, refusal)
@@ -238,14 +238,14 @@ class SecondFactorService:
         user = await _hold_unchanged(uow, checked)
         if not user.has_second_factor:
             raise NoSecondFactor
-        guess = await self._throttling.claim(
-            uow,
+        claim = Claim(
             guess_id=self._ids.new_id(),
             guessing=Guessing.OWN_CODE,
             user_id=user.id,
             username_key=user.username_key,
             network=None,
         )
+        [guess] = await self._throttling.claim(uow, [claim])
         guess.check()
         now = self._clock.now()
         failed = await self._fault_of(uow, user, code, now) is not None

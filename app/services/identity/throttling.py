@@ -1,5 +1,5 @@
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,7 +19,7 @@ from app.domain.identity.throttle import (
     Quota,
     Slot,
     Standing,
-    standing,
+    standings,
 )
 from app.domain.identity.throttle import quotas as quotas_of
 from app.ports.clock import Clock
@@ -27,6 +27,17 @@ from app.ports.identity.throttle import Throttle
 from app.ports.identity.work import IdentityUnitOfWork, IdentityWork
 
 LOOK_AGAIN: Final = timedelta(milliseconds=50)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who guesses, from where, and at what."""
+
+    guess_id: UUID
+    guessing: Guessing
+    user_id: UUID
+    username_key: str
+    network: str | None
 
 
 @dataclass(slots=True)
@@ -92,44 +103,48 @@ class Throttling:
         self._lines: defaultdict[str, _Line] = defaultdict(_Line)
         self._settled = Event()
 
-    async def claim(  # noqa: PLR0913 - who guesses, from where, and at what
-        self,
-        uow: IdentityUnitOfWork,
-        *,
-        guess_id: UUID,
-        guessing: Guessing,
-        user_id: UUID,
-        username_key: str,
-        network: str | None,
-    ) -> Guess:
+    async def claim(self, uow: IdentityUnitOfWork, claims: Sequence[Claim]) -> list[Guess]:
         """Take a slot of every quota, or none where one is full; part of the caller's work.
 
-        Who succeeded from there not long ago is exempt from the
-        quotas of others: nobody can lock them out from elsewhere.
+        It is as if each guess came after those before it. Who succeeded from there not long ago is
+        exempt from the quotas of others: nobody can lock them out from elsewhere.
         """
-        is_familiar = False
-        if network is not None:
-            last = await uow.origins.last_success(user_id=user_id, network=network)
-            is_familiar = last is not None and self._clock.now() - last < FAMILIAR_FOR
-        quotas = quotas_of(
-            self._limits,
-            guessing=guessing,
-            username_key=username_key,
-            network=network,
-            is_familiar=is_familiar,
-        )
-        return Guess(guess_id, quotas, await self._claim(uow.throttle, guess_id, quotas))
+        familiar = await self._familiar(uow, claims)
+        quotas = {
+            claim.guess_id: quotas_of(
+                self._limits,
+                guessing=claim.guessing,
+                username_key=claim.username_key,
+                network=claim.network,
+                is_familiar=(claim.user_id, claim.network) in familiar,
+            )
+            for claim in claims
+        }
+        standings = await self._claim(uow.throttle, quotas)
+        return [Guess(*each, found) for each, found in zip(quotas.items(), standings, strict=True)]
+
+    async def _familiar(
+        self, uow: IdentityUnitOfWork, claims: Sequence[Claim]
+    ) -> set[tuple[UUID, str]]:
+        """Give the users, and where from, who succeeded there not long ago."""
+        pairs = {(claim.user_id, claim.network) for claim in claims if claim.network is not None}
+        if not pairs:
+            return set()
+        last = await uow.origins.last_successes(pairs=pairs)
+        long_ago = self._clock.now() - FAMILIAR_FOR
+        return {pair for pair, at in last.items() if at > long_ago}
 
     async def _claim(
-        self, throttle: Throttle, guess_id: UUID, quotas: tuple[Quota, ...]
-    ) -> Standing:
-        keys = [quota.key for quota in quotas]
+        self, throttle: Throttle, quotas: Mapping[UUID, tuple[Quota, ...]]
+    ) -> list[Standing]:
+        keys = {quota.key for each in quotas.values() for quota in each}
         await throttle.hold(keys=keys)
         now = self._clock.now()
         taken = await throttle.taken(keys=keys, now=now, pending_since=now - PENDING_FOR)
-        found = standing(quotas, taken, now=now)
-        if found.slots:
-            await throttle.take(guess_id=guess_id, slots=found.slots, at=now)
+        found = standings(quotas.values(), taken, now=now)
+        slots = {guess: each.slots for guess, each in zip(quotas, found, strict=True) if each.slots}
+        if slots:
+            await throttle.take(slots=slots, at=now)
         return found
 
     async def turn(self, guess: Guess) -> None:
@@ -151,7 +166,7 @@ class Throttling:
                 settled = self._settled  # whatever is settled from now on, is heard of
                 async with self.entrance, self._uow() as uow:
                     # Known before it is kept: who is cancelled meanwhile can give it back.
-                    guess.standing = await self._claim(uow.throttle, guess.id, guess.quotas)
+                    [guess.standing] = await self._claim(uow.throttle, {guess.id: guess.quotas})
                     await uow.commit()
                 if guess.standing.contended == contended:
                     with move_on_after(self._look_again.total_seconds()):
@@ -171,11 +186,12 @@ class Throttling:
             if line.length == 0:
                 del self._lines[key]
 
-    async def settle(self, uow: IdentityUnitOfWork, guess: Guess, *, failed: bool) -> None:
-        """Count a guess as failed, or give its slots back; part of the caller's work."""
-        if guess.slots:
+    async def settle(self, uow: IdentityUnitOfWork, *guesses: Guess, failed: bool) -> None:
+        """Count guesses as failed, or give their slots back; part of the caller's work."""
+        slots = {guess.id: guess.slots for guess in guesses if guess.slots}
+        if slots:
             settle = uow.throttle.keep if failed else uow.throttle.give_back
-            await settle(guess_id=guess.id, slots=guess.slots)
+            await settle(slots=slots)
 
     async def end(self, guess: Guess, *, failed: bool) -> None:
         """Settle a guess in a unit of work of its own, and tell those who wait."""

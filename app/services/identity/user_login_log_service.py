@@ -51,7 +51,7 @@ class UserLoginLogService:
             device=self._user_agents.read(user_agent=client.user_agent),
         ).settled(at=now, reason=reason)
         async with self._uow() as uow:
-            await uow.login_log.append(attempt=attempt)
+            await uow.login_log.append(attempts=[attempt])
             await uow.commit()
         return attempt
 

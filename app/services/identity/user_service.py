@@ -96,7 +96,8 @@ class UserService:
     async def get_user_by_username(self, *, username: str) -> User:
         """Give the user of that name, however it is cased. Raises `UnknownUser`."""
         async with self._reading() as uow:
-            return _known(await uow.users.by_username(username_key=fold(username)), username)
+            key = fold(username)
+            return _known((await uow.users.by_usernames(username_keys=[key])).get(key), username)
 
     async def list_users(self, *, after: UUID | None = None, limit: int = 50) -> list[User]:
         """Give users in the order in which they were made, beyond `after`."""

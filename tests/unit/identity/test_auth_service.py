@@ -761,7 +761,9 @@ async def test_a_login_cancelled_anywhere_leaves_a_session_with_its_row_or_neith
     assert place > 10
 
 
-async def test_a_login_cancelled_anywhere_has_a_row_that_is_settled_or_none() -> None:
+async def test_a_login_cancelled_anywhere_has_a_row_that_is_settled_or_none(
+    anyio_backend_name: str,
+) -> None:
     for place in count(1):
         application = MemoryApplication()
         await registered(application)
@@ -772,7 +774,8 @@ async def test_a_login_cancelled_anywhere_has_a_row_that_is_settled_or_none() ->
         if run.suspensions < place:
             break
     assert isinstance(run.error, InvalidCredentials)
-    assert place > 10
+    # On Trio the suspensions of its own tasks are not counted.
+    assert place > {"asyncio": 10, "trio": 3}[anyio_backend_name]
 
 
 async def test_what_a_cancelled_login_left_is_final() -> None:

@@ -79,7 +79,7 @@ async def test_slots_of_guesses_are_forgotten_once_they_have_expired(
     now = application.clock.now()
     slots = [Slot("one", now), Slot("two", now + timedelta(microseconds=1))]
     async with work() as uow:
-        await uow.throttle.take(guess_id=new_id(), slots=slots, at=now)
+        await uow.throttle.take(slots={new_id(): slots}, at=now)
         await uow.commit()
     await application.upkeep_without_retention.keep_up()
     assert [slot.key for slot in application.identity_store.committed.slots.values()] == ["two"]

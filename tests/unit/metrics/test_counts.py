@@ -70,9 +70,9 @@ async def test_an_attempt_is_counted_when_it_is_committed_and_has_ended(
         partial(MemoryIdentityUnitOfWork, MemoryStore(IdentityState())), instruments
     )
     async with work() as uow:
-        await uow.login_log.append(attempt=an_attempt(outcome=Outcome.FAILED))
+        await uow.login_log.append(attempts=[an_attempt(outcome=Outcome.FAILED)])
     async with work() as uow:
-        await uow.login_log.append(attempt=an_attempt())
+        await uow.login_log.append(attempts=[an_attempt()])
         await uow.commit()
     assert counted(instruments, "tickgate_logins_total") == {}
 

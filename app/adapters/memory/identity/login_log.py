@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from dataclasses import replace
 
 from app.adapters.memory.identity.state import IdentityState
@@ -25,27 +26,29 @@ class MemoryLoginLog(LoginLog):
     def __init__(self, transaction: MemoryTransaction[IdentityState]) -> None:
         self._transaction = transaction
 
-    async def append(self, *, attempt: LoginAttempt) -> None:
-        """Keep the attempt."""
+    async def append(self, *, attempts: Collection[LoginAttempt]) -> None:
+        """Keep the attempts."""
         async with self._transaction.statement(writes=True) as rows:
-            check_attempt(attempt)
-            rows.attempts[attempt.id] = attempt
+            for attempt in attempts:
+                check_attempt(attempt)
+                rows.attempts[attempt.id] = attempt
 
-    async def settle(self, *, attempt: LoginAttempt) -> None:
-        """Change how a pending attempt ended."""
+    async def settle(self, *, attempts: Collection[LoginAttempt]) -> None:
+        """Change how pending attempts ended."""
         async with self._transaction.statement(writes=True) as rows:
-            known = rows.attempts.get(attempt.id)
-            if known is None or known.at != attempt.at or known.outcome is not Outcome.PENDING:
-                raise AttemptNotPending(f"Attempt {attempt.id} is not pending.")
-            rows.attempts[attempt.id] = replace(
-                known,
-                outcome=attempt.outcome,
-                fail_reason=attempt.fail_reason,
-                session_id=attempt.session_id,
-                duration_ms=attempt.duration_ms,
-                new_network=attempt.new_network,
-                new_client=attempt.new_client,
-            )
+            for attempt in attempts:
+                known = rows.attempts.get(attempt.id)
+                if known is None or known.at != attempt.at or known.outcome is not Outcome.PENDING:
+                    raise AttemptNotPending("An attempt is not pending.")
+                rows.attempts[attempt.id] = replace(
+                    known,
+                    outcome=attempt.outcome,
+                    fail_reason=attempt.fail_reason,
+                    session_id=attempt.session_id,
+                    duration_ms=attempt.duration_ms,
+                    new_network=attempt.new_network,
+                    new_client=attempt.new_client,
+                )
 
     async def page(
         self, *, matching: LoginLogFilter, before: LoginLogPosition | None, limit: int

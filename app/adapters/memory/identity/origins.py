@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -26,10 +27,12 @@ class MemoryOrigins(Origins):
                 _seen(rows.clients, user_id, client, at),
             )
 
-    async def last_success(self, *, user_id: UUID, network: str) -> datetime | None:
-        """Look the pair up."""
+    async def last_successes(
+        self, *, pairs: Collection[tuple[UUID, str]]
+    ) -> dict[tuple[UUID, str], datetime]:
+        """Look the pairs up."""
         async with self._transaction.statement() as rows:
-            return rows.networks.get((user_id, network))
+            return {pair: rows.networks[pair] for pair in pairs if pair in rows.networks}
 
 
 def _seen(

@@ -6,8 +6,8 @@ from uuid import UUID
 from app.adapters.memory.identity.state import IdentityState, TakenSlot
 from app.adapters.memory.store import MemoryTransaction
 from app.domain.identity.storage import check_throttle_keys
-from app.domain.identity.throttle import Slot, Taken
-from app.ports.identity.throttle import Throttle
+from app.domain.identity.throttle import Taken
+from app.ports.identity.throttle import SlotsOfGuesses, Throttle
 
 
 class MemoryThrottle(Throttle):
@@ -33,30 +33,24 @@ class MemoryThrottle(Throttle):
                 for key in keys
             }
 
-    async def take(self, *, guess_id: UUID, slots: Collection[Slot], at: datetime) -> None:
+    async def take(self, *, slots: SlotsOfGuesses, at: datetime) -> None:
         """Keep them, pending."""
         async with self._transaction.statement(writes=True) as rows:
-            check_throttle_keys([slot.key for slot in slots])
-            for slot in slots:
-                taken = TakenSlot(slot.key, slot.expires_at, at, pending=True)
-                rows.slots[guess_id, slot.key, slot.expires_at] = taken
+            for place in _places(slots):
+                rows.slots[place] = TakenSlot(place[1], place[2], at, pending=True)
 
-    async def keep(self, *, guess_id: UUID, slots: Collection[Slot]) -> None:
+    async def keep(self, *, slots: SlotsOfGuesses) -> None:
         """Mark them."""
         async with self._transaction.statement(writes=True) as rows:
-            check_throttle_keys([slot.key for slot in slots])
-            for slot in slots:
-                known = rows.slots.get((guess_id, slot.key, slot.expires_at))
-                if known is not None:
-                    kept = replace(known, pending=False)
-                    rows.slots[guess_id, slot.key, slot.expires_at] = kept
+            for place in _places(slots):
+                if place in rows.slots:
+                    rows.slots[place] = replace(rows.slots[place], pending=False)
 
-    async def give_back(self, *, guess_id: UUID, slots: Collection[Slot]) -> None:
+    async def give_back(self, *, slots: SlotsOfGuesses) -> None:
         """Forget them."""
         async with self._transaction.statement(writes=True) as rows:
-            check_throttle_keys([slot.key for slot in slots])
-            for slot in slots:
-                rows.slots.pop((guess_id, slot.key, slot.expires_at), None)
+            for place in _places(slots):
+                rows.slots.pop(place, None)
 
     async def prune(self, *, now: datetime, limit: int) -> int:
         """Forget some of those that have expired."""
@@ -66,6 +60,12 @@ class MemoryThrottle(Throttle):
             for place in expired[:limit]:
                 del rows.slots[place]
             return len(expired[:limit])
+
+
+def _places(slots: SlotsOfGuesses) -> list[tuple[UUID, str, datetime]]:
+    places = [(guess, slot.key, slot.expires_at) for guess in slots for slot in slots[guess]]
+    check_throttle_keys(key for _, key, _ in places)
+    return places
 
 
 def _taken(slots: list[TakenSlot], pending_since: datetime) -> Taken:

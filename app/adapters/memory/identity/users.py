@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from uuid import UUID
 
 from app.adapters.memory.identity.state import IdentityState
@@ -34,11 +35,14 @@ class MemoryUsers(Users):
         async with self._transaction.statement() as rows:
             return rows.users.get(user_id)
 
-    async def by_username(self, *, username_key: str) -> User | None:
+    async def by_usernames(self, *, username_keys: Collection[str]) -> dict[str, User]:
         """Look through all keys."""
         async with self._transaction.statement() as rows:
-            found = (user for user in rows.users.values() if user.username_key == username_key)
-            return next(found, None)
+            return {
+                user.username_key: user
+                for user in rows.users.values()
+                if user.username_key in username_keys
+            }
 
     async def hold(self, *, user_id: UUID) -> User | None:
         """Look the id up as a writer: there is one at a time."""

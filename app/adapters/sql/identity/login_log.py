@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Final
@@ -21,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.adapters.sql.database import Base
-from app.adapters.sql.types import UtcDateTime, code_text
+from app.adapters.sql.types import UtcDateTime, code_text, unnested
 from app.adapters.sql.unit_of_work import SqlTransaction
 from app.domain.identity import storage
 from app.domain.identity.devices import DeviceType
@@ -108,10 +109,21 @@ class LoginAttemptRow(Base):
 
 _LOG: Final = LoginAttemptRow.table()
 _APPEND: Final = insert(_LOG)
-_SETTLE: Final = update(_LOG).where(
-    _LOG.c.at == bindparam("its_at"),
-    _LOG.c.id == bindparam("its_id"),
-    _LOG.c.outcome == Outcome.PENDING.value,
+_END: Final = ("outcome", "fail_reason", "session_id", "duration_ms", "new_network", "new_client")
+"""What is known of an attempt once it has ended."""
+_IS_PENDING: Final = _LOG.c.outcome == Outcome.PENDING.value
+_SETTLE_ON_SQLITE: Final = (
+    update(_LOG)
+    .where(_LOG.c.at == bindparam("its_at"), _LOG.c.id == bindparam("its_id"), _IS_PENDING)
+    .values({name: bindparam(f"its_{name}") for name in _END})
+)
+_ENDS: Final = unnested(
+    "ends", **{f"its_{name}": _LOG.c[name].type for name in ("at", "id", *_END)}
+)
+_SETTLE_ON_POSTGRES: Final = (
+    update(_LOG)
+    .where(_LOG.c.at == _ENDS.c.its_at, _LOG.c.id == _ENDS.c.its_id, _IS_PENDING)
+    .values({name: _ENDS.c[f"its_{name}"] for name in _END})
 )
 
 
@@ -121,35 +133,28 @@ class SqlLoginLog(LoginLog):
     def __init__(self, transaction: SqlTransaction) -> None:
         self._transaction = transaction
 
-    async def append(self, *, attempt: LoginAttempt) -> None:
-        """INSERT."""
+    async def append(self, *, attempts: Collection[LoginAttempt]) -> None:
+        """INSERT, in one round trip."""
         with self._transaction.refusing():
-            storage.check_attempt(attempt)
-        address = parse_address(attempt.ip)
-        values = {
-            "id": attempt.id,
-            "at": attempt.at,
-            "username": attempt.username,
-            "username_key": attempt.username_key,
-            "user_id": attempt.user_id,
-            "ip": attempt.ip,
-            "network": attempt.network,
-            "address": None if address is None else packed(address),
-            "user_agent": attempt.user_agent,
-            "device_type": attempt.device_type.value,
-            "os": attempt.os,
-            "client": attempt.client,
-            "request_id": attempt.request_id,
-        }
-        await self._transaction.execute(_APPEND, values | _settlement(attempt))
+            for attempt in attempts:
+                storage.check_attempt(attempt)
+        if attempts:
+            await self._transaction.execute(_APPEND, [_values(each) for each in attempts])
 
-    async def settle(self, *, attempt: LoginAttempt) -> None:
-        """UPDATE by primary key, where it is pending still."""
-        which = {"its_at": attempt.at, "its_id": attempt.id}
-        settled = await self._transaction.execute(_SETTLE, which | _settlement(attempt))
+    async def settle(self, *, attempts: Collection[LoginAttempt]) -> None:
+        """UPDATE by primary keys, where they are pending still."""
+        self._transaction.check()
+        if not attempts:
+            return
+        ends = [_end(attempt) for attempt in attempts]
+        if self._transaction.is_sqlite:
+            settled = await self._transaction.execute(_SETTLE_ON_SQLITE, ends)
+        else:
+            columns = {name: [end[name] for end in ends] for name in ends[0]}
+            settled = await self._transaction.execute(_SETTLE_ON_POSTGRES, columns)
         with self._transaction.refusing():
-            if settled.rowcount == 0:
-                raise AttemptNotPending(f"Attempt {attempt.id} is not pending.")
+            if settled.rowcount != len(attempts):
+                raise AttemptNotPending("An attempt is not pending.")
 
     async def page(
         self, *, matching: LoginLogFilter, before: LoginLogPosition | None, limit: int
@@ -208,14 +213,41 @@ def _within(network: Network) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _settlement(attempt: LoginAttempt) -> dict[str, Any]:
+def _values(attempt: LoginAttempt) -> dict[str, Any]:
+    address = parse_address(attempt.ip)
     return {
+        "id": attempt.id,
+        "at": attempt.at,
+        "username": attempt.username,
+        "username_key": attempt.username_key,
+        "user_id": attempt.user_id,
+        "ip": attempt.ip,
+        "network": attempt.network,
+        "address": None if address is None else packed(address),
+        "user_agent": attempt.user_agent,
+        "device_type": attempt.device_type.value,
+        "os": attempt.os,
+        "client": attempt.client,
+        "request_id": attempt.request_id,
         "outcome": attempt.outcome.value,
         "fail_reason": attempt.fail_reason and attempt.fail_reason.value,
         "session_id": attempt.session_id,
         "duration_ms": attempt.duration_ms,
         "new_network": attempt.new_network,
         "new_client": attempt.new_client,
+    }
+
+
+def _end(attempt: LoginAttempt) -> dict[str, Any]:
+    return {
+        "its_at": attempt.at,
+        "its_id": attempt.id,
+        "its_outcome": attempt.outcome.value,
+        "its_fail_reason": attempt.fail_reason and attempt.fail_reason.value,
+        "its_session_id": attempt.session_id,
+        "its_duration_ms": attempt.duration_ms,
+        "its_new_network": attempt.new_network,
+        "its_new_client": attempt.new_client,
     }
 
 

@@ -1,14 +1,15 @@
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Executable, Index, String, Uuid, bindparam, case, select
+from sqlalchemy import Executable, Index, String, Uuid, bindparam, case, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.adapters.sql.database import Base
-from app.adapters.sql.types import UtcDateTime, code_text
+from app.adapters.sql.types import UtcDateTime, code_text, unnested
 from app.adapters.sql.unit_of_work import SqlTransaction
 from app.domain.identity import storage
 from app.domain.identity.origins import Familiarity
@@ -36,10 +37,15 @@ class LoginOriginRow(Base):
 
 
 _ORIGINS: Final = LoginOriginRow.table()
-_LAST_SUCCESS: Final = select(_ORIGINS.c.last_at).where(
-    _ORIGINS.c.user_id == bindparam("user_id"),
-    _ORIGINS.c.kind == _Kind.NETWORK.value,
-    _ORIGINS.c.origin == bindparam("origin"),
+_LAST_SUCCESSES: Final = select(_ORIGINS.c.user_id, _ORIGINS.c.origin, _ORIGINS.c.last_at).where(
+    _ORIGINS.c.kind == _Kind.NETWORK.value
+)
+_ASKED: Final = unnested("asked", users=Uuid(), networks=String())
+_LAST_SUCCESSES_ON_POSTGRES: Final = _LAST_SUCCESSES.where(
+    _ORIGINS.c.user_id == _ASKED.c.users, _ORIGINS.c.origin == _ASKED.c.networks
+)
+_LAST_SUCCESSES_ON_SQLITE: Final = _LAST_SUCCESSES.where(
+    tuple_(_ORIGINS.c.user_id, _ORIGINS.c.origin).in_(bindparam("pairs", expanding=True))
 )
 
 
@@ -88,12 +94,20 @@ class SqlOrigins(Origins):
         before = {each.kind: each.before_at for each in found}
         return Familiarity(before.get(_Kind.NETWORK), before.get(_Kind.CLIENT))
 
-    async def last_success(self, *, user_id: UUID, network: str) -> datetime | None:
-        """SELECT by primary key."""
+    async def last_successes(
+        self, *, pairs: Collection[tuple[UUID, str]]
+    ) -> dict[tuple[UUID, str], datetime]:
+        """SELECT by primary keys."""
         self._transaction.check()
-        if not is_storable(network, storage.ORIGIN):
-            return None
-        parameters = {"user_id": user_id, "origin": network}
-        found = await self._transaction.execute(_LAST_SUCCESS, parameters)
-        last: datetime | None = found.scalar_one_or_none()
-        return last
+        asked = [pair for pair in pairs if is_storable(pair[1], storage.ORIGIN)]
+        if not asked:
+            return {}
+        if self._transaction.is_sqlite:
+            found = await self._transaction.execute(_LAST_SUCCESSES_ON_SQLITE, {"pairs": asked})
+        else:
+            parameters = {
+                "users": [user_id for user_id, _ in asked],
+                "networks": [network for _, network in asked],
+            }
+            found = await self._transaction.execute(_LAST_SUCCESSES_ON_POSTGRES, parameters)
+        return {(row.user_id, row.origin): row.last_at for row in found}

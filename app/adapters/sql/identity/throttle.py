@@ -1,12 +1,13 @@
 import hashlib
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Executable,
     Uuid,
     and_,
     bindparam,
@@ -21,11 +22,11 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.adapters.sql.database import Base
-from app.adapters.sql.types import UtcDateTime, code_text
+from app.adapters.sql.types import UtcDateTime, code_text, is_one_of
 from app.adapters.sql.unit_of_work import SqlTransaction
 from app.domain.identity import storage
-from app.domain.identity.throttle import Slot, Taken
-from app.ports.identity.throttle import Throttle
+from app.domain.identity.throttle import Taken
+from app.ports.identity.throttle import SlotsOfGuesses, Throttle
 
 
 class ThrottleSlotRow(Base):
@@ -56,11 +57,11 @@ _TAKEN: Final = (
         func.count().filter(~_HAS_FAILED),
         func.min(_SLOTS.c.expires_at).filter(_HAS_FAILED),
     )
-    .where(
-        _SLOTS.c.key.in_(bindparam("keys", expanding=True)), _SLOTS.c.expires_at > bindparam("now")
-    )
+    .where(_SLOTS.c.expires_at > bindparam("now"))
     .group_by(_SLOTS.c.key)
 )
+_TAKEN_ON_POSTGRES: Final = _TAKEN.where(is_one_of(_SLOTS.c.key, "keys"))
+_TAKEN_ON_SQLITE: Final = _TAKEN.where(_SLOTS.c.key.in_(bindparam("keys", expanding=True)))
 _TAKE: Final = insert(_SLOTS)
 _IS: Final = and_(
     _SLOTS.c.key == bindparam("its_key"),
@@ -98,40 +99,36 @@ class SqlThrottle(Throttle):
         with self._transaction.refusing():
             storage.check_throttle_keys(keys)
         parameters = {"keys": list(keys), "now": now, "pending_since": pending_since}
-        found = map(tuple, await self._transaction.execute(_TAKEN, parameters))
+        count = _TAKEN_ON_SQLITE if self._transaction.is_sqlite else _TAKEN_ON_POSTGRES
+        found = map(tuple, await self._transaction.execute(count, parameters))
         taken = {key: Taken(failed, pending, frees) for key, failed, pending, frees in found}
         return {key: taken.get(key, Taken()) for key in keys}
 
-    async def take(self, *, guess_id: UUID, slots: Collection[Slot], at: datetime) -> None:
+    async def take(self, *, slots: SlotsOfGuesses, at: datetime) -> None:
         """INSERT, in one round trip."""
         with self._transaction.refusing():
-            storage.check_throttle_keys([slot.key for slot in slots])
+            places = _places(slots)
         values = [
-            {
-                "key": slot.key,
-                "expires_at": slot.expires_at,
-                "guess_id": guess_id,
-                "taken_at": at,
-                "pending": True,
-            }
-            for slot in slots
+            {"key": key, "expires_at": end, "guess_id": guess, "taken_at": at, "pending": True}
+            for key, end, guess in places
         ]
         if values:
             await self._transaction.execute(_TAKE, values)
 
-    async def keep(self, *, guess_id: UUID, slots: Collection[Slot]) -> None:
+    async def keep(self, *, slots: SlotsOfGuesses) -> None:
         """UPDATE by primary keys, in one round trip."""
-        with self._transaction.refusing():
-            storage.check_throttle_keys([slot.key for slot in slots])
-        if slots:
-            await self._transaction.execute(_KEEP, _each(guess_id, slots))
+        await self._settle(_KEEP, slots)
 
-    async def give_back(self, *, guess_id: UUID, slots: Collection[Slot]) -> None:
+    async def give_back(self, *, slots: SlotsOfGuesses) -> None:
         """DELETE by primary keys, in one round trip."""
+        await self._settle(_GIVE_BACK, slots)
+
+    async def _settle(self, statement: Executable, slots: SlotsOfGuesses) -> None:
         with self._transaction.refusing():
-            storage.check_throttle_keys([slot.key for slot in slots])
-        if slots:
-            await self._transaction.execute(_GIVE_BACK, _each(guess_id, slots))
+            places = _places(slots)
+        each = [{"its_key": key, "its_end": end, "its_guess": guess} for key, end, guess in places]
+        if each:
+            await self._transaction.execute(statement, each)
 
     async def prune(self, *, now: datetime, limit: int) -> int:
         """DELETE of some, passing over those that somebody else is at."""
@@ -143,10 +140,10 @@ class SqlThrottle(Throttle):
         return pruned.rowcount
 
 
-def _each(guess_id: UUID, slots: Collection[Slot]) -> list[dict[str, Any]]:
-    return [
-        {"its_key": slot.key, "its_end": slot.expires_at, "its_guess": guess_id} for slot in slots
-    ]
+def _places(slots: SlotsOfGuesses) -> list[tuple[str, datetime, UUID]]:
+    places = [(slot.key, slot.expires_at, guess) for guess in slots for slot in slots[guess]]
+    storage.check_throttle_keys(key for key, _, _ in places)
+    return places
 
 
 def _number(key: str) -> int:

@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -6,7 +7,7 @@ from sqlalchemy import Index, Row, String, Uuid, bindparam, false, insert, selec
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.adapters.sql.database import Base
-from app.adapters.sql.types import UtcDateTime, code_text
+from app.adapters.sql.types import UtcDateTime, code_text, is_one_of
 from app.adapters.sql.unit_of_work import SqlTransaction
 from app.domain.identity import storage
 from app.domain.identity.errors import (
@@ -44,7 +45,9 @@ Index("ix_users_admins", UserRow.id, sqlite_where=_IS_ADMIN, postgresql_where=_I
 
 
 _USERS: Final = UserRow.table()
-_BY_USERNAME: Final = select(_USERS).where(_USERS.c.username_key == bindparam("username_key"))
+_KEY: Final = _USERS.c.username_key
+_BY_USERNAMES_ON_POSTGRES: Final = select(_USERS).where(is_one_of(_KEY, "keys"))
+_BY_USERNAMES_ON_SQLITE: Final = select(_USERS).where(_KEY.in_(bindparam("keys", expanding=True)))
 _HOLD: Final = select(_USERS).where(_USERS.c.id == bindparam("user_id")).with_for_update()
 
 
@@ -65,13 +68,16 @@ class SqlUsers(Users):
         found = await self._transaction.execute(select(UserRow).where(UserRow.id == user_id))
         return _user(found.scalar_one_or_none())
 
-    async def by_username(self, *, username_key: str) -> User | None:
+    async def by_usernames(self, *, username_keys: Collection[str]) -> dict[str, User]:
         """SELECT by unique key."""
         self._transaction.check()
-        if not is_storable(username_key, storage.USERNAME):
-            return None
-        found = await self._transaction.execute(_BY_USERNAME, {"username_key": username_key})
-        return _user(found.one_or_none())
+        keys = [key for key in username_keys if is_storable(key, storage.USERNAME)]
+        if not keys:
+            return {}
+        is_sqlite = self._transaction.is_sqlite
+        select_users = _BY_USERNAMES_ON_SQLITE if is_sqlite else _BY_USERNAMES_ON_POSTGRES
+        found = await self._transaction.execute(select_users, {"keys": keys})
+        return {row.username_key: user_of(row) for row in found}
 
     async def hold(self, *, user_id: UUID) -> User | None:
         """SELECT … FOR UPDATE; SQLite's writers are one at a time from their beginning."""
