@@ -152,6 +152,8 @@ class Throttling:
 
         Raises `TooManyWaiting` when there is no place left to wait, and when it takes too long.
         """
+        if guess.standing.contended is None:
+            return
         try:
             with fail_after(self._patience.total_seconds()):
                 while guess.standing.contended is not None:

@@ -123,6 +123,8 @@ _ENDS: Final = unnested(
 _SETTLE_ON_POSTGRES: Final = (
     update(_LOG)
     .where(_LOG.c.at == _ENDS.c.its_at, _LOG.c.id == _ENDS.c.its_id, _IS_PENDING)
+    # This says no more, but whatever the plan is, it looks at their months and their time alone.
+    .where(_LOG.c.at.between(bindparam("first"), bindparam("last")))
     .values({name: _ENDS.c[f"its_{name}"] for name in _END})
 )
 
@@ -151,7 +153,8 @@ class SqlLoginLog(LoginLog):
             settled = await self._transaction.execute(_SETTLE_ON_SQLITE, ends)
         else:
             columns = {name: [end[name] for end in ends] for name in ends[0]}
-            settled = await self._transaction.execute(_SETTLE_ON_POSTGRES, columns)
+            bounds_of_time = {"first": min(columns["its_at"]), "last": max(columns["its_at"])}
+            settled = await self._transaction.execute(_SETTLE_ON_POSTGRES, columns | bounds_of_time)
         with self._transaction.refusing():
             if settled.rowcount != len(attempts):
                 raise AttemptNotPending("An attempt is not pending.")
