@@ -120,7 +120,7 @@ class FakedApplication:
         self.not_ready: TickgateError | None = None
         secrets = SequentialSecrets()
         self.throttling = Throttling(
-            uow=identity,
+            uow=works.identity,
             clock=self.clock,
             limits=limits,
             waiting=LOGINS_WAITING,
@@ -131,6 +131,7 @@ class FakedApplication:
             uow=identity, hasher=self.hasher, throttling=self.throttling, ids=self.ids
         )
         self._identity_work = identity
+        self._recording_work = works.identity
         self._identity_reading_work = identity_reading
         self._secrets = secrets
         self.codes = SequentialCodes()
@@ -243,6 +244,7 @@ class FakedApplication:
         """Make the service of logins, as a process has it that counts guesses for itself."""
         return AuthService(
             uow=self._identity_work,
+            recording=self._recording_work,
             reading=self._identity_reading_work,
             hasher=self.hasher,
             tokens=self.tokens,

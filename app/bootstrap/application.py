@@ -105,6 +105,7 @@ class Application:
         self._principals: Kept[bytes, Principal] = Kept(most=MOST_KEPT)
         identity = partial(adapters.identity, committed=self._principals.forget)
         self._identity_uow = counted_logins(identity, instruments)
+        self._recording = counted_logins(adapters.identity, instruments)
         self._identity_reading = adapters.identity_reading
         self._hasher = BcryptHasher(
             cost=settings.bcrypt_cost,
@@ -114,7 +115,7 @@ class Application:
             watch=Watch(instruments.hash_queue.set, instruments.hash_waits.observe),
         )
         self._throttling = Throttling(
-            uow=self._identity_uow,
+            uow=self._recording,
             clock=self._clock,
             limits=settings.login_limits,
             waiting=settings.login_waiting,
@@ -251,6 +252,7 @@ class Application:
         settings = self.settings
         return AuthService(
             uow=self._identity_uow,
+            recording=self._recording,
             reading=self._identity_reading,
             hasher=self._hasher,
             tokens=self._adapters.tokens(),

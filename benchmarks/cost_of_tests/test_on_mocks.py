@@ -77,6 +77,7 @@ async def test_a_login_opens_a_session_and_is_in_the_log(
     throttling.claim.return_value = [Guess(UUID(int=1), (), free)]
     service = AuthService(
         uow=lambda: uow,
+        recording=lambda: uow,
         reading=lambda: uow,
         hasher=hasher,
         tokens=tokens,

@@ -43,6 +43,7 @@ def auth_of(application: DatabaseApplication) -> AuthService:
     clock, ids = SystemClock(), UuidIds()
     return AuthService(
         uow=uow,
+        recording=uow,
         reading=partial(SqlIdentityUnitOfWork, application.database.read_sessions),
         hasher=BusyHasher(cost=4, pepper=b"", threads=1, queue=1),
         tokens=signing_tokens(settings),

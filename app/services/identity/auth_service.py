@@ -63,6 +63,7 @@ class AuthService:
         self,
         *,
         uow: IdentityWork,
+        recording: IdentityWork,
         reading: IdentityWork,
         hasher: PasswordHasher,
         tokens: AccessTokens,
@@ -77,7 +78,9 @@ class AuthService:
         session_idle_lifetime: timedelta,
         session_lifetime: timedelta,
     ) -> None:
+        """Take `recording` for what changes of nobody what they may: logins, which are many."""
         self._uow = uow
+        self._recording = recording
         self._reading = reading
         self._hasher = hasher
         self._tokens = tokens
@@ -88,7 +91,7 @@ class AuthService:
         self._ids = ids
         self._secrets = secrets
         self._throttling = throttling
-        self._attempts = Attempts(uow=uow, throttling=throttling, clock=clock)
+        self._attempts = Attempts(uow=recording, throttling=throttling, clock=clock)
         self._session_idle_lifetime = session_idle_lifetime
         self._access_token_lifetime = access_token_lifetime
         self._session_lifetime = session_lifetime
@@ -175,7 +178,7 @@ class AuthService:
             await self._attempts.fail(begun, verdict)
             return _refusal(begun.guess)
         attempt, guess = begun.attempt, begun.guess
-        async with self._uow() as uow:
+        async with self._recording() as uow:
             user, reason = await self._meanwhile(uow, verdict.user, verdict.new_hash)
             now = self._clock.now()
             await self._throttling.settle(uow, guess, failed=reason not in NO_GUESS)

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from app.domain.errors import StoreUnavailable
-from app.domain.identity.errors import InvalidToken
+from app.domain.identity.errors import InvalidCredentials, InvalidToken
 from app.domain.principal import Principal
 from app.services.identity.admission import FRESH, Admission
 from tests.application import FakedApplication, MemoryApplication
@@ -64,6 +64,17 @@ async def test_who_is_let_in_again_within_a_second_asks_nothing_of_the_store(
     first = await bearer.admit(application.admission)
     application.identity_store.down = True
     application.clock.advance(FRESH - MOMENT)
+    assert await bearer.admit(application.admission) == first
+
+
+async def test_who_is_let_in_is_not_asked_for_again_because_others_log_in(
+    application: MemoryApplication, bearer: Bearer
+) -> None:
+    first = await bearer.admit(application.admission)
+    await log_in(application)
+    with pytest.raises(InvalidCredentials):
+        await log_in(application, username="nobody")
+    application.identity_store.down = True
     assert await bearer.admit(application.admission) == first
 
 

@@ -130,6 +130,7 @@ def auth_service(
     identity = partial(MemoryIdentityUnitOfWork, application.identity_store)
     return AuthService(
         uow=identity,
+        recording=identity,
         reading=identity,
         hasher=hasher or application.hasher,
         tokens=tokens or PlainTokens(),
