@@ -90,6 +90,8 @@ class AsyncDatabase:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=5,
+            # The one used last knows the statements, and has not been idle: few need be asked.
+            pool_use_lifo=True,
             hide_parameters=True,  # errors are logged, and hashes and addresses are among them
             **options,
         )

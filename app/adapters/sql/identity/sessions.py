@@ -1,8 +1,8 @@
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, Uuid, insert, select, update
+from sqlalchemy import ForeignKey, Index, Row, String, Uuid, bindparam, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.adapters.sql.database import Base
@@ -52,7 +52,9 @@ class RefreshTokenRow(Base):
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
-_ADD_SESSION: Final = insert(SessionRow.table())
+_SESSIONS: Final = SessionRow.table()
+_GET_SESSION: Final = select(_SESSIONS).where(_SESSIONS.c.id == bindparam("session_id"))
+_ADD_SESSION: Final = insert(_SESSIONS)
 _ADD_TOKEN: Final = insert(RefreshTokenRow.table())
 
 
@@ -81,8 +83,8 @@ class SqlSessions(SessionsPort):
 
     async def get(self, *, session_id: UUID) -> Session | None:
         """SELECT by primary key."""
-        query = select(SessionRow).where(SessionRow.id == session_id)
-        row = (await self._transaction.execute(query)).scalar_one_or_none()
+        found = await self._transaction.execute(_GET_SESSION, {"session_id": session_id})
+        row = found.one_or_none()
         return None if row is None else _session_of(row)
 
     async def use(self, *, session_id: UUID, at: datetime, idle_expires_at: datetime) -> None:
@@ -134,7 +136,7 @@ class SqlSessions(SessionsPort):
         return [_session_of(row) for row in (await self._transaction.execute(query)).scalars()]
 
 
-def _session_of(row: SessionRow) -> Session:
+def _session_of(row: SessionRow | Row[Any]) -> Session:
     return Session(
         id=row.id,
         user_id=row.user_id,

@@ -48,7 +48,8 @@ _USERS: Final = UserRow.table()
 _KEY: Final = _USERS.c.username_key
 _BY_USERNAMES_ON_POSTGRES: Final = select(_USERS).where(is_one_of(_KEY, "keys"))
 _BY_USERNAMES_ON_SQLITE: Final = select(_USERS).where(_KEY.in_(bindparam("keys", expanding=True)))
-_HOLD: Final = select(_USERS).where(_USERS.c.id == bindparam("user_id")).with_for_update()
+_GET: Final = select(_USERS).where(_USERS.c.id == bindparam("user_id"))
+_HOLD: Final = _GET.with_for_update()
 
 
 class SqlUsers(Users):
@@ -65,8 +66,7 @@ class SqlUsers(Users):
 
     async def get(self, *, user_id: UUID) -> User | None:
         """SELECT by primary key."""
-        found = await self._transaction.execute(select(UserRow).where(UserRow.id == user_id))
-        return _user(found.scalar_one_or_none())
+        return _user((await self._transaction.execute(_GET, {"user_id": user_id})).one_or_none())
 
     async def by_usernames(self, *, username_keys: Collection[str]) -> dict[str, User]:
         """SELECT by unique key."""

@@ -55,6 +55,10 @@ class PositionRow(Base):
 _CHANGE_TABLE = cast("Table", ChangeRow.__table__)
 
 
+_POSITION: Final = PositionRow.table()
+_LATEST: Final = select(_POSITION.c.last).where(_POSITION.c.id == _ONLY)
+
+
 class SqlChanges(Changes):
     """The changes of a database."""
 
@@ -115,8 +119,7 @@ class SqlChanges(Changes):
 
     async def latest(self) -> int:
         """SELECT the one row."""
-        query = select(PositionRow.last).where(PositionRow.id == _ONLY)
-        return (await self._transaction.execute(query)).scalar_one_or_none() or 0
+        return (await self._transaction.execute(_LATEST)).scalar_one_or_none() or 0
 
 
 def _change_of(row: ChangeRow) -> Change:
