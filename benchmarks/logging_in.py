@@ -185,6 +185,12 @@ WAITING: Final = Benchmark(
             Quantity(PEER_BUSY, f"{LIVE} {P99}"),
             at_most=1 / 300,
         ),
+        Target(
+            "2",
+            Quantity(OURS_BUSY, f"{READ} {P99}"),
+            Quantity(PEER_BUSY, f"{READ} {P99}"),
+            at_most=1 / 300,
+        ),
         Target("2", Quantity(OURS_BUSY, REFUSED), at_most=0),
     ),
 )

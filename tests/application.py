@@ -183,6 +183,7 @@ class FakedApplication:
         )
         self.api_keys = ApiKeyService(
             uow=identity,
+            recording=works.identity,
             reading=identity_reading,
             vault=GlassVault(),
             clock=self.clock,

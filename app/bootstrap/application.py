@@ -276,6 +276,7 @@ class Application:
         """Make the service that needs the vault's key."""
         return ApiKeyService(
             uow=self._identity_uow,
+            recording=self._recording,
             reading=self._identity_reading,
             vault=self._adapters.vault(),
             clock=self._clock,

@@ -29,6 +29,12 @@ from app.domain.range_units.revisions import Market, market_of
 _PATH: Final = re.compile(
     r"/v1/exchanges/([^/]+)/markets/([^/]+)/([^/]+)/(?:range-units|prices/([^/]+))"
 )
+LONGEST_PATH: Final = 300
+"""More characters than any path of these has."""
+
+REMEMBERED: Final = 1_000
+"""Paths that are known at a time."""
+
 _TABLE: Final = f"{MARKET_PATH}/range-units"
 _PRICE: Final = f"{MARKET_PATH}/prices/{{price}}"
 _ROUTES: Final = {
@@ -49,13 +55,15 @@ class Shortcuts:
         """Serve one request."""
         response = None
         if scope["type"] == "http" and scope["method"] == "GET" and not scope["query_string"]:
-            asked = _asked(scope["path"])
+            path = scope["path"]
+            # Strangers' paths are remembered, too: a thousand long ones would fill the memory.
+            asked = _asked(path) if len(path) <= LONGEST_PATH else None
             if asked is not None and not self._ending.is_told:
                 response = _answer(scope, *asked)
         await (response or self._app)(scope, receive, send)
 
 
-@lru_cache(maxsize=1_000)
+@lru_cache(maxsize=REMEMBERED)
 def _asked(path: str) -> tuple[Market, str | None] | None:
     """Read a path, which bots ask for again and again: of which market, and which price if any."""
     found = _PATH.fullmatch(path)

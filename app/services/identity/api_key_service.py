@@ -52,6 +52,7 @@ class ApiKeyService:
         self,
         *,
         uow: IdentityWork,
+        recording: IdentityWork,
         reading: IdentityWork,
         vault: Vault,
         clock: Clock,
@@ -60,6 +61,7 @@ class ApiKeyService:
         mfa_required_roles: frozenset[Role],
     ) -> None:
         self._uow = uow
+        self._recording = recording
         self._reading = reading
         self._vault = vault
         self._clock = clock
@@ -166,7 +168,7 @@ class ApiKeyService:
             return
         self._noting.add(use.key_id)
         try:
-            async with self._turn, self._uow() as uow:
+            async with self._turn, self._recording() as uow:
                 await uow.api_keys.use(key_id=use.key_id, at=use.at, ip=use.ip)
                 await uow.commit()
         finally:

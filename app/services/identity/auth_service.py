@@ -133,7 +133,7 @@ class AuthService:
         """
         guess_id = self._ids.new_id()
         network = client_network(client.ip)
-        async with self._uow() as uow:
+        async with self._recording() as uow:
             judged = await self._second_factor.judge(
                 uow=uow, challenge=challenge, code=code, guess_id=guess_id, network=network
             )

@@ -29,7 +29,7 @@ SETTLE = """
 async def record(pool: asyncpg.Pool, number: int) -> None:
     """Claim, and settle."""
     at, attempt = datetime.now(UTC), uuid.uuid4()
-    address = b"\\0" * 10 + b"\xff\xff" + bytes((10, 0, number, 7))
+    address = b"\0" * 10 + b"\xff\xff" + bytes((10, 0, number, 7))
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(
             CLAIM,

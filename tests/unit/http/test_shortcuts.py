@@ -1,13 +1,17 @@
+import tracemalloc
 from datetime import timedelta
+from uuid import uuid4
 
 import httpx
 from starlette.types import Message, Receive, Scope, Send
 
 from app.adapters.http.ending import Ending
-from app.adapters.http.shortcuts import Shortcuts
+from app.adapters.http.shortcuts import LONGEST_PATH, REMEMBERED, Shortcuts
 from app.domain.identity.api_keys import WantedKey
 from app.domain.principal import Role
 from app.domain.principal import Scope as KeyScope
+from app.domain.range_units import storage
+from app.domain.range_units.numbers import MAX_LENGTH
 from tests.application import PASSWORD, MemoryApplication
 from tests.unit.http.conftest import Stage
 from tests.unit.http.stating import COINONE, UNITS, put
@@ -95,6 +99,34 @@ async def test_once_the_process_has_been_told_to_stop_no_shortcut_is_taken(
     ending = Ending()
     ending.tell()
     assert not await answered_without_the_framework(client, stage, UNITS, coinone, ending)
+
+
+async def test_the_paths_of_strangers_fill_no_memory() -> None:
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        pass
+
+    async def receive() -> Message:
+        raise NotImplementedError
+
+    async def send(_message: Message) -> None:
+        raise NotImplementedError
+
+    shortcuts = Shortcuts(app, ending=Ending())
+    asked = {"type": "http", "method": "GET", "query_string": b"", "headers": []}
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    for _ in range(REMEMBERED):
+        path = f"/{uuid4()}{'a' * 20_000}"
+        await shortcuts(asked | {"path": path}, receive, send)
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert after - before < REMEMBERED * 10_000
+
+
+def test_every_market_and_every_price_has_a_path_that_is_short_enough() -> None:
+    code, price = "a" * storage.CODE, "9" * MAX_LENGTH
+    path = f"/v1/exchanges/{code}/markets/{code}/{code}/prices/{price}"
+    assert len(path) <= LONGEST_PATH
 
 
 async def test_a_shortcut_shows_the_age_of_now(
