@@ -98,7 +98,7 @@ def writing_methods(service: type) -> set[str]:
     }
     writing: set[str] = set()
     while True:
-        uses = ("self._uow()", *(f"self.{name}(" for name in writing))
+        uses = ("self._uow()", "self._recording()", *(f"self.{name}(" for name in writing))
         more = {name for name, code in methods.items() if any(use in code for use in uses)}
         if more == writing:
             return {f"{service.__name__}.{name}" for name in more if not name.startswith("_")}
