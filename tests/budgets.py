@@ -455,7 +455,7 @@ BUDGETS: Final = (
     of_writing("reset", statements=2),
     Budget("redemption", a_redemption, 10, on_postgres=11, commits=1, rollbacks=1),
     of_writing("redemption with a wrong code", statements=7, on_postgres=8),
-    of_writing("redemption of nobody", statements=7, on_postgres=8),
+    of_writing("redemption of nobody", statements=7, on_postgres=9),
     of_writing("import of one", statements=1),
     *(
         Budget(f"import of {users} users", partial(an_import, users=users), 2, commits=1)

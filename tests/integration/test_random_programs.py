@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork
@@ -18,13 +18,21 @@ from app.ports.identity.work import IdentityUnitOfWork
 from app.ports.range_units.work import RangeUnitsUnitOfWork
 from tests.integration.server import BUSY, empty, opened_database, rows_of
 from tests.programs.identity import IDENTITY
+from tests.programs.identity_operations import AddUser, HoldReset, PutReset, RemoveReset
 from tests.programs.memory import on_memory
-from tests.programs.program import Program, programs
+from tests.programs.program import AtOnce, Claim, Program, Transaction, programs
 from tests.programs.range_units import RANGE_UNITS
 from tests.programs.runner import Store, answers
 
 WAITING_FOR_A_LOCK = f"{BUSY} AND wait_event_type = 'Lock'"
 A_LOOK = "SELECT 1 FROM users LIMIT 1"
+REMOVED_AND_PUT_ANEW = AtOnce(
+    claim=Claim(
+        first=RemoveReset(user=2), second=HoldReset(user=2), given=(AddUser(id=2), PutReset(user=2))
+    ),
+    first=Transaction(steps=(PutReset(user=2),)),
+)
+"""Whoever waits for a row that is removed meanwhile has to look for the one in its place."""
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +61,7 @@ async def second_waits(database: AsyncDatabase) -> bool:
 
 
 @given(program=programs(IDENTITY))
+@example(program=REMOVED_AND_PUT_ANEW)
 async def test_programs_of_identity_get_the_same_answers_everywhere(
     databases: list[AsyncDatabase], program: Program[IdentityUnitOfWork]
 ) -> None:

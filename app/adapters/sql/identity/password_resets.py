@@ -45,10 +45,16 @@ class SqlPasswordResets(PasswordResets):
         )
 
     async def hold(self, *, user_id: UUID) -> PasswordReset | None:
-        """SELECT … FOR UPDATE; SQLite's writers are one at a time from their beginning."""
+        """SELECT … FOR UPDATE; SQLite's writers are one at a time from their beginning.
+
+        Postgres finds none where the one that was waited for is removed, and another has been put
+        in its place: that one only a second look sees.
+        """
         query = select(PasswordResetRow).where(PasswordResetRow.user_id == user_id)
         query = query.with_for_update()
         row = (await self._transaction.execute(query)).scalar_one_or_none()
+        if row is None and not self._transaction.is_sqlite:
+            row = (await self._transaction.execute(query)).scalar_one_or_none()
         if row is None:
             return None
         return PasswordReset(row.user_id, row.digest, row.created_at, row.expires_at)
