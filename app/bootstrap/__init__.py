@@ -28,8 +28,8 @@ from app.adapters.exchanges.vectors import vectors
 from app.adapters.http.app import HttpServices, create_app
 from app.adapters.http.ending import Ending
 from app.adapters.http.identity.asked import IdentityServices
-from app.adapters.http.malformed import HttpProtocol
 from app.adapters.http.metrics import Metrics
+from app.adapters.http.protocol import HttpProtocol
 from app.adapters.http.range_units.asked import RangeUnitsServices
 from app.adapters.metrics.exposition import Exposition
 from app.adapters.metrics.instruments import Instruments

@@ -27,7 +27,7 @@ from app.adapters.exchanges.curated import bundled
 from app.adapters.http.app import HttpServices, create_app, use
 from app.adapters.http.ending import Ending
 from app.adapters.http.ephemeral import Controls, control_routes
-from app.adapters.http.malformed import HttpProtocol
+from app.adapters.http.protocol import HttpProtocol
 from app.adapters.memory.identity.security import FewCommonPasswords
 from app.adapters.memory.identity.state import IdentityState
 from app.adapters.memory.identity.unit_of_work import MemoryIdentityUnitOfWork

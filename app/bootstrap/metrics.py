@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from tempfile import TemporaryDirectory
 
-from app.adapters.http.malformed import HttpProtocol
 from app.adapters.http.metrics import Metrics, metrics_app
+from app.adapters.http.protocol import HttpProtocol
 from app.adapters.metrics.exposition import SHARED
 from app.adapters.metrics.identity import CountingIdentityUnitOfWork
 from app.adapters.metrics.instruments import Instruments

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.adapters.http.malformed import HttpProtocol
+from app.adapters.http.protocol import HttpProtocol
 from app.adapters.http.spans import Traced
 from app.adapters.http.trace import TRACE
 from app.adapters.metrics.server import served

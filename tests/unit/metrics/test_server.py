@@ -8,7 +8,7 @@ from anyio.abc import SocketStream
 from anyio.lowlevel import checkpoint
 from starlette.types import Receive, Scope, Send
 
-from app.adapters.http.malformed import HttpProtocol
+from app.adapters.http.protocol import HttpProtocol
 from app.adapters.metrics.server import listening, served
 from tests.integration.server import free_port
 
