@@ -105,7 +105,8 @@ class AuthService:
         `TooManyAttempts`, `HasherBusy` and `TooManyWaiting`, and `StoreUnavailable` when the
         attempt cannot be recorded: there is no success without a row.
         """
-        begun = await self._attempts.begin(self._attempt(username, client))
+        attempt = self._attempt(self._ids.new_id(), self._clock.now(), username, None, client)
+        begun = await self._attempts.begin(attempt)
         begun.guess.check()
         verdict: FailReason | _Match = FailReason.CANCELLED
         try:
@@ -138,14 +139,8 @@ class AuthService:
                 uow=uow, challenge=challenge, code=code, guess_id=guess_id, network=network
             )
             user, now = judged.user, judged.at
-            attempt = pending_attempt(
-                attempt_id=guess_id,
-                at=now,
-                username="" if user is None else user.username,
-                user_id=None if user is None else user.id,
-                client=client,
-                device=self._user_agents.read(user_agent=client.user_agent),
-            )
+            username = "" if user is None else user.username
+            attempt = self._attempt(guess_id, now, username, user, client)
             if judged.refusal is not None or user is None:
                 await uow.login_log.append(attempts=[attempt.settled(at=now, reason=judged.reason)])
                 await uow.commit()
@@ -195,12 +190,14 @@ class AuthService:
             await uow.commit()
         return self._login(session, user, refresh_token, now)
 
-    def _attempt(self, username: str, client: Client) -> LoginAttempt:
+    def _attempt(
+        self, attempt_id: UUID, at: datetime, username: str, user: User | None, client: Client
+    ) -> LoginAttempt:
         return pending_attempt(
-            attempt_id=self._ids.new_id(),
-            at=self._clock.now(),
+            attempt_id=attempt_id,
+            at=at,
             username=username,
-            user_id=None,
+            user_id=None if user is None else user.id,
             client=client,
             device=self._user_agents.read(user_agent=client.user_agent),
         )
@@ -308,14 +305,7 @@ class AuthService:
     async def _end_stolen(
         self, uow: IdentityUnitOfWork, session: Session, user: User, client: Client, now: datetime
     ) -> None:
-        attempt = pending_attempt(
-            attempt_id=self._ids.new_id(),
-            at=now,
-            username=user.username,
-            user_id=user.id,
-            client=client,
-            device=self._user_agents.read(user_agent=client.user_agent),
-        )
+        attempt = self._attempt(self._ids.new_id(), now, user.username, user, client)
         attempt = attempt.settled(at=now, reason=FailReason.REFRESH_REUSE, session_id=session.id)
         await uow.sessions.end(session_id=session.id, at=now)
         await uow.login_log.append(attempts=[attempt])
