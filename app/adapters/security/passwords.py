@@ -3,9 +3,14 @@
 import base64
 import hashlib
 import hmac
+import os
 import re
+import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -27,6 +32,8 @@ _FOREIGN: Final = re.compile(
     r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{30}[.CGKOSWaeimquy26]", re.ASCII
 )
 _LEAST_COST: Final = 4
+_NICE: Final = 10
+"""Of threads that hash: they have a tenth of the time of a processor that another wants, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +51,8 @@ class BcryptHasher(PasswordHasher):
     `cost` is bcrypt's, a power of two. Stored hashes up to `cost_bound` are computed, dearer ones
     refused. Checking one of a lower cost takes as long as one of the current cost, so that nobody
     can tell an imported user from an unknown one; a dearer one takes its time. `threads` hashes
-    run at a time, and `queue` more may wait; the pepper keys the hash under bcrypt and is kept out
-    of the database.
+    run at a time, and `queue` more may wait; on Linux they give way to whoever else wants the
+    processor. The pepper keys the hash under bcrypt and is kept out of the database.
     """
 
     def __init__(  # noqa: PLR0913 - its sizes, and who is told
@@ -61,6 +68,8 @@ class BcryptHasher(PasswordHasher):
         self._cost = cost
         self._pepper = pepper
         self._limiter = CapacityLimiter(threads)
+        # A thread cannot take its old priority again: these are for nothing but hashes.
+        self._hashing = ThreadPoolExecutor(threads, "hash", initializer=_give_way)
         self._threads = threads
         self._places = threads + queue
         self._watch = watch
@@ -97,7 +106,9 @@ class BcryptHasher(PasswordHasher):
 
         self._take(1)
         try:
-            return await to_thread.run_sync(run, limiter=self._limiter)
+            return await to_thread.run_sync(
+                lambda: self._hashing.submit(run).result(), limiter=self._limiter
+            )
         finally:
             self._take(-1)
 
@@ -131,3 +142,10 @@ class BcryptHasher(PasswordHasher):
     def _keyed(self, password: str) -> bytes:
         digest = hmac.digest(self._pepper, password.encode(), hashlib.sha384)
         return base64.b64encode(digest)
+
+
+def _give_way() -> None:
+    """Run the thread that calls it behind others, so that hashes hold up no answer."""
+    if sys.platform == "linux":  # where priorities are of threads
+        with suppress(OSError):  # a sandbox may forbid it, and logins shall go on
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

@@ -1,13 +1,16 @@
+import os
+import sys
 from collections.abc import Callable, Coroutine
 from functools import partial
 from threading import Event as ThreadEvent
+from threading import get_native_id
 from time import process_time
 from typing import Any
 
 import bcrypt
 import pytest
-from anyio import Event, create_task_group, from_thread
-from anyio.lowlevel import checkpoint
+from anyio import Event, create_task_group, from_thread, to_thread
+from anyio.lowlevel import EventLoopToken, checkpoint, current_token
 
 from app.adapters.security.passwords import BcryptHasher
 from app.domain.identity.errors import HasherBusy
@@ -233,24 +236,42 @@ class CountedPassword(str):
     the event loop of it, and waits.
     """
 
-    __slots__ = ("counter",)
+    __slots__ = ("counter", "loop")
     counter: Counter
+    loop: EventLoopToken
 
     @classmethod
     def of(cls, counter: Counter) -> "CountedPassword":
         password = cls(PASSWORD)
         password.counter = counter
+        password.loop = current_token()
         return password
 
     def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
-        from_thread.run_sync(self.counter.enter)
+        from_thread.run_sync(self.counter.enter, token=self.loop)
         opened = self.counter.gate.wait(PATIENCE)
-        from_thread.run_sync(self.counter.leave)
+        from_thread.run_sync(self.counter.leave, token=self.loop)
         if not opened:
             raise TimeoutError(
                 "The event loop never came to open the gate."
             )  # pragma: no cover - a failure
         return super().encode(encoding, errors)
+
+
+class NotedPassword(str):
+    """A password that notes how nice the thread is that hashes it."""
+
+    __slots__ = ("noted",)
+    noted: list[int]
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        self.noted.append(niceness())
+        return super().encode(encoding, errors)
+
+
+def niceness() -> int:
+    """Of this thread; elsewhere than on Linux, of the process."""
+    return os.getpriority(os.PRIO_PROCESS, get_native_id() if sys.platform == "linux" else 0)
 
 
 class Refusals:
@@ -392,3 +413,21 @@ async def test_the_event_loop_keeps_turning_while_bcrypt_computes() -> None:
             turns += 1
             await checkpoint()
     assert turns > 50
+
+
+async def hashed_at() -> int:
+    password = NotedPassword(PASSWORD)
+    password.noted = []
+    await hasher_of().hash(password=password)
+    return password.noted[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="priorities are of processes")
+async def test_a_hash_gives_way_to_others() -> None:
+    assert await hashed_at() > niceness()
+
+
+async def test_nothing_but_hashes_gives_way() -> None:
+    before = niceness(), await to_thread.run_sync(niceness)
+    await hashed_at()
+    assert (niceness(), await to_thread.run_sync(niceness)) == before
