@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Final
@@ -213,32 +214,60 @@ class Benchmark:
         )
 
     async def months(self) -> None:
-        """Delete a month, and drop another; SQLite has no partitions, and only deletes."""
+        """Drop a month, delete the next, and so on; SQLite has no partitions, and only deletes."""
         if self._is_sqlite:
             return
-        _, second, third, fourth = months_from(self._now - YEAR, 4)
-        async with self._database.engine.begin() as connection:
-            await connection.execute(text("SET LOCAL statement_timeout = 0"))
-            began = perf_counter()
-            deleted = await connection.execute(
-                text("DELETE FROM login_attempts WHERE at >= :low AND at < :high"),
-                {"low": third, "high": fourth},
-            )
-        deleting = perf_counter() - began
-        async with SqlIdentityUnitOfWork(self._database.sessions) as uow:
-            await uow.upkeep.prune(before=second, limit=1)  # the first month is not a whole one
-            await uow.commit()
+        starts = months_from(self._now - YEAR, 2 * ROUNDS + 2)
+        await self._dropped(starts[1])  # the first month is not a whole one
+        dropping, deleting, vacuuming, rows = [], [], [], 0
+        for deleted, end in zip(starts[2::2], starts[3::2], strict=False):
+            dropping.append(await self._dropped(deleted))
+            took, count = await self._deleted(deleted, end)
+            deleting.append(took)
+            rows += count
+            vacuuming.append(await self._vacuumed())
+            await self._dropped(end)
+        ratios = [one / other for one, other in zip(dropping, deleting, strict=True)]
+        _say(
+            f"dropping a month: {median(dropping):.3f} s; deleting one, {rows // len(ratios):,} "
+            f"rows: {median(deleting):.3f} s, and {median(vacuuming):.3f} s until the vacuum has "
+            f"been there: {median(ratios):.2f}, between {min(ratios):.2f} and {max(ratios):.2f} "
+            f"{_judged(median(ratios), DROPPED)}"
+        )
+
+    async def _dropped(self, before: datetime) -> float:
+        """Drop the oldest month, which ends then, as the service does; give the seconds."""
+        await self._alone("CHECKPOINT")
         began = perf_counter()
         async with SqlIdentityUnitOfWork(self._database.sessions) as uow:
-            await uow.upkeep.prune(before=third, limit=1)
+            await uow.upkeep.prune(before=before, limit=1)
             await uow.commit()
-        dropping = perf_counter() - began
-        ratio = dropping / deleting
-        _say(
-            f"dropping the month that began on {second:%Y-%m-%d}: {dropping:.2f} s, deleting the "
-            f"next, {deleted.rowcount:,} rows: {deleting:.2f} s: {ratio:.2f} "
-            f"{_judged(ratio, DROPPED)}"
-        )
+        return perf_counter() - began
+
+    async def _deleted(self, low: datetime, high: datetime) -> tuple[float, int]:
+        """Delete what is between; give the seconds, and how many rows there were."""
+        # A month that goes is an old one, with every page of it long on the disk.
+        await self._alone("CHECKPOINT")
+        began = perf_counter()
+        async with self._database.engine.begin() as connection:
+            await connection.execute(text("SET LOCAL statement_timeout = 0"))
+            deleted = await connection.execute(
+                text("DELETE FROM login_attempts WHERE at >= :low AND at < :high"),
+                {"low": low, "high": high},
+            )
+        return perf_counter() - began, deleted.rowcount
+
+    async def _vacuumed(self) -> float:
+        began = perf_counter()
+        await self._alone("SET statement_timeout = 0", "VACUUM login_attempts")
+        return perf_counter() - began
+
+    async def _alone(self, *statements: str) -> None:
+        """Run statements that can be in no transaction."""
+        async with self._database.engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            for statement in statements:
+                await connection.execute(text(statement))
 
 
 async def _measure(url: str, rows: int) -> float:
