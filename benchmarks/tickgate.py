@@ -110,8 +110,13 @@ async def _fill(application: DatabaseApplication) -> None:
     await application.prepare()
     for number in range(USERS):
         await application.users.create_user(username=f"bot-{number}", password=PASSWORD)
+    await put_range_units(application, MARKET)
+
+
+async def put_range_units(application: DatabaseApplication, market: Market) -> None:
+    """Give a market the range units that are read."""
     await application.range_units.put_range_units(
-        market=MARKET, table=won_table(), source="a benchmark"
+        market=market, table=won_table(), source="a benchmark"
     )
 
 
@@ -121,15 +126,16 @@ def login(number: int = 0) -> bytes:
     return request("POST", "/v1/auth/login", _HEADERS, body)
 
 
-async def token_for(server: Served) -> tuple[str, str]:
-    """Log in, and give the header that says so."""
-    answer = await once(server.port, login())
+async def token_for(server: Served, number: int = 0) -> tuple[str, str]:
+    """Log a user in, and give the header that says so."""
+    answer = await once(server.port, login(number))
     return "Authorization", f"Bearer {json.loads(answer.body)['access_token']}"
 
 
-def read(token: tuple[str, str], *others: tuple[str, str]) -> bytes:
-    """Write the question for the market's range units."""
-    return request("GET", f"{MARKET_PATH}/range-units", (token, *_HEADERS[1:], *others))
+def read(token: tuple[str, str], *others: tuple[str, str], market: Market = MARKET) -> bytes:
+    """Write the question for a market's range units."""
+    path = f"/v1/exchanges/{market.exchange}/markets/{market.quote}/{market.target}/range-units"
+    return request("GET", path, (token, *_HEADERS[1:], *others))
 
 
 def read_price(token: tuple[str, str]) -> bytes:
