@@ -6,7 +6,6 @@ import hmac
 import os
 import re
 import sys
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +32,7 @@ _FOREIGN: Final = re.compile(
 )
 _LEAST_COST: Final = 4
 _NICE: Final = 10
-"""Of threads that hash: they have a tenth of the time of a processor that another wants, too."""
+"""How much nicer threads that hash are: a tenth is theirs of what others want, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,4 +147,4 @@ def _give_way() -> None:
     """Run the thread that calls it behind others, so that hashes hold up no answer."""
     if sys.platform == "linux":  # where priorities are of threads
         with suppress(OSError):  # a sandbox may forbid it, and logins shall go on
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+            os.nice(_NICE)

@@ -3,7 +3,6 @@ import sys
 from collections.abc import Callable, Coroutine
 from functools import partial
 from threading import Event as ThreadEvent
-from threading import get_native_id
 from time import process_time
 from typing import Any
 
@@ -271,7 +270,7 @@ class NotedPassword(str):
 
 def niceness() -> int:
     """Of this thread; elsewhere than on Linux, of the process."""
-    return os.getpriority(os.PRIO_PROCESS, get_native_id() if sys.platform == "linux" else 0)
+    return os.getpriority(os.PRIO_PROCESS, 0)
 
 
 class Refusals:
