@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -26,15 +26,14 @@ NEEDED = ("initdb", "postgres")
 ATTEMPTS = 3
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
+DURABLE = "durable"
 SETTINGS = (
     "--listen_addresses=127.0.0.1",
     "--max_connections=100",
-    "--fsync=off",
-    "--synchronous_commit=off",
-    "--full_page_writes=off",
     "--timezone=UTC",
     "--log_statement=none",
 )
+FORGETFUL = ("--fsync=off", "--synchronous_commit=off", "--full_page_writes=off")
 
 
 class Account(TypedDict, total=False):
@@ -93,9 +92,10 @@ def _is_executable(path: Path) -> bool:
 
 
 @contextmanager
-def postgres_server(environment: Mapping[str, str]) -> Iterator[str]:
+def postgres_server(environment: Mapping[str, str], *, durable: bool = False) -> Iterator[str]:
     """Give the SQLAlchemy URL of an empty server that lives as long as the block.
 
+    Unless it is to be durable, the machine must not crash meanwhile: tests are quicker so.
     `TEST_DATABASE_URL` is given back untouched, and no server is started. Every other variable
     is for `find_binaries` and for the server's process (`TMPDIR`, for one).
     """
@@ -103,7 +103,10 @@ def postgres_server(environment: Mapping[str, str]) -> Iterator[str]:
         yield running
         return
     with subprocess.Popen(  # noqa: S603 - this interpreter, this file
-        [sys.executable, "-I", __file__, str(find_binaries(environment))],
+        [
+            *(sys.executable, "-I", __file__, str(find_binaries(environment))),
+            *([DURABLE] if durable else []),
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -125,6 +128,7 @@ class _Cluster:
     binaries: Path
     directory: Path
     account: Account
+    settings: Sequence[str]
 
     def create(self) -> None:
         """Make the data directory, and before it a copy of programs that only root can read."""
@@ -147,7 +151,7 @@ class _Cluster:
                 port: int = probe.getsockname()[1]
             sockets = f"--unix_socket_directories={self.directory}"
             with self._program(
-                "postgres", "-D", "data", *SETTINGS, sockets, f"--port={port}"
+                "postgres", "-D", "data", *self.settings, sockets, f"--port={port}"
             ) as server:
                 if self._becomes_ready(server):
                     yield port
@@ -241,11 +245,12 @@ def _place(account: Account) -> str:
     return usual
 
 
-def _supervise(binaries: Path) -> None:
+def _supervise(binaries: Path, *wanted: str) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("The supervisor of PostgreSQL was stopped"))
     account = _account()
+    settings = SETTINGS if DURABLE in wanted else (*SETTINGS, *FORGETFUL)
     with tempfile.TemporaryDirectory(prefix="pg-", dir=_place(account)) as directory:
-        cluster = _Cluster(binaries, Path(directory), account)
+        cluster = _Cluster(binaries, Path(directory), account, settings)
         cluster.create()
         with cluster.running() as port:
             sys.stdout.write(f"postgresql+asyncpg://postgres@127.0.0.1:{port}/postgres\n")
@@ -254,4 +259,4 @@ def _supervise(binaries: Path) -> None:
 
 
 if __name__ == "__main__":
-    _supervise(Path(sys.argv[1]))
+    _supervise(Path(sys.argv[1]), *sys.argv[2:])

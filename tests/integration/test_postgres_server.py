@@ -86,6 +86,12 @@ def test_the_server_answers_and_is_set_up_for_tests(binaries: Path) -> None:
         ) == [1, "127.0.0.1", "off", "off", "off", "UTF8", "C", "UTC"]
 
 
+def test_a_server_can_be_as_durable_as_those_in_production() -> None:
+    with postgres_server(HERE, durable=True) as url:
+        settings = ("fsync", "synchronous_commit", "full_page_writes")
+        assert ask(url, *(f"SHOW {setting}" for setting in settings)) == ["on", "on", "on"]
+
+
 def test_the_end_of_the_block_stops_the_server_and_removes_its_directory() -> None:
     with postgres_server(HERE) as url:
         directory = directory_of(url)
