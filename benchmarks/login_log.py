@@ -34,7 +34,7 @@ from app.adapters.system import SystemClock, UuidIds
 from app.domain.identity.login_log import FailReason, LoginLogFilter, LoginLogPosition, Outcome
 from app.domain.identity.months import months_from
 from app.services.identity.user_login_log_service import UserLoginLogService
-from tests.integration.server import new_postgres_database, opened_database
+from tests.integration.server import new_postgres_database, opened_database, rows_of
 from tests.postgres import postgres_server
 
 USERS: Final = 1000
@@ -230,7 +230,7 @@ class Benchmark:
             took, count = await self._deleted(deleted, end)
             deleting.append(took)
             rows += count
-            vacuuming.append(await self._vacuumed())
+            vacuuming.append(await self._vacuumed(deleted))
             await self._dropped(end)
         ratios = [one / other for one, other in zip(dropping, deleting, strict=True)]
         _say(
@@ -262,9 +262,10 @@ class Benchmark:
             )
         return perf_counter() - began, deleted.rowcount
 
-    async def _vacuumed(self) -> float:
+    async def _vacuumed(self, month: datetime) -> float:
         began = perf_counter()
-        await self._alone("SET statement_timeout = 0", "VACUUM login_attempts")
+        vacuum = f"VACUUM login_attempts_{month:%Y_%m}"
+        await self._alone("SET statement_timeout = 0", vacuum)
         return perf_counter() - began
 
     async def _alone(self, *statements: str) -> None:
@@ -291,7 +292,7 @@ async def _measure(url: str, rows: int) -> float:
 
 async def _run(server: str, rows: int) -> None:
     for name, most in (("Postgres", rows), ("SQLite", rows // 10)):
-        _say(f"\n{name}")
+        _say(f"\n{name}{await _durability(server) if name == 'Postgres' else ''}")
         found = []
         for count in (SMALL, most):
             async with _database(name, server) as url:
@@ -308,6 +309,14 @@ async def _database(name: str, server: str) -> AsyncIterator[str]:
     else:
         with TemporaryDirectory() as directory:
             yield f"sqlite+aiosqlite:///{directory}/tickgate.db"
+
+
+async def _durability(server: str) -> str:
+    """Say what a crash would take: a server that is given need not be as durable as ours."""
+    async with opened_database(server) as database:
+        settings = ("fsync", "full_page_writes")
+        shown = [(await rows_of(database, f"SHOW {setting}"))[0][0] for setting in settings]
+    return f", {', '.join(f'{name} {value}' for name, value in zip(settings, shown, strict=True))}"
 
 
 def _judged(ratio: float, most: float) -> str:

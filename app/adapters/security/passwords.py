@@ -50,8 +50,8 @@ class BcryptHasher(PasswordHasher):
     `cost` is bcrypt's, a power of two. Stored hashes up to `cost_bound` are computed, dearer ones
     refused. Checking one of a lower cost takes as long as one of the current cost, so that nobody
     can tell an imported user from an unknown one; a dearer one takes its time. `threads` hashes
-    run at a time, and `queue` more may wait; on Linux they give way to whoever else wants the
-    processor. The pepper keys the hash under bcrypt and is kept out of the database.
+    run at a time, and `queue` more may wait; on Linux they give way to the other threads of the
+    process. The pepper keys the hash under bcrypt and is kept out of the database.
     """
 
     def __init__(  # noqa: PLR0913 - its sizes, and who is told
@@ -144,7 +144,7 @@ class BcryptHasher(PasswordHasher):
 
 
 def _give_way() -> None:
-    """Run the thread that calls it behind others, so that hashes hold up no answer."""
+    """Run the thread that calls it behind others, so that answers wait less for hashes."""
     if sys.platform == "linux":  # where priorities are of threads
         with suppress(OSError):  # a sandbox may forbid it, and logins shall go on
             os.nice(_NICE)
